@@ -1,0 +1,70 @@
+# Every target makes what it needs: a Python >= 3.12 is the only thing to have beforehand.
+# The environment is exactly requirements.lock plus this package, in .venv.
+
+# A uv that runs, else our own in .tools (not in .venv: syncing removes what is not locked).
+UV_COMMAND := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
+TOOLS := $(filter .tools/bin/uv,$(UV_COMMAND))
+VENV := .venv/bin
+INSTALLED := .venv/.installed
+CONFIG ?= pygeoapi-config.yml
+# The notice of Material for MkDocs about its successor is not about these pages.
+export NO_MKDOCS_2_WARNING := 1
+
+# These would install into another place, or refuse what has no hash (uv itself, this package).
+unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARGET PIP_PREFIX
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: demo up test check docs bench lock clean help
+
+demo: $(INSTALLED)  ## show the whole thing once, from a client's view
+	$(VENV)/python examples/demo.py
+
+up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-config.yml)
+	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)
+
+test: $(INSTALLED)  ## run all tests (ARGS="-k name -x" for some)
+	$(VENV)/pytest $(ARGS)
+
+check: $(INSTALLED)  ## lint, format, types, import rules, documentation, tracked files
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/lint-imports --no-logo
+	$(VENV)/mkdocs build --strict
+	tools/check-tracked-files
+
+docs: $(INSTALLED)  ## build the documentation into site/
+	$(VENV)/mkdocs build --strict
+
+bench: $(INSTALLED)  ## run the benchmarks
+	$(VENV)/python -m benchmarks $(ARGS)
+
+# Keeps the versions locked so far; ARGS=--upgrade or ARGS="--upgrade-package NAME" moves them.
+lock: $(TOOLS)  ## write requirements.lock from pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMMAND) pip compile pyproject.toml \
+	    --quiet --universal --python "$$(tools/find-python)" --python-version 3.12 \
+	    --all-extras --group dev --generate-hashes --no-annotate \
+	    --output-file requirements.lock $(ARGS)
+
+clean:  ## remove everything that make has made
+	rm -rf .venv .tools site demo-output .pytest_cache .mypy_cache .ruff_cache \
+	    .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s%s\n", $$1, $$2 }' Makefile
+
+$(INSTALLED): requirements.lock pyproject.toml | $(TOOLS)
+	@$(VENV)/python -c '' 2>/dev/null || \
+	    { rm -rf .venv && python=$$(tools/find-python) && \
+	      $(UV_COMMAND) venv --quiet --python "$$python" .venv; }
+	$(UV_COMMAND) pip sync --quiet --compile-bytecode --python $(VENV)/python requirements.lock
+	$(UV_COMMAND) pip install --quiet --python $(VENV)/python --no-deps --editable .
+	@touch $@
+
+.tools/bin/uv:
+	@rm -rf .tools
+	@python=$$(tools/find-python) || exit 1; "$$python" -m venv .tools || \
+	    { echo "cannot make .tools: install uv, or Python's venv module (python3-venv)" >&2; exit 1; }
+	.tools/bin/python -m pip install --quiet 'uv>=0.9,<1'

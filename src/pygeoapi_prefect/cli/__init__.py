@@ -1,0 +1,101 @@
+"""The command line: `pygeoapi-prefect ...`, and the same as `pygeoapi plugins prefect ...`.
+
+pygeoapi imports this module whenever anybody imports pygeoapi, so it may import nothing heavy;
+every command imports what it needs when it is called.
+"""
+
+import os
+from pathlib import Path
+
+import click
+
+from pygeoapi_prefect.errors import PygeoapiPrefectError
+
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="PYGEOAPI_CONFIG",
+    required=True,
+    show_envvar=True,
+    help="The pygeoapi configuration.",
+)
+_workers = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="number of cores",
+    help="How many jobs run at once.",
+)
+
+
+class _Group(click.Group):
+    """Shows our errors as messages, not as tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except PygeoapiPrefectError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(name="prefect", cls=_Group)
+@click.version_option(package_name="pygeoapi-prefect")
+def main() -> None:
+    """Run OGC API - Processes jobs as Prefect flow runs."""
+
+
+@main.command()
+@_config
+@click.option("--host", help="Address to listen on.  [default: server.bind.host]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port.  [default: server.bind.port]")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the embedded Prefect.  [default: server.manager.connection]",
+)
+@_workers
+@click.option("--no-web", is_flag=True, help="Only Prefect and the worker, no pygeoapi.")
+def up(
+    config: Path,
+    host: str | None,
+    port: int | None,
+    state_dir: Path | None,
+    workers: int,
+    no_web: bool,
+) -> None:
+    """Run everything here: Prefect server, worker and pygeoapi."""
+    from pygeoapi_prefect.cli.up import Stack
+
+    Stack(config, host=host, port=port, state_dir=state_dir, workers=workers, web=not no_web).run()
+
+
+@main.command()
+@_config
+@click.option("--pool", help="Work pool to serve.  [default: server.manager.work_pool]")
+@_workers
+def worker(config: Path, pool: str | None, workers: int) -> None:
+    """Run a worker for an existing Prefect server."""
+    from pygeoapi_prefect.cli.worker import run_worker
+
+    run_worker(config, pool, workers)
+
+
+@main.command()
+@_config
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def deploy(config: Path, dry_run: bool) -> None:
+    """Register the configured processes in an existing Prefect server."""
+    from pygeoapi_prefect.cli.deploy import deploy_processes
+
+    deploy_processes(config, dry_run=dry_run)
+
+
+@main.command()
+@_config
+def doctor(config: Path) -> None:
+    """Check everything a job needs, with a remedy for each failure."""
+    from pygeoapi_prefect.cli.doctor import examine
+
+    if not examine(config):
+        raise SystemExit(1)

@@ -1,0 +1,109 @@
+"""`doctor`: one line per thing a job needs, each failure with its remedy."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import click
+import httpx
+
+from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.engine.backend import endpoint_for
+from pygeoapi_prefect.engine.gateway import PrefectGateway
+from pygeoapi_prefect.engine.models import Endpoint
+from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG
+from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.results.storage import ResultStorage
+
+_CLOCKS_AGREE_SECONDS = 5
+
+# what was checked, whether it is well, what was found or what to do
+Check = tuple[str, bool, str]
+
+
+def examine(config: Path) -> bool:
+    """Check everything and say what was found.
+
+    Args:
+        config: the pygeoapi configuration.
+
+    Returns:
+        Whether all is well.
+    """
+    well = True
+    for subject, is_well, finding in _checks(config):
+        click.echo(f"{'ok  ' if is_well else 'FAIL'} {subject}: {finding}")
+        well = well and is_well
+    return well
+
+
+def _checks(config: Path) -> Iterator[Check]:
+    try:
+        service = read_service(config)
+    except PygeoapiPrefectError as error:
+        yield "configuration", False, str(error)
+        return
+    yield "configuration", True, f"{len(service.resources)} processes, all loadable"
+    yield _storage(service)
+    if service.settings.is_embedded:
+        folder = StateFolder(service.settings.state_dir)
+        endpoint = folder.read_endpoint() if (folder.path / "locks").is_dir() else None
+        if endpoint is None or not folder.is_served():
+            yield (
+                "Prefect",
+                True,
+                "embedded, not running; the first request or `pygeoapi-prefect up` starts it",
+            )
+            return
+    else:
+        endpoint = endpoint_for(service.settings, service.manager, service.resources)()
+    yield from _prefect(service, endpoint)
+
+
+def _storage(service: Service) -> Check:
+    url = service.settings.results_url
+    try:
+        ResultStorage(url).check()
+    except PygeoapiPrefectError as error:
+        return "result storage", False, f"{error} Check server.manager.result_storage/output_dir."
+    return "result storage", True, f"{url} can be written and read"
+
+
+def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
+    gateway = PrefectGateway(lambda: endpoint)
+    try:
+        version = gateway.server_version()
+    except PygeoapiPrefectError as error:
+        yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
+        return
+    fits = version.startswith("3.")
+    yield (
+        "Prefect",
+        fits,
+        f"version {version} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
+    )
+    yield _clocks(endpoint)
+    pool = service.settings.work_pool
+    workers = gateway.count_live_workers(pool)
+    if workers:
+        yield "worker", True, f"{workers} online in work pool {pool!r}"
+    else:
+        yield "worker", False, f"none online in work pool {pool!r}; run `pygeoapi-prefect worker`"
+    missing = sorted(set(service.registry) - set(gateway.list_deployments(DEPLOYMENT_TAG)))
+    if missing:
+        yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
+    else:
+        yield "deployments", True, "every process has one"
+
+
+def _clocks(endpoint: Endpoint) -> Check:
+    try:
+        date = httpx.get(f"{endpoint.api_url}/health", timeout=5).headers["date"]
+    except (httpx.HTTPError, KeyError):
+        return "clocks", False, "the Prefect server does not tell its time"
+    seconds = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    if seconds > _CLOCKS_AGREE_SECONDS:
+        return "clocks", False, f"differ by {seconds:.0f} s from the Prefect server's; use NTP"
+    return "clocks", True, "agree with the Prefect server's"

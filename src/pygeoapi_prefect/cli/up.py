@@ -1,0 +1,215 @@
+"""`up`: the whole embedded stack in the foreground."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import yaml
+
+from pygeoapi_prefect.cli.service import read_service
+from pygeoapi_prefect.engine.snapshot import snapshot_of, write_snapshot
+from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.engine.supervisor import ManagedProcess, Supervisor
+
+_LOOK_SECONDS = 0.25
+_WEB_START_SECONDS = 60.0
+
+
+class Stack:
+    """Prefect server, worker and pygeoapi, started and stopped together.
+
+    Args:
+        config: the pygeoapi configuration.
+        host: address to listen on, None = as configured.
+        port: port, None = as configured.
+        state_dir: folder of the embedded Prefect, None = as configured.
+        workers: how many jobs run at once.
+        web: whether pygeoapi is started, too.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        *,
+        host: str | None,
+        port: int | None,
+        state_dir: Path | None,
+        workers: int,
+        web: bool,
+    ) -> None:
+        """Read and check everything; start nothing yet.
+
+        Raises:
+            ConfigurationError: the configuration is wrong.
+            click.ClickException: it is right, but not for `up`.
+        """
+        service = read_service(config)
+        if not service.settings.is_embedded:
+            raise click.ClickException(
+                "`up` brings its own Prefect, but prefect_api_url (or PREFECT_API_URL in the "
+                f"environment) names {service.settings.prefect_api_url}. Unset it, or run "
+                "`pygeoapi-prefect worker` beside a web server."
+            )
+        bind = service.configuration["server"]["bind"]
+        self._host = host or str(bind["host"])
+        self._port = port or int(bind["port"])
+        self._moved = host is not None or port is not None
+        self._service = service
+        self._manager = dict(service.manager)
+        if state_dir is not None:
+            self._manager["connection"] = str(state_dir.absolute())
+            state_dir.mkdir(parents=True, exist_ok=True)
+            folder = state_dir.absolute()
+        else:
+            folder = service.settings.state_dir
+        self._folder = StateFolder(folder)
+        self._supervisor = Supervisor(self._folder, workers, _report)
+        self._with_web = web
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Start everything, stay until SIGINT or SIGTERM, stop everything.
+
+        Raises:
+            PrefectUnavailable: a part does not start, or the state folder is in use.
+            click.ClickException: the port is taken, or pygeoapi does not start.
+        """
+        logging.basicConfig(format="%(levelname)s %(message)s", level="WARNING")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        if self._with_web:
+            _check_port(self._host, self._port)
+        self._folder.make()
+        _report(f"state folder {self._folder.path}")
+        web: ManagedProcess | None = None
+        generation: subprocess.Popen[str] | None = None
+        try:
+            snapshot = snapshot_of(self._manager, self._service.resources)
+            documents = self._write_documents() if self._with_web else None
+            if documents:
+                generation = _generate_openapi(documents)
+            if not self._supervisor.start(self._stop, before=lambda: self._write(snapshot)):
+                return
+            if documents and generation:
+                _finish(generation)
+                web = self._start_web(documents)
+                if not self._wait_for(web):
+                    return
+            self._announce()
+            while not self._stop.wait(_LOOK_SECONDS):
+                self._supervisor.keep_alive()
+                if web:
+                    web.keep_alive()
+        finally:
+            _report("stopping")
+            if generation and generation.poll() is None:
+                generation.kill()
+                generation.communicate()
+            if web:
+                web.stop()
+            self._supervisor.stop()
+
+    def _write(self, snapshot: str) -> None:
+        write_snapshot(self._folder.snapshot, snapshot)
+
+    @property
+    def _url(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104
+        return f"http://{host}:{self._port}"
+
+    def _write_documents(self) -> dict[str, str]:
+        """Write the configuration as it is used here; return pygeoapi's environment."""
+        configuration: dict[str, Any] = dict(self._service.configuration)
+        server = {**configuration["server"], "manager": self._manager}
+        server["bind"] = {"host": self._host, "port": self._port}
+        if self._moved:
+            # Links in answers must lead to where we are, not to where the file says.
+            server["url"] = self._url
+        configuration["server"] = server
+        config = self._folder.path / "pygeoapi-config.yml"
+        write_snapshot(config, yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True))
+        return {
+            "PYGEOAPI_CONFIG": str(config),
+            "PYGEOAPI_OPENAPI": str(self._folder.path / "pygeoapi-openapi.yml"),
+        }
+
+    def _start_web(self, documents: dict[str, str]) -> ManagedProcess:
+        _report(f"starting pygeoapi on {self._url}")
+        web = ManagedProcess(
+            "pygeoapi",
+            [sys.executable, "-m", "pygeoapi_prefect.cli.web", self._host, str(self._port)],
+            os.environ | documents,
+            self._folder.path / "web.log",
+        )
+        web.start()
+        return web
+
+    def _wait_for(self, web: ManagedProcess) -> bool:
+        deadline = time.monotonic() + _WEB_START_SECONDS
+        while not _answers(f"{self._url}/conformance?f=json"):
+            if self._stop.wait(0.1):
+                return False
+            if not web.is_alive or time.monotonic() > deadline:
+                web.stop()
+                log = self._folder.path / "web.log"
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+                raise click.ClickException(f"pygeoapi does not start. The end of {log}:\n{end}")
+        return True
+
+    def _announce(self) -> None:
+        endpoint = self._supervisor.endpoint
+        assert endpoint is not None  # noqa: S101
+        _report(f"Prefect UI {endpoint.ui_url} (log in with {endpoint.auth_string})")
+        _report(f"log of Prefect and worker {self._folder.log}")
+        click.echo(f"ready {self._url if self._with_web else endpoint.ui_url}")
+
+
+def _report(message: str) -> None:
+    click.echo(f"pygeoapi-prefect: {message}")
+
+
+def _generate_openapi(documents: dict[str, str]) -> "subprocess.Popen[str]":
+    """Start pygeoapi's own command; it takes seconds that Prefect's start takes anyway."""
+    command = [sys.executable, "-c", "from pygeoapi import cli; cli()", "openapi", "generate"]
+    return subprocess.Popen(  # noqa: S603
+        [*command, documents["PYGEOAPI_CONFIG"], "--output-file", documents["PYGEOAPI_OPENAPI"]],
+        env=os.environ | documents,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(generation: "subprocess.Popen[str]") -> None:
+    output, _ = generation.communicate()
+    if generation.returncode != 0:
+        raise click.ClickException(f"pygeoapi cannot make its OpenAPI document:\n{output[-2000:]}")
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose "
+                "another with --host and --port."
+            ) from None
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

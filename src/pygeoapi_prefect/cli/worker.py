@@ -1,0 +1,52 @@
+"""`worker`: a warm worker for an existing Prefect server."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from pygeoapi_prefect.cli.service import read_service
+from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
+
+
+def run_worker(config: Path, pool: str | None, workers: int) -> None:
+    """Run a worker in the foreground until it is told to stop.
+
+    Args:
+        config: the pygeoapi configuration.
+        pool: the work pool, None = as configured.
+        workers: how many jobs run at once.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        click.ClickException: it names no Prefect server.
+    """
+    service = read_service(config)
+    if service.settings.prefect_api_url is None:
+        raise click.ClickException(
+            "the configuration names no Prefect server (prefect_api_url, or PREFECT_API_URL in "
+            "the environment); the embedded one brings its own worker"
+        )
+    with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
+        snapshot = Path(folder) / "snapshot.yml"
+        write_snapshot(snapshot, snapshot_of(service.manager, service.resources))
+        command = [sys.executable, "-m", "pygeoapi_prefect.engine.worker", "--follow-parent"]
+        command += ["--pool", pool or service.settings.work_pool, "--workers", str(workers)]
+        environment = os.environ | {
+            "PREFECT_API_URL": service.settings.prefect_api_url,
+            "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "0.5"),
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            ENVIRONMENT_VARIABLE: str(snapshot),
+        }
+        click.echo(f"pygeoapi-prefect: worker for {service.settings.prefect_api_url}")
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:  # noqa: S603
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                process.terminate()
+                code = process.wait()
+    if code:
+        raise SystemExit(code)

@@ -1,0 +1,1 @@
+"""The engine: everything that talks to Prefect, and the only code that imports it."""

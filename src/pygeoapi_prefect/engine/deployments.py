@@ -1,0 +1,53 @@
+"""Registering processes in Prefect: one deployment of our flow for each."""
+
+import hashlib
+
+from pygeoapi_prefect.engine.gateway import PrefectGateway
+from pygeoapi_prefect.engine.models import DeploymentSpec
+from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_ENTRYPOINT, FLOW_NAME
+from pygeoapi_prefect.engine.snapshot import Configuration
+
+
+def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
+    """Return the deployments a configuration asks for, in its order."""
+    return [
+        DeploymentSpec(
+            name=process_id,
+            flow_name=FLOW_NAME,
+            entrypoint=FLOW_ENTRYPOINT,
+            work_pool=configuration.settings.work_pool,
+            description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
+            tags=(DEPLOYMENT_TAG,),
+        )
+        for process_id in configuration.registry
+    ]
+
+
+def fingerprint(configuration: Configuration) -> str:
+    """Return a short text that changes when the deployments of a configuration do."""
+    specs = "".join(spec.model_dump_json() for spec in deployment_specs(configuration))
+    return hashlib.sha256(specs.encode()).hexdigest()
+
+
+def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]:
+    """Make Prefect's deployments those of the configuration; doing it again changes nothing.
+
+    Args:
+        gateway: where to.
+        configuration: which processes there are; deployments we made for others are removed.
+
+    Returns:
+        The names of the removed ones.
+
+    Raises:
+        PrefectUnavailable: Prefect does not answer.
+    """
+    specs = deployment_specs(configuration)
+    for spec in specs:
+        gateway.ensure_deployment(spec)
+    wanted = {spec.name for spec in specs}
+    existing = gateway.list_deployments(DEPLOYMENT_TAG)
+    superfluous = [name for name in existing if name not in wanted]
+    for name in superfluous:
+        gateway.delete_deployment(existing[name])
+    return superfluous

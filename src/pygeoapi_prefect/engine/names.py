@@ -1,0 +1,16 @@
+"""The names under which our things are found in Prefect."""
+
+# The flow behind every vanilla process; each process is a deployment of it.
+FLOW_NAME = "pygeoapi-process"
+FLOW_ENTRYPOINT = "pygeoapi_prefect.engine.flow.run_job"
+WORKER_TYPE = "pygeoapi"
+
+# On every flow run that is a job.
+JOB_TAG = "pygeoapi-job"
+# On every deployment that we made.
+DEPLOYMENT_TAG = "pygeoapi-process"
+
+# What we keep on the run; labels survive everything that happens to it.
+PROCESS_LABEL = "pygeoapi.process"
+INPUTS_LABEL = "pygeoapi.inputs"
+ERROR_TYPE_LABEL = "pygeoapi.error_type"

@@ -1,0 +1,91 @@
+"""The snapshot: the part of the pygeoapi configuration that running a job needs, in a file.
+
+Web processes know the configuration, workers must. A worker reads the file anew for every job, so
+it is never behind.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
+
+# Tells the processes that run jobs where the snapshot is.
+ENVIRONMENT_VARIABLE = "PYGEOAPI_PREFECT_SNAPSHOT"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a worker needs to know.
+
+    Attributes:
+        settings: of the manager.
+        registry: of the processes.
+    """
+
+    settings: ManagerSettings
+    registry: Registry
+
+
+def snapshot_of(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> str:
+    """Return the text of a snapshot.
+
+    Args:
+        manager: the `server.manager` section.
+        resources: process id -> resource; all of `type: process`.
+    """
+    settings = read_manager_settings(manager)
+    section = {key: value for key, value in manager.items() if key != "processes"}
+    # A worker may run in another folder.
+    for key in ("connection", "output_dir"):
+        if section.get(key):
+            section[key] = str(Path(section[key]).expanduser().absolute())
+    section["result_storage"] = settings.results_url
+    content = {"server": {"manager": section}, "resources": _plain(resources)}
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def write_snapshot(path: Path, text: str) -> None:
+    """Write a snapshot, readable by its owner only: configurations hold secrets.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def read_snapshot(path: Path) -> Configuration:
+    """Read a snapshot.
+
+    Raises:
+        ConfigurationError: it holds something wrong.
+        OSError: the file cannot be read.
+    """
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    return Configuration(
+        settings=read_manager_settings(content["server"]["manager"]),
+        registry=Registry(content["resources"]),
+    )
+
+
+# The C versions are ten times faster, where PyYAML was built with them. Both are the safe ones.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def _plain(value: Any) -> Any:
+    """Return mappings and sequences of any kind as dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

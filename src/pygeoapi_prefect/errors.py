@@ -1,0 +1,163 @@
+"""Everything that can go wrong, in the words a client or an operator may read.
+
+Knows neither HTTP nor Prefect nor pygeoapi; the faces map these to their own protocol.
+
+PygeoapiPrefectError
+├── ConfigurationError        the configuration is wrong (all faults listed)
+├── RequestError              the client asked for something that cannot be done
+│   ├── InvalidInputs         inputs do not fit the process description (all faults listed)
+│   ├── InvalidRequest        another part of the execution request is wrong
+│   ├── ProcessNotFound
+│   └── JobNotFound
+├── ResultError               the job is there, its results are not
+│   ├── ResultNotReady        not yet
+│   ├── JobDismissed          never: the job was dismissed
+│   ├── JobFailed             never: the job failed
+│   └── ResultMissing         they were written and are gone, or cannot be read
+├── Unavailable               try again later
+│   ├── PrefectUnavailable
+│   └── StorageUnavailable
+├── DeploymentMissing         Prefect does not know the deployment of a process
+├── ProcessorUnusable         the code behind a process cannot be loaded
+└── ProcessorFailed           the code behind a process raised
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong: `pointer` (RFC 6901, starts with /) and `message`."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return pointer and message on one line."""
+        return f"{self.pointer}: {self.message}"
+
+
+class PygeoapiPrefectError(Exception):
+    """The base of all errors of this package; `str()` is what a client may read."""
+
+
+class ConfigurationError(PygeoapiPrefectError):
+    """The configuration is wrong.
+
+    Attributes:
+        place: the file or section the faults are in.
+        faults: every fault found, each with the pointer of its key.
+    """
+
+    def __init__(self, place: str, faults: Sequence[Fault]) -> None:
+        """Keep the faults and make one readable text of them."""
+        self.place = place
+        self.faults = tuple(faults)
+        lines = "".join(f"\n  {fault}" for fault in self.faults)
+        super().__init__(f"{_count(self.faults)} in {place}:{lines}")
+
+
+class RequestError(PygeoapiPrefectError):
+    """The client asked for something that cannot be done."""
+
+
+class InvalidInputs(RequestError):
+    """The inputs of an execution request do not fit the process description.
+
+    Attributes:
+        faults: every fault found, each with its JSON pointer into the request.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """Keep the faults and make one readable text of them."""
+        self.faults = tuple(faults)
+        listed = "; ".join(str(fault) for fault in self.faults)
+        super().__init__(f"{_count(self.faults)} in the request: {listed}")
+
+
+class InvalidRequest(RequestError):
+    """A part of the execution request other than its inputs is wrong."""
+
+
+class ProcessNotFound(RequestError):
+    """No process of this id is configured."""
+
+    def __init__(self, process_id: str) -> None:
+        """Name the process."""
+        super().__init__(f"There is no process {process_id!r}.")
+
+
+class JobNotFound(RequestError):
+    """No job of this id exists (or ever existed, or its id is malformed)."""
+
+    def __init__(self, job_id: str) -> None:
+        """Name the job."""
+        super().__init__(f"There is no job {job_id!r}.")
+
+
+class ResultError(PygeoapiPrefectError):
+    """The job is there, its results are not."""
+
+
+class ResultNotReady(ResultError):
+    """The job has not finished yet."""
+
+
+class JobDismissed(ResultError):
+    """The job was dismissed: it has no results and never will."""
+
+
+class JobFailed(ResultError):
+    """The job failed: it has no results and never will. The text is the job's own message."""
+
+
+class ResultMissing(ResultError):
+    """The job succeeded, but what it wrote is gone or cannot be read."""
+
+
+class Unavailable(PygeoapiPrefectError):
+    """Something this service needs does not answer.
+
+    Attributes:
+        retry_after: seconds after which it is worth asking again.
+    """
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        """Keep the advice beside the message."""
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class PrefectUnavailable(Unavailable):
+    """The Prefect server does not answer, or not in time."""
+
+
+class StorageUnavailable(Unavailable):
+    """Result storage cannot be reached, read or written."""
+
+
+class DeploymentMissing(PygeoapiPrefectError):
+    """Prefect has no deployment for a process."""
+
+
+class ProcessorUnusable(PygeoapiPrefectError):
+    """The code behind a process cannot be loaded or described."""
+
+
+class ProcessorFailed(PygeoapiPrefectError):
+    """The code behind a process raised.
+
+    Attributes:
+        error_type: name of the exception's type where it says more than the text does,
+            None for errors the processor raised on purpose.
+    """
+
+    def __init__(self, message: str, error_type: str | None = None) -> None:
+        """Keep the type beside the processor's own words."""
+        self.error_type = error_type
+        super().__init__(message)
+
+
+def _count(faults: Sequence[Fault]) -> str:
+    return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"

@@ -1,0 +1,1 @@
+"""What a job is and what can be done with it: submit, wait, status, list, results, dismiss."""

@@ -1,0 +1,51 @@
+"""A job as its client sees it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """The status codes of the standard (OGC 18-062r2, statusCode.yaml)."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    DISMISSED = "dismissed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job will never change again by itself."""
+        return self not in (JobStatus.ACCEPTED, JobStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution of a process.
+
+    Attributes:
+        id: the job's id, which is the flow run's.
+        process_id: the process; None if the flow run does not say.
+        status: where it is.
+        message: for people; never a traceback.
+        progress: percent, 100 only when successful.
+        created: when it was accepted, UTC.
+        started: when it first ran, UTC, if it did.
+        finished: when it ended, UTC, if it did.
+        updated: the last change, UTC.
+        media_type: of the results, once there are any.
+        failure: why it failed, in the processor's own words; None unless it failed.
+    """
+
+    id: str
+    process_id: str | None
+    status: JobStatus
+    message: str
+    progress: int
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    updated: datetime
+    media_type: str | None = None
+    failure: str | None = None

@@ -1,0 +1,231 @@
+"""What can be done with jobs. Stateless: Prefect and result storage are asked every time."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pygeoapi_prefect.engine.callbacks import check_callback
+from pygeoapi_prefect.engine.gateway import Gateway
+from pygeoapi_prefect.engine.models import FlowRun
+from pygeoapi_prefect.engine.names import FLOW_NAME, INPUTS_LABEL, JOB_TAG, PROCESS_LABEL
+from pygeoapi_prefect.errors import (
+    InvalidInputs,
+    JobDismissed,
+    JobFailed,
+    ResultMissing,
+    ResultNotReady,
+)
+from pygeoapi_prefect.jobs.models import Job, JobStatus
+from pygeoapi_prefect.jobs.status import job_from, status_of
+from pygeoapi_prefect.processes.execution import ExecutionRequest
+from pygeoapi_prefect.processes.validation import input_faults
+from pygeoapi_prefect.results.delivery import Delivery, deliver
+from pygeoapi_prefect.results.manifest import Manifest
+from pygeoapi_prefect.results.storage import ResultStorage
+
+LOGGER = logging.getLogger(__name__)
+
+# Prefect refuses parameters above 524,288 bytes; the rest of the request needs room as well, and
+# Prefect reads parameters along with the run whenever somebody looks at it.
+_LARGEST_INPUTS_IN_PREFECT = 200_000
+# While waiting for a job: often at first, because most synchronous jobs are short.
+_FIRST_LOOK_SECONDS = 0.05
+_SLOWEST_LOOK_SECONDS = 1.0
+
+
+class JobService:
+    """Submits, watches, lists and dismisses jobs.
+
+    Args:
+        gateway: to Prefect.
+        storage: where results and large inputs live.
+    """
+
+    def __init__(self, gateway: Gateway, storage: ResultStorage) -> None:
+        """Connect to nothing yet."""
+        self._gateway = gateway
+        self._storage = storage
+
+    def submit(
+        self,
+        request: ExecutionRequest,
+        description: Mapping[str, Any] | None,
+        *,
+        allow_internal: bool = False,
+    ) -> str:
+        """Make a job of a request. It exists in Prefect when this returns.
+
+        Args:
+            request: what the client posted.
+            description: of the process, against which inputs are checked; None = no check.
+            allow_internal: whether its subscriber may have addresses that are not public.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InvalidInputs: the inputs do not fit; every fault is listed.
+            InvalidRequest: a URL of the subscriber is not allowed.
+            DeploymentMissing: Prefect does not know the process.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: large inputs cannot be stored.
+        """
+        if description is not None and (faults := input_faults(description, request.inputs)):
+            raise InvalidInputs(faults)
+        for url in request.subscriber.urls if request.subscriber else ():
+            check_callback(url, allow_internal=allow_internal)
+        labels = {PROCESS_LABEL: request.process_id}
+        reference = None
+        if len(json.dumps(request.inputs)) > _LARGEST_INPUTS_IN_PREFECT:
+            reference = self._storage.write_inputs(request.inputs or {})
+            labels[INPUTS_LABEL] = reference
+            request = request.model_copy(update={"inputs": None, "inputs_reference": reference})
+        try:
+            run = self._gateway.create_flow_run(
+                FLOW_NAME,
+                request.process_id,
+                parameters={"request": request.model_dump(mode="json")},
+                labels=labels,
+                tags=[JOB_TAG],
+            )
+        except Exception:
+            if reference:
+                self._storage.delete_inputs(reference)
+            raise
+        LOGGER.info("job %s of process %s accepted", run.id, request.process_id)
+        return run.id
+
+    def wait(self, job_id: str, seconds: float) -> Job:
+        """Wait until a job has ended, but not for longer than some seconds.
+
+        Raises:
+            JobNotFound: somebody removed it meanwhile.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        deadline = time.monotonic() + seconds
+        pause = _FIRST_LOOK_SECONDS
+        while True:
+            run = self._gateway.read_flow_run(job_id)
+            left = deadline - time.monotonic()
+            if status_of(run.state).is_final or left <= 0:
+                return self._job(run)
+            time.sleep(min(pause, left))
+            pause = min(_SLOWEST_LOOK_SECONDS, pause * 1.25)
+
+    def get(self, job_id: str) -> Job:
+        """Return one job.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        return self._job(self._gateway.read_flow_run(job_id))
+
+    def page(self, limit: int | None, offset: int) -> list[Job]:
+        """Return jobs, newest first.
+
+        Args:
+            limit: how many at most, None for all.
+            offset: how many of the newest to leave out.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        runs = self._gateway.list_flow_runs(JOB_TAG, limit=limit, offset=offset)
+        told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
+        progress = self._gateway.read_progress(told) if told else {}
+        manifests = self._manifests([run for run in runs if _may_have_results(run)])
+        return [job_from(run, progress.get(run.id), manifests.get(run.id)) for run in runs]
+
+    def count(self) -> int:
+        """Return how many jobs there are.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        return self._gateway.count_flow_runs(JOB_TAG)
+
+    def results(self, job_id: str) -> Delivery:
+        """Return what a job made, in the form its client asked for.
+
+        Raises:
+            JobNotFound: there is no such job.
+            ResultNotReady: it has not finished.
+            JobFailed: it failed.
+            JobDismissed: it was dismissed.
+            ResultMissing: its results are gone.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        run = self._gateway.read_flow_run(job_id)
+        manifest = self._storage.read_manifest(job_id) if _may_have_results(run) else None
+        job = job_from(run, manifest=manifest)
+        if job.status is JobStatus.FAILED:
+            raise JobFailed(job.message)
+        if job.status is JobStatus.DISMISSED:
+            raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")
+        if manifest is None:
+            raise ResultNotReady(f"Job {job_id} is {job.status}; it has no results yet.")
+        return deliver(self._storage, manifest)
+
+    def dismiss(self, job_id: str) -> Job | None:
+        """Stop a job, or remove it with its results if it has ended.
+
+        Returns:
+            The job as it is now, None if it was removed.
+
+        Raises:
+            JobNotFound: there is no such job.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: its results cannot be removed; the job stays.
+        """
+        run = self._gateway.read_flow_run(job_id)
+        if run.state is None or not run.state.is_final:
+            self._gateway.set_state(job_id, "CANCELLING", message="Dismissed by a client.")
+            run = self._gateway.read_flow_run(job_id)
+            if not (run.state and run.state.is_final and run.state.type != "CANCELLED"):
+                return self._job(run)
+            # It ended by itself while we asked it to stop.
+        # Results first: if that fails, the job is still there to be removed again.
+        self._storage.delete(job_id)
+        if reference := run.labels.get(INPUTS_LABEL):
+            self._storage.delete_inputs(reference)
+        self._gateway.delete_flow_run(job_id)
+        LOGGER.info("job %s removed", job_id)
+        return None
+
+    def _job(self, run: FlowRun) -> Job:
+        status = status_of(run.state)
+        progress = None
+        if status in _STATUS_WITH_PROGRESS:
+            progress = self._gateway.read_progress([run.id]).get(run.id)
+        manifest = self._manifests([run]).get(run.id) if _may_have_results(run) else None
+        return job_from(run, progress, manifest)
+
+    def _manifests(self, runs: Sequence[FlowRun]) -> dict[str, Manifest]:
+        """Read manifests side by side: object stores take tens of milliseconds for each."""
+        if len(runs) < 2:
+            found = [self._manifest(run.id) for run in runs]
+        else:
+            with ThreadPoolExecutor(max_workers=min(16, len(runs))) as pool:
+                found = list(pool.map(self._manifest, [run.id for run in runs]))
+        return {manifest.job_id: manifest for manifest in found if manifest}
+
+    def _manifest(self, job_id: str) -> Manifest | None:
+        try:
+            return self._storage.read_manifest(job_id)
+        except ResultMissing as error:
+            LOGGER.warning("%s", error)  # one bad job must not break the list
+            return None
+
+
+_STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
+
+
+def _may_have_results(run: FlowRun) -> bool:
+    return status_of(run.state) is JobStatus.SUCCESSFUL

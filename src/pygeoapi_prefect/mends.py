@@ -1,0 +1,173 @@
+"""The one guarded place that mends what pygeoapi's API layer (0.24) does to a manager's answers.
+
+Each mend looks at what pygeoapi answers and does nothing where it is right already, so a fixed
+pygeoapi switches it off:
+
+- DELETE of a job answers 500 under Starlette after deleting, and is labelled HTML under Flask:
+  the answer has no headers.
+- What a manager raises on status, list and results becomes a bare 500: our errors become the
+  answers of `problems`.
+- `Prefer` is understood only if it is exactly `respond-async` or `wait`.
+- A request body that is JSON but no object, or a subscriber that is none, is a bare 500.
+- `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
+  HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
+"""
+
+import functools
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pygeoapi.api import API, APIRequest, processes
+from pygeoapi.formats import F_HTML
+
+from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError
+from pygeoapi_prefect.problems import problem_of
+
+LOGGER = logging.getLogger(__name__)
+
+Answer = tuple[dict[str, str], int, str | bytes]
+Handler = Callable[..., Answer]
+
+# JSON that is ready to be sent carries this media type from the manager through pygeoapi, which
+# re-encodes whatever is called exactly `application/json`.
+READY_JSON = "application/json; charset=utf-8"
+_JSON = "application/json"
+
+
+@dataclass
+class Preferences:
+    """What the request says that pygeoapi does not pass on to a manager.
+
+    Attributes:
+        respond_async: whether `Prefer` has `respond-async`.
+        wait: seconds of `wait=N` in `Prefer`.
+        html: whether an HTML page is wanted.
+        failure: set by the manager: why the job asked for failed.
+    """
+
+    respond_async: bool = False
+    wait: float | None = None
+    html: bool = False
+    failure: str | None = None
+
+
+# A handler and the manager it calls run in one thread, one after the other.
+_preferences: ContextVar[Preferences | None] = ContextVar("preferences", default=None)
+
+
+def current_preferences() -> Preferences | None:
+    """Return what the request in this thread says; None if pygeoapi was not mended."""
+    return _preferences.get()
+
+
+def install() -> None:
+    """Mend pygeoapi's handlers; doing it again changes nothing."""
+    for name, mend in (
+        ("execute_process", _mended_execute),
+        ("get_jobs", _mended),
+        ("get_job_result", _mended_results),
+        ("delete_job", _mended),
+    ):
+        handler = getattr(processes, name)
+        if not hasattr(handler, "__wrapped__"):
+            setattr(processes, name, functools.wraps(handler)(functools.partial(mend, handler)))
+
+
+def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
+    """Answer with our errors' own words and always with a content type."""
+    with _prefer(request):
+        try:
+            headers, status, content = handler(api, request, *args)
+        except PygeoapiPrefectError as error:
+            return _answer(api, request, error)
+    if "Content-Type" not in headers:
+        headers = {**request.get_response_headers(**api.api_headers), **headers}
+        headers["Content-Type"] = _JSON
+    elif headers["Content-Type"] == READY_JSON:
+        headers["Content-Type"] = _JSON
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", "5")
+    return headers, status, content
+
+
+def _mended_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
+    """Refuse bodies that pygeoapi stumbles over."""
+    try:
+        _check_body(request.data)
+    except InvalidRequest as error:
+        return _answer(api, request, error)
+    return _mended(handler, api, request, *args)
+
+
+def _mended_results(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
+    """Say why a failed job has no results."""
+    with _prefer(request) as preferences:
+        headers, status, content = _mended(handler, api, request, *args)
+    if preferences.failure and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
+        problem = api.get_exception(
+            status, headers, request.format, "InvalidParameterValue", preferences.failure
+        )
+        return problem  # type: ignore[no-any-return]
+    return headers, status, content
+
+
+def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answer:
+    problem = problem_of(error)
+    headers = request.get_response_headers(**api.api_headers)
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if request.format != F_HTML:
+        headers["Content-Type"] = _JSON
+    answer: Answer = api.get_exception(
+        problem.status, headers, request.format, problem.code, problem.description
+    )
+    return answer
+
+
+@contextmanager
+def _prefer(request: APIRequest) -> Iterator[Preferences]:
+    """Keep what the request says where the manager finds it."""
+    if (outer := _preferences.get()) is not None:
+        yield outer
+        return
+    headers = request.headers
+    values = headers.get("Prefer", headers.get("prefer")) or ""
+    preferences = Preferences(html=request.format == F_HTML)
+    # RFC 7240: preferences are separated by commas, each with parameters after semicolons.
+    for preference in values.split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        match name.strip().lower():
+            case "respond-async":
+                preferences.respond_async = True
+            case "wait" if re.fullmatch(r"\s*\"?\d{1,9}\"?\s*", value):
+                preferences.wait = float(value.strip().strip('"'))
+    token = _preferences.set(preferences)
+    try:
+        yield preferences
+    finally:
+        _preferences.reset(token)
+
+
+def _check_body(body: bytes | None) -> None:
+    if not body:
+        return
+    # Parsing 20 MB twice only to see that they are an object is not worth it.
+    start = body[:256].lstrip()[:1]
+    if start == b"{" and b'"subscriber"' not in body:
+        return
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return  # pygeoapi has a good answer to that
+    if not isinstance(content, dict):
+        raise InvalidRequest("The body of an execution request must be a JSON object.")
+    subscriber = content.get("subscriber")
+    if subscriber is not None and not isinstance(subscriber, dict):
+        raise InvalidRequest("/subscriber: must be a JSON object.")

@@ -1,0 +1,57 @@
+"""Reading a pygeoapi configuration file: the command line does what pygeoapi does by itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+from pygeoapi.config import validate_config
+from pygeoapi.util import yaml_load
+
+from pygeoapi_prefect.errors import ConfigurationError, Fault
+
+
+def read_configuration_file(path: Path) -> dict[str, Any]:
+    """Read a pygeoapi configuration, with environment variables put in.
+
+    Args:
+        path: the file, YAML.
+
+    Returns:
+        The configuration, valid by pygeoapi's own schema.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or is no pygeoapi configuration.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            configuration = yaml_load(file)
+    except FileNotFoundError:
+        raise _wrong(path, "there is no such file; name one with --config") from None
+    except yaml.YAMLError as error:
+        raise _wrong(path, f"this is not YAML: {error}") from None
+    except OSError as error:
+        # pygeoapi raises this one, too, when an environment variable is missing.
+        raise _wrong(path, error.strerror or str(error)) from None
+    if not isinstance(configuration, dict):
+        raise _wrong(path, "this is not a pygeoapi configuration: it must be a mapping")
+    try:
+        validate_config(configuration)
+    except jsonschema.ValidationError as error:
+        pointer = "/" + "/".join(str(part) for part in error.absolute_path)
+        raise ConfigurationError(str(path), [Fault(pointer, error.message[:300])]) from None
+    return configuration
+
+
+def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return process id -> resource, as pygeoapi hands them to a manager."""
+    return {
+        name: resource
+        for name, resource in configuration.get("resources", {}).items()
+        if resource.get("type") == "process"
+    }
+
+
+def _wrong(path: Path, message: str) -> ConfigurationError:
+    return ConfigurationError(str(path), [Fault("/", message)])

@@ -1,0 +1,91 @@
+"""An execution request and what a processor gives back: the two ends of running a process."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Response(StrEnum):
+    """How a client wants its results (OGC 18-062r2, `response` of execute.yaml)."""
+
+    RAW = "raw"
+    DOCUMENT = "document"
+
+
+class Subscriber(BaseModel):
+    """URLs that want to hear of a job (OGC 18-062r2, conformance class callback)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    success_uri: str
+    in_progress_uri: str | None = None
+    failed_uri: str | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All that were given."""
+        return tuple(
+            url for url in (self.success_uri, self.in_progress_uri, self.failed_uri) if url
+        )
+
+
+class ExecutionRequest(BaseModel):
+    """What a client posted.
+
+    Attributes:
+        process_id: the process to run.
+        inputs: the inputs exactly as sent; None when they travel by reference.
+        inputs_reference: where result storage keeps inputs too large for Prefect.
+        outputs: the requested outputs as sent: output id -> options, or a list of ids; None = all.
+        response: raw or document.
+        subscriber: who wants to hear of the job.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    process_id: str
+    inputs: dict[str, Any] | None = None
+    inputs_reference: str | None = None
+    outputs: dict[str, Any] | list[str] | None = None
+    response: Response = Response.RAW
+    subscriber: Subscriber | None = None
+
+
+class Returned(BaseModel):
+    """What a processor returned.
+
+    Attributes:
+        media_type: as the processor says; None if it does not say.
+        value: str, bytes, None, or anything JSON can hold.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    media_type: str | None = None
+    value: Any = None
+
+
+class Processor(Protocol):
+    """The code behind a process, of whatever kind."""
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """The process description (OGC 18-062r2, process.yaml), without id and links."""
+        ...
+
+    def execute(
+        self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str
+    ) -> Returned:
+        """Run the process.
+
+        Args:
+            request: the execution request.
+            inputs: the inputs exactly as the client sent them.
+            job_id: id of the job that runs it.
+
+        Raises:
+            ProcessorFailed: the processor raised; the original is its cause.
+        """
+        ...

@@ -1,0 +1,106 @@
+"""Vanilla processors: pygeoapi's own `BaseProcessor` classes, unchanged."""
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from pygeoapi.plugin import PLUGINS, load_plugin
+from pygeoapi.process.base import BaseProcessor
+from pygeoapi.util import json_serial
+
+from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
+from pygeoapi_prefect.processes.execution import ExecutionRequest, Returned
+from pygeoapi_prefect.settings import ProcessSettings
+
+
+class VanillaProcessor:
+    """One pygeoapi processor, made anew for each use: processors may keep state.
+
+    Args:
+        process_id: the process it stands behind.
+        resource: the process's resource in the pygeoapi configuration.
+        settings: what this package reads from it.
+
+    Raises:
+        ProcessorUnusable: its class cannot be imported or made.
+    """
+
+    def __init__(
+        self, process_id: str, resource: Mapping[str, Any], settings: ProcessSettings
+    ) -> None:
+        """Load the class and make the processor."""
+        try:
+            # Processors may change the definition they are given.
+            self.plugin: BaseProcessor = load_plugin("process", deepcopy(resource["processor"]))
+            # pygeoapi builds answers by changing this in place, and most processors share one
+            # module-level dictionary between all their instances.
+            self.plugin.metadata = deepcopy(self.plugin.metadata)
+        except Exception as error:
+            raise ProcessorUnusable(
+                f"The processor {settings.name!r} of process {process_id!r} cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        # As pygeoapi's own manager does (BaseManager.get_processor).
+        self.plugin.allow_internal_requests = resource.get("allow_internal_requests", False)
+        if settings.job_control_options:
+            self.plugin.metadata["jobControlOptions"] = list(settings.job_control_options)
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """The process description."""
+        metadata: Mapping[str, Any] = self.plugin.metadata
+        return metadata
+
+    def execute(
+        self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str
+    ) -> Returned:
+        """Run the processor as pygeoapi's own managers do."""
+        self.plugin.set_job_id(job_id)
+        # Passed only if supported: older processors do not take the argument.
+        options = {"outputs": request.outputs} if self.plugin.supports_outputs else {}
+        try:
+            returned = self.plugin.execute(dict(inputs), **options)
+        except Exception as error:
+            raise ProcessorFailed(*_in_words(error)) from error
+        if returned is None:
+            return Returned()
+        try:
+            media_type, value = returned
+        except (TypeError, ValueError):
+            raise ProcessorFailed(
+                f"the processor returned a {type(returned).__name__}, not (media type, value)"
+            ) from None
+        return Returned(media_type=media_type, value=_plain(value))
+
+
+def module_of(name: str) -> str:
+    """Return the module that holds a processor class.
+
+    Args:
+        name: `processor.name` of the configuration: a dotted path, or a name pygeoapi knows.
+    """
+    path: str = PLUGINS["process"].get(name, name)
+    return path.rpartition(".")[0]
+
+
+def _in_words(error: Exception) -> tuple[str, str | None]:
+    """Return the processor's own message and, where it says more, the type of the error."""
+    # pygeoapi's own error classes carry what a client may read in `user_msg`.
+    text = getattr(error, "user_msg", None) or str(error)
+    error_type = type(error).__name__
+    if not text:
+        return error_type, None
+    return str(text), None if hasattr(error, "user_msg") else error_type
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold, reading dates, numpy scalars and such as pygeoapi does."""
+    if value is None or isinstance(value, str | bytes | int | float):
+        return value
+    try:
+        return json.loads(json.dumps(value, default=json_serial))
+    except (TypeError, ValueError) as error:
+        raise ProcessorFailed(
+            f"the processor returned something JSON cannot hold: {error}"
+        ) from error

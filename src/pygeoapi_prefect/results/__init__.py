@@ -1,0 +1,1 @@
+"""Where outputs live (result storage) and how they are delivered."""

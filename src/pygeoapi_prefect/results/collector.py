@@ -1,0 +1,140 @@
+"""The collector: takes what a running job makes and turns it into a manifest."""
+
+import json
+import threading
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
+from pygeoapi_prefect.results.storage import ResultStorage
+
+
+class Collector:
+    """Collects the outputs of one attempt of one job.
+
+    Args:
+        storage: where outputs go.
+        job_id: the job.
+        attempt: which attempt of it, from 1.
+        declared: ids of the outputs in the process description, in order.
+    """
+
+    def __init__(
+        self, storage: ResultStorage, job_id: str, attempt: int, declared: Sequence[str]
+    ) -> None:
+        """Start with nothing."""
+        self._storage = storage
+        self._job_id = job_id
+        self._attempt = attempt
+        self._declared = tuple(declared)
+        self._outputs: dict[str, Output] = {}
+        self._lock = threading.Lock()
+        self._written = 0
+
+    def publish(self, output_id: str, data: bytes | str | PathLike[str], media_type: str) -> None:
+        """Take an output the job publishes; a second one of the same id replaces the first.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+            OSError: the file cannot be read.
+        """
+        kind = _kind_of_published(media_type)
+        self._write(output_id, media_type, kind, data)
+
+    def take_returned(self, media_type: str | None, value: Any) -> None:
+        """Take what the processor returned: an output of its own, or all of them in one object.
+
+        Args:
+            media_type: as the processor said, None if it did not.
+            value: str, bytes or anything JSON can hold; None is an output only if the processor
+                published none.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        if value is None and self._outputs:
+            return
+        content, kind = _encoded(media_type, value)
+        members = isinstance(value, dict) and bool(value) and set(value) <= set(self._declared)
+        output_id = next((id_ for id_ in self._declared if id_ not in self._outputs), "result")
+        default = {
+            Kind.JSON: "application/json",
+            Kind.TEXT: "text/plain",
+            Kind.BINARY: "application/octet-stream",
+        }
+        self._write(output_id, media_type or default[kind], kind, content, members)
+
+    def manifest(
+        self, process_id: str, *, as_document: bool, requested: Sequence[str] | None
+    ) -> Manifest:
+        """Return the manifest of everything collected."""
+        return Manifest(
+            job_id=self._job_id,
+            process_id=process_id,
+            as_document=as_document,
+            requested=None if requested is None else tuple(requested),
+            outputs=tuple(self._outputs.values()),
+        )
+
+    def _write(
+        self,
+        output_id: str,
+        media_type: str,
+        kind: Kind,
+        data: bytes | str | PathLike[str],
+        members_are_outputs: bool = False,
+    ) -> None:
+        with self._lock:
+            self._written += 1
+            number = self._written
+        output = self._storage.write_output(
+            self._job_id, self._attempt, number, output_id, media_type, kind, data
+        )
+        if members_are_outputs:
+            output = output.model_copy(update={"members_are_outputs": True})
+        with self._lock:
+            self._outputs[output_id] = output
+
+
+def _kind_of_published(media_type: str) -> Kind:
+    essence = media_type.partition(";")[0].strip().lower()
+    if essence == "application/json" or essence.endswith("+json"):
+        return Kind.JSON
+    if essence.startswith("text/") or essence.endswith(("/xml", "+xml")):
+        return Kind.TEXT
+    return Kind.BINARY
+
+
+def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
+    """Return the bytes of a returned value and what they hold."""
+    if isinstance(value, bytes):
+        return value, _kind_of_bytes(media_type, value)
+    if isinstance(value, str):
+        content = value.encode()
+        # Text that a processor calls JSON is JSON already, unless it is not.
+        if media_type is None or _kind_of_published(media_type) is not Kind.JSON:
+            return content, Kind.TEXT
+        if _is_json(content):
+            return content, Kind.JSON
+    return json.dumps(value).encode(), Kind.JSON
+
+
+def _kind_of_bytes(media_type: str | None, content: bytes) -> Kind:
+    kind = _kind_of_published(media_type or "application/octet-stream")
+    if kind is Kind.JSON and not _is_json(content):
+        return Kind.BINARY
+    if kind is Kind.TEXT:
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            return Kind.BINARY
+    return kind
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True

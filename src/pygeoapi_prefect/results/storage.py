@@ -1,0 +1,263 @@
+"""Result storage: one folder per job on any file system that fsspec reaches.
+
+    <root>/<job id>/<attempt>/<number>-<output id>     the bytes of one output
+    <root>/<job id>/manifest.json                      written last
+    <root>/inputs/<random id>.json                     inputs too large for Prefect
+
+Bytes come first and the manifest last, so a job killed in the middle leaves nothing that could be
+taken for a result.
+"""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from uuid import uuid4
+
+import fsspec
+from pydantic import ValidationError
+
+from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
+from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
+
+LOGGER = logging.getLogger(__name__)
+
+_MANIFEST = "manifest.json"
+_PIECE = 1 << 20
+
+
+class ResultStorage:
+    """The place where results live.
+
+    Args:
+        url: an fsspec URL (`s3://bucket/prefix`) or an absolute local path.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Touch nothing yet."""
+        self.url = url
+        # Local folders are made as needed; object stores have none.
+        self._fs, self._root = fsspec.url_to_fs(url, **_options_for(url))
+
+    # --- results ---------------------------------------------------------------------------
+
+    def write_output(
+        self,
+        job_id: str,
+        attempt: int,
+        number: int,
+        output_id: str,
+        media_type: str,
+        kind: Kind,
+        data: bytes | str | PathLike[str],
+    ) -> Output:
+        """Write one output.
+
+        Args:
+            job_id: the job.
+            attempt: which attempt of the job makes it; another attempt's files are never touched.
+            number: place among the outputs of the attempt.
+            output_id: the output's id.
+            media_type: the output's media type.
+            kind: what the bytes hold.
+            data: the bytes, or the path of a file, which is copied in pieces.
+
+        Returns:
+            What the manifest says about it.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+            OSError: the file cannot be read.
+        """
+        key = f"{attempt}/{number}-{re.sub(r'[^A-Za-z0-9._-]', '_', output_id)}"
+        size, digest = 0, hashlib.sha256()
+        with _pieces_of(data) as pieces, self._explaining("written"):
+            with self._create(self._path(job_id, key)) as target:
+                for piece in pieces:
+                    target.write(piece)
+                    digest.update(piece)
+                    size += len(piece)
+        return Output(
+            id=output_id,
+            media_type=media_type,
+            kind=kind,
+            key=key,
+            size=size,
+            sha256=digest.hexdigest(),
+        )
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write the manifest, all or nothing: from now on the job has results.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        with self._explaining("written"):
+            self._replace(
+                self._path(manifest.job_id, _MANIFEST), manifest.model_dump_json(indent=1).encode()
+            )
+
+    def read_manifest(self, job_id: str) -> Manifest | None:
+        """Read the manifest of a job, None if there is none.
+
+        Raises:
+            ResultMissing: there is one, but it cannot be understood.
+            StorageUnavailable: storage cannot be read.
+        """
+        try:
+            with self._explaining("read"):
+                content = self._fs.cat_file(self._path(job_id, _MANIFEST))
+        except FileNotFoundError:
+            return None
+        try:
+            return Manifest.model_validate_json(content)
+        except ValidationError as error:
+            raise ResultMissing(f"The manifest of job {job_id} cannot be read.") from error
+
+    def read_output(self, job_id: str, output: Output) -> bytes:
+        """Read the bytes of an output and check them against the manifest.
+
+        Raises:
+            ResultMissing: they are gone, or not what was written.
+            StorageUnavailable: storage cannot be read.
+        """
+        try:
+            with self._explaining("read"):
+                content: bytes = self._fs.cat_file(self._path(job_id, output.key))
+        except FileNotFoundError:
+            raise ResultMissing(f"Output {output.id!r} of job {job_id} is gone.") from None
+        if hashlib.sha256(content).hexdigest() != output.sha256:
+            raise ResultMissing(
+                f"Output {output.id!r} of job {job_id} is not what the job wrote: "
+                "its checksum differs."
+            )
+        return content
+
+    def delete(self, job_id: str) -> None:
+        """Remove everything a job wrote; nothing happens if there is nothing.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        folder = self._path(job_id)
+        try:
+            with self._explaining("written"):
+                # The manifest goes first: half a result is none.
+                if self._fs.exists(f"{folder}/{_MANIFEST}"):
+                    self._fs.rm_file(f"{folder}/{_MANIFEST}")
+                self._fs.rm(folder, recursive=True)
+        except FileNotFoundError:
+            return
+
+    # --- inputs ----------------------------------------------------------------------------
+
+    def write_inputs(self, inputs: dict[str, Any]) -> str:
+        """Store inputs and return a reference to them.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        reference = f"inputs/{uuid4()}.json"
+        with self._explaining("written"):
+            self._replace(self._path(reference), json.dumps(inputs).encode())
+        return reference
+
+    def read_inputs(self, reference: str) -> dict[str, Any]:
+        """Read inputs back.
+
+        Raises:
+            ResultMissing: they are gone.
+            StorageUnavailable: storage cannot be read.
+        """
+        try:
+            with self._explaining("read"):
+                content = self._fs.cat_file(self._path(reference))
+        except FileNotFoundError:
+            raise ResultMissing(f"The inputs of the job are gone from {self.url}.") from None
+        inputs: dict[str, Any] = json.loads(content)
+        return inputs
+
+    def delete_inputs(self, reference: str) -> None:
+        """Remove stored inputs; nothing happens if they are gone.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        try:
+            with self._explaining("written"):
+                self._fs.rm_file(self._path(reference))
+        except FileNotFoundError:
+            return
+
+    # --- care ------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Write, read and remove a small file.
+
+        Raises:
+            StorageUnavailable: one of the three did not work.
+        """
+        reference = self.write_inputs({"check": True})
+        try:
+            self.read_inputs(reference)
+        except ResultMissing as error:
+            raise StorageUnavailable(
+                f"Result storage {self.url} forgets what it is given."
+            ) from error
+        self.delete_inputs(reference)
+
+    def _path(self, *parts: str) -> str:
+        return "/".join([self._root.rstrip("/"), *parts])
+
+    def _create(self, path: str) -> IO[bytes]:
+        opened: IO[bytes] = self._fs.open(path, "wb")
+        return opened
+
+    def _replace(self, path: str, content: bytes) -> None:
+        """Write a file so that a reader sees the old one or the new one, never a part."""
+        with self._fs.open(path, "wb", autocommit=False) as target:
+            target.write(content)
+        target.commit()
+
+    @contextmanager
+    def _explaining(self, purpose: str) -> Iterator[None]:
+        """Turn whatever a file system raises into our own error; a missing file stays one."""
+        try:
+            yield
+        except (FileNotFoundError, StorageUnavailable):
+            raise
+        except Exception as error:
+            # Every back end of fsspec has errors of its own, which share no base class.
+            LOGGER.warning("result storage %s: %s: %s", self.url, type(error).__name__, error)
+            raise StorageUnavailable(
+                f"Result storage {self.url} cannot be {purpose}: {_reason(error)}"
+            ) from error
+
+
+def _options_for(url: str) -> dict[str, Any]:
+    return {} if "://" in url and not url.startswith("file:") else {"auto_mkdir": True}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _pieces_of(data: bytes | str | PathLike[str]) -> Iterator[Iterator[bytes]]:
+    if isinstance(data, bytes):
+        yield iter([data])
+        return
+    with Path(data).open("rb") as source:
+        yield _read_in_pieces(source)
+
+
+def _read_in_pieces(source: BinaryIO) -> Iterator[bytes]:
+    while piece := source.read(_PIECE):
+        yield piece

@@ -1,0 +1,201 @@
+"""Every setting, once, typed: what `server.manager` and a process's `processor` may say.
+
+Values come from the pygeoapi configuration first and from the environment second.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import platformdirs
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pygeoapi_prefect.errors import ConfigurationError, Fault
+
+# Prefect refuses these in the names of flows and deployments, and a deployment is named after
+# its process.
+_FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
+JobControlOption = Literal["sync-execute", "async-execute"]
+
+
+class ManagerSettings(BaseSettings):
+    """The settings of `server.manager`.
+
+    Attributes:
+        name: pygeoapi's name of the plugin.
+        connection: folder for the embedded Prefect, or the file of a TinyDB manager whose place
+            we take (it is left alone, `<file>.prefect/` is used).
+        output_dir: folder for results.
+        result_storage: fsspec URL for results; wins over `output_dir`.
+        prefect_api_url: API of an existing Prefect server; absent = the embedded one.
+        prefect_api_auth_string: `user:password` for that server (environment only).
+        prefect_api_key: API key for that server (environment only).
+        work_pool: the work pool on which vanilla processes run.
+        sync_timeout: seconds a synchronous request waits before it turns into an asynchronous one.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
+
+    name: str = "pygeoapi_prefect.PrefectManager"
+    connection: Path | None = None
+    output_dir: Path | None = None
+    result_storage: str | None = None
+    prefect_api_url: str | None = None
+    prefect_api_auth_string: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("PREFECT_API_AUTH_STRING")
+    )
+    prefect_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("PREFECT_API_KEY")
+    )
+    work_pool: str = "pygeoapi"
+    sync_timeout: float = Field(default=60, gt=0, description="seconds")
+
+    @field_validator("prefect_api_url")
+    @classmethod
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must be the URL of a Prefect API, such as http://prefect:4200/api")
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_place_for_results(self) -> Self:
+        if self.prefect_api_url and not (self.result_storage or self.output_dir):
+            raise ValueError(
+                "with an external Prefect server the place for results must be named: "
+                "set result_storage or output_dir"
+            )
+        return self
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this service brings its own Prefect."""
+        return self.prefect_api_url is None
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of the embedded Prefect, absolute; it need not exist yet."""
+        if self.connection is None:
+            return platformdirs.user_state_path("pygeoapi-prefect")
+        path = self.connection.expanduser().absolute()
+        # A suffix means that another manager may keep its store under this name some day.
+        if path.is_file() or (path.suffix and not path.is_dir()):
+            return path.with_name(path.name + ".prefect")
+        return path
+
+    @property
+    def results_url(self) -> str:
+        """Where results go: an fsspec URL or an absolute local path."""
+        if self.result_storage:
+            return self.result_storage
+        if self.output_dir:
+            return str(self.output_dir.expanduser().absolute())
+        return str(self.state_dir / "results")
+
+
+class ProcessSettings(BaseModel):
+    """What this package reads from a process's `processor` section; the rest is the processor's.
+
+    Attributes:
+        job_control_options: takes the place of the processor's own `jobControlOptions`.
+        validate_inputs: whether inputs are checked against the process description.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = Field(min_length=1)
+    job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
+    validate_inputs: bool = True
+
+
+def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
+    """Read the `server.manager` section.
+
+    Args:
+        section: the section; the `processes` that pygeoapi adds to it are not looked at.
+
+    Raises:
+        ConfigurationError: a key is unknown or a value is wrong; every fault is listed.
+    """
+    known = {key: value for key, value in section.items() if key != "processes"}
+    url_from_environment = os.environ.get("PREFECT_API_URL")
+    if url_from_environment and not known.get("prefect_api_url"):
+        known["prefect_api_url"] = url_from_environment
+    # A key that is there but empty (`output_dir:`) means the default, as in pygeoapi.
+    known = {key: value for key, value in known.items() if value is not None}
+    try:
+        return ManagerSettings(**known)
+    except ValidationError as error:
+        keys = ", ".join(
+            name
+            for name, field in ManagerSettings.model_fields.items()
+            if not field.validation_alias
+        )
+        raise ConfigurationError(
+            "server.manager", _faults(error, "/server/manager", f"known keys: {keys}")
+        ) from None
+
+
+def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:
+    """Read what concerns this package from all process resources.
+
+    Args:
+        resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
+
+    Returns:
+        process id -> settings, in the order of the configuration.
+
+    Raises:
+        ConfigurationError: something is wrong in one of them; every fault of all is listed.
+    """
+    settings: dict[str, ProcessSettings] = {}
+    faults: list[Fault] = []
+    for process_id, resource in resources.items():
+        pointer = f"/resources/{process_id}"
+        if any(character in str(process_id) for character in _FORBIDDEN_IN_PROCESS_IDS):
+            faults.append(
+                Fault(pointer, f"a process id may not contain any of {_FORBIDDEN_IN_PROCESS_IDS}")
+            )
+        processor = resource.get("processor") if isinstance(resource, Mapping) else None
+        if not isinstance(processor, Mapping):
+            faults.append(Fault(f"{pointer}/processor", "must be a mapping with a `name`"))
+            continue
+        if "prefect" in processor:
+            faults.append(
+                Fault(
+                    f"{pointer}/processor/prefect",
+                    "execution policy is not supported by this version; remove the key",
+                )
+            )
+        try:
+            settings[process_id] = ProcessSettings.model_validate(dict(processor))
+        except ValidationError as error:
+            faults.extend(_faults(error, f"{pointer}/processor"))
+    if faults:
+        raise ConfigurationError("resources", faults)
+    return settings
+
+
+def _faults(error: ValidationError, prefix: str, about_unknown_keys: str = "") -> list[Fault]:
+    faults = []
+    for detail in error.errors(include_url=False):
+        pointer = "/".join([prefix, *(str(part) for part in detail["loc"])])
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message = f"unknown key; {about_unknown_keys}"
+        elif detail["type"] != "value_error":
+            message = f"{message}, not {str(detail['input'])[:80]!r}"
+        faults.append(Fault(pointer, message))
+    return faults

@@ -1,0 +1,222 @@
+"""`pygeoapi-prefect up`: starting, stopping, and everything that can get in the way."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.configuration import configuration, prefect_manager, write_configuration
+from tests.support.programs import BIN, environment, eventually, free_port, program, stop
+from tests.support.stack import Stack, up
+
+
+def processes_of(state: Path) -> dict[str, psutil.Process]:
+    """Return server and worker of an embedded backend."""
+    found = {}
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if (process.info["environ"] or {}).get("PREFECT_HOME") == str(state / "prefect"):
+            for name in ("server", "worker"):
+                if f"-m pygeoapi_prefect.engine.{name}" in line:
+                    found[name] = process
+    return found
+
+
+def everything_below(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_it_says_what_it_does_and_stops_without_a_trace(tmp_path: Path, template: Path) -> None:
+    with up(tmp_path, template=template) as stack:
+        assert stack.client.execute("echo", {"a": 1}).json() == {"a": 1}
+        said = stack.log.read_text()
+        started = everything_below(stack.process)
+        assert len(started) >= 3
+        stack.process.send_signal(signal.SIGINT)
+        assert stack.process.wait(30) == 0
+    for expected in ("Prefect server", "worker", "pygeoapi on", "Prefect UI", "ready http://"):
+        assert expected in said
+    _, alive = psutil.wait_procs(started, 10)
+    assert not alive
+
+
+def test_jobs_and_results_survive_a_sigkill(tmp_path: Path, template: Path) -> None:
+    with up(tmp_path, template=template) as stack:
+        done = stack.client.submit("kinds", {"kind": "png"})
+        stack.client.wait_for(done, "successful")
+        running = stack.client.submit("waiting", {"file": str(tmp_path / "never")})
+        stack.client.wait_for(running, "running")
+        started = everything_below(stack.process)
+        stack.process.kill()
+        stack.process.wait()
+        # Nobody tells them to stop: they notice that their parent is gone.
+        _, alive = psutil.wait_procs(started, 20)
+        assert not alive
+    with up(tmp_path) as stack:
+        assert stack.client.job(done)["status"] == "successful"
+        assert stack.client.results(done).headers["content-type"] == "image/png"
+        lost = stack.client.job(running)
+        assert lost["status"] == "failed"
+        assert "stopped while the job was running" in lost["message"]
+        assert stack.client.execute("echo", {"a": 2}).json() == {"a": 2}
+
+
+def test_a_second_one_on_the_same_folder_is_refused(shared_stack: Stack) -> None:
+    command = [str(BIN / "pygeoapi-prefect"), "up", "--config", "config.yml"]
+    command += ["--port", str(free_port())]
+    second = subprocess.run(
+        command,
+        cwd=shared_stack.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert "is in use by another service" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert shared_stack.client.execute("echo", {"still": "here"}).json() == {"still": "here"}
+
+
+def test_a_taken_port_is_named_before_anything_starts(shared_stack: Stack, tmp_path: Path) -> None:
+    port = shared_stack.client.http.base_url.port
+    config = write_configuration(
+        tmp_path / "config.yml", configuration(port or 0, prefect_manager(tmp_path))
+    )
+    refused = subprocess.run(
+        [str(BIN / "pygeoapi-prefect"), "up", "--config", str(config)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in refused.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_every_mistake_in_the_configuration_is_listed_and_nothing_starts(tmp_path: Path) -> None:
+    content = configuration(free_port(), prefect_manager(tmp_path, syc_timeout=3, work_pool=[1]))
+    content["resources"]["broken"] = {
+        "type": "process",
+        "processor": {"name": "no_such_module.Processor"},
+    }
+    config = write_configuration(tmp_path / "config.yml", content)
+    refused = subprocess.run(
+        [str(BIN / "pygeoapi-prefect"), "up", "--config", str(config)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    for named in ("/server/manager/syc_timeout", "/server/manager/work_pool", "no_such_module"):
+        assert named in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("victim", ["server", "worker"])
+def test_a_part_that_dies_is_started_again(tmp_path: Path, template: Path, victim: str) -> None:
+    with up(tmp_path, template=template) as stack:
+        before = processes_of(stack.state)[victim]
+        before.kill()
+        eventually(
+            lambda: processes_of(stack.state).get(victim) not in (None, before),
+            f"the {victim} is there again",
+        )
+
+        def works() -> bool:
+            answer = stack.client.execute("echo", {"a": 1})
+            assert answer.status_code in (200, 201, 503), answer.text
+            return answer.status_code == 200
+
+        eventually(works, "a job runs again", 60)
+
+
+def test_the_embedded_prefect_lets_only_its_owner_in(shared_stack: Stack) -> None:
+    backend = json.loads((shared_stack.state / "backend.json").read_text())
+    url = f"{backend['api_url']}/flow_runs/count"
+    assert url.startswith("http://127.0.0.1:")
+    assert shared_stack.client.http.post(url, json={}).status_code == 401
+    user, _, password = (shared_stack.state / "auth").read_text().partition(":")
+    answer = shared_stack.client.http.post(url, json={}, auth=(user, password))
+    assert answer.status_code == 200
+    assert (shared_stack.state / "auth").stat().st_mode & 0o077 == 0
+    assert (shared_stack.state / "snapshot.yml").stat().st_mode & 0o077 == 0
+
+
+def test_the_flow_run_of_a_job_has_its_id_and_its_logs(shared_stack: Stack) -> None:
+    job_id = shared_stack.client.submit("talkative")
+    shared_stack.client.wait_for(job_id, "successful")
+    backend = json.loads((shared_stack.state / "backend.json").read_text())
+    user, _, password = (shared_stack.state / "auth").read_text().partition(":")
+    prefect = shared_stack.client.http
+    run = prefect.get(f"{backend['api_url']}/flow_runs/{job_id}", auth=(user, password)).json()
+    assert run["labels"]["pygeoapi.process"] == "talkative"
+    assert run["state"]["type"] == "COMPLETED"
+
+    def look() -> bool:
+        body = {"logs": {"flow_run_id": {"any_": [job_id]}}}
+        logs = prefect.post(f"{backend['api_url']}/logs/filter", json=body, auth=(user, password))
+        text = "\n".join(entry["message"] for entry in logs.json())
+        return "a printed line" in text
+
+    eventually(look, "the log is in Prefect", 20)
+
+
+def test_without_web_only_prefect_and_the_worker_run(tmp_path: Path, template: Path) -> None:
+    with up(tmp_path, "--no-web", template=template) as stack:
+        assert set(processes_of(stack.state)) == {"server", "worker"}
+        assert "pygeoapi on" not in stack.log.read_text()
+
+
+def test_stopping_it_reports_what_was_running_as_failed(tmp_path: Path, template: Path) -> None:
+    with up(tmp_path, template=template) as stack:
+        job_id = stack.client.submit("waiting", {"file": str(tmp_path / "never")})
+        stack.client.wait_for(job_id, "running")
+    with up(tmp_path) as stack:
+        job = stack.client.job(job_id)
+        assert job["status"] == "failed"
+        assert "stopped while the job was running" in job["message"]
+
+
+def test_it_can_be_interrupted_while_it_starts(tmp_path: Path, template: Path) -> None:
+    content = configuration(free_port(), prefect_manager(tmp_path))
+    config = write_configuration(tmp_path / "config.yml", content)
+    log = tmp_path / "up.log"
+    command = [str(BIN / "pygeoapi-prefect"), "up", "--config", str(config)]
+    with program(command, log, environment()) as process:
+        eventually(lambda: "starting worker" in log.read_text(), "it starts")
+        assert stop(process) == 0
+    assert not processes_of(tmp_path / "state")
+
+
+def test_a_configuration_of_another_manager_is_told_the_one_line(tmp_path: Path) -> None:
+    manager = {"name": "TinyDB", "connection": "/tmp/x.db", "output_dir": "/tmp"}
+    config = write_configuration(tmp_path / "config.yml", configuration(free_port(), manager))
+    refused = subprocess.run(
+        [str(BIN / "pygeoapi-prefect"), "up", "--config", str(config)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    assert "must be pygeoapi_prefect.PrefectManager, not TinyDB" in refused.stderr
+
+
+def test_the_same_commands_are_below_pygeoapi(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [str(BIN / "pygeoapi"), "plugins", "prefect", "--help"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    for command in ("up", "worker", "deploy", "doctor"):
+        assert command in told.stdout

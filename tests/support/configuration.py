@@ -1,0 +1,86 @@
+"""Builds pygeoapi configurations for tests."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROCESSORS = {
+    "echo": "EchoProcessor",
+    "other-echo": "OtherEchoProcessor",
+    "typed": "TypedProcessor",
+    "kinds": "KindsProcessor",
+    "several": "SeveralProcessor",
+    "failing": "FailingProcessor",
+    "slow": "SlowProcessor",
+    "waiting": "WaitingProcessor",
+    "talkative": "TalkativeProcessor",
+    "only-async": "OnlyAsyncProcessor",
+}
+
+
+def resources() -> dict[str, Any]:
+    """Return process resources for all test processors and pygeoapi's own hello-world."""
+    ours = {
+        name: {
+            "type": "process",
+            "processor": {"name": f"tests.support.processors.{class_name}"},
+        }
+        for name, class_name in PROCESSORS.items()
+    }
+    return {"hello-world": {"type": "process", "processor": {"name": "HelloWorld"}}, **ours}
+
+
+def configuration(port: int, manager: dict[str, Any]) -> dict[str, Any]:
+    """Return a complete pygeoapi configuration."""
+    contact = dict.fromkeys(
+        "name position address city stateorprovince postalcode country phone fax hours "
+        "instructions role".split(),
+        "-",
+    )
+    url = "https://example.org"
+    return {
+        "server": {
+            "bind": {"host": "127.0.0.1", "port": port},
+            "url": f"http://127.0.0.1:{port}",
+            "mimetype": "application/json; charset=UTF-8",
+            "encoding": "utf-8",
+            "gzip": False,
+            "languages": ["en-US"],
+            "pretty_print": False,
+            "limits": {"default_items": 20, "max_items": 500},
+            "map": {"url": f"{url}/{{z}}/{{x}}/{{y}}.png", "attribution": "none"},
+            "manager": manager,
+        },
+        "logging": {"level": "ERROR"},
+        "metadata": {
+            "identification": {
+                "title": "Test",
+                "description": "Test",
+                "keywords": ["test"],
+                "keywords_type": "theme",
+                "terms_of_service": url,
+                "url": url,
+            },
+            "license": {"name": "MIT", "url": url},
+            "provider": {"name": "Test", "url": url},
+            "contact": {**contact, "email": "test@example.org", "url": url},
+        },
+        "resources": resources(),
+    }
+
+
+def prefect_manager(folder: Path, **more: Any) -> dict[str, Any]:
+    """Return the manager section of an embedded Prefect in a folder."""
+    return {
+        "name": "pygeoapi_prefect.PrefectManager",
+        "connection": str(folder / "state"),
+        "output_dir": str(folder / "results"),
+        **more,
+    }
+
+
+def write_configuration(path: Path, content: dict[str, Any]) -> Path:
+    """Write a configuration and return its path."""
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path

@@ -1,0 +1,181 @@
+"""A gateway without Prefect: everything in memory, states set by the test.
+
+The contract tests in `tests/integration` run over this one and over the real one, so what a unit
+test learns here is what Prefect does.
+"""
+
+import copy
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
+from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PygeoapiPrefectError
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+class FakeGateway:
+    """Implements `engine.gateway.Gateway` in memory.
+
+    Args:
+        deployments: (flow name, deployment name) of those that exist; None = every one does.
+
+    Attributes:
+        failure: raised by every method while it is set.
+        on_read: called with the run's id before a run is read, for things that happen meanwhile.
+        reads: how often a single run was read.
+    """
+
+    def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
+        self.failure: PygeoapiPrefectError | None = None
+        self.on_read: Callable[[str], None] = lambda _: None
+        self.reads = 0
+        self._deployments = None if deployments is None else set(deployments)
+        self._runs: dict[str, FlowRun] = {}
+        self._tags: dict[str, tuple[str, ...]] = {}
+        self._progress: dict[str, Progress] = {}
+        self._lock = threading.RLock()
+
+    # --- for tests -------------------------------------------------------------------------
+
+    def move(self, run_id: str, state_type: str, name: str | None = None, message: str = "") -> None:
+        """Put a run into a state, as a worker, Prefect or a person at its UI would."""
+        with self._lock:
+            run = self._runs[run_id]
+            now = datetime.now(UTC)
+            is_run = state_type == "RUNNING"
+            self._runs[run_id] = run.model_copy(
+                update={
+                    "state": RunState(
+                        type=state_type,
+                        name=name or state_type.capitalize(),
+                        message=message or None,
+                        timestamp=now,
+                    ),
+                    "updated": now,
+                    "start_time": run.start_time or (now if is_run else None),
+                    "end_time": now if state_type in FINAL else None,
+                    "run_count": run.run_count + is_run,
+                }
+            )
+
+    def tell_progress(self, run_id: str, percent: float, message: str | None = None) -> None:
+        """Leave the progress of a run, as its job would."""
+        self._progress[run_id] = Progress(
+            artifact_id=str(uuid4()), percent=percent, message=message, updated=datetime.now(UTC)
+        )
+
+    def label(self, run_id: str, **labels: str) -> None:
+        """Put labels on a run; dots in names are written as underscores twice."""
+        run = self._runs[run_id]
+        more = {name.replace("__", "."): value for name, value in labels.items()}
+        self._runs[run_id] = run.model_copy(update={"labels": {**run.labels, **more}})
+
+    def run(self, run_id: str) -> FlowRun:
+        """Return a run without asking the gateway for it."""
+        return self._runs[run_id]
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of all runs, oldest first."""
+        return list(self._runs)
+
+    # --- Gateway ---------------------------------------------------------------------------
+
+    def create_flow_run(
+        self,
+        flow_name: str,
+        deployment_name: str,
+        parameters: Mapping[str, Any],
+        labels: Mapping[str, str],
+        tags: Sequence[str],
+    ) -> FlowRun:
+        self._answer()
+        name = (flow_name, deployment_name)
+        if self._deployments is not None and name not in self._deployments:
+            raise DeploymentMissing(f"Prefect has no deployment {flow_name}/{deployment_name}.")
+        with self._lock:
+            now = datetime.now(UTC)
+            run = FlowRun(
+                id=str(uuid4()),
+                state=RunState(type="SCHEDULED", name="Scheduled", timestamp=now),
+                created=now,
+                updated=now,
+                next_scheduled_start_time=now,
+                labels=dict(labels),
+                parameters=copy.deepcopy(dict(parameters)),
+            )
+            self._runs[run.id] = run
+            self._tags[run.id] = tuple(tags)
+            return run
+
+    def read_flow_run(self, flow_run_id: str) -> FlowRun:
+        self._answer()
+        self.reads += 1
+        self.on_read(flow_run_id)
+        return self._runs[self._known(flow_run_id)]
+
+    def list_flow_runs(
+        self,
+        tag: str,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        state_types: Sequence[str] | None = None,
+    ) -> list[FlowRun]:
+        self._answer()
+        with self._lock:
+            found = [
+                run
+                for run in reversed(self._runs.values())
+                if tag in self._tags[run.id]
+                and (state_types is None or (run.state and run.state.type in state_types))
+            ]
+        return found[offset:] if limit is None else found[offset : offset + limit]
+
+    def count_flow_runs(self, tag: str) -> int:
+        return len(self.list_flow_runs(tag))
+
+    def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
+        self._answer()
+        return {run: self._progress[run] for run in flow_run_ids if run in self._progress}
+
+    def set_state(
+        self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
+    ) -> str:
+        self._answer()
+        with self._lock:
+            run_id = self._known(flow_run_id)
+            state = self._runs[run_id].state
+            now = state.type if state else "SCHEDULED"
+            if state_type == "CANCELLING" and not force:
+                if now in FINAL:
+                    return now
+                if now == "SCHEDULED":
+                    # Nothing runs that would have to be stopped first.
+                    state_type = "CANCELLED"
+            self.move(run_id, state_type, message=message)
+            return state_type
+
+    def delete_flow_run(self, flow_run_id: str) -> None:
+        self._answer()
+        with self._lock:
+            run_id = self._known(flow_run_id)
+            del self._runs[run_id], self._tags[run_id]
+            self._progress.pop(run_id, None)
+
+    def _answer(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def _known(self, flow_run_id: str) -> str:
+        try:
+            run_id = str(UUID(flow_run_id))
+        except ValueError:
+            raise JobNotFound(flow_run_id) from None
+        if run_id not in self._runs:
+            raise JobNotFound(flow_run_id)
+        return run_id

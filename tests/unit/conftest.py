@@ -1,0 +1,22 @@
+"""Result storage on two back ends: what holds for one must hold for the other."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pygeoapi_prefect.results.storage import ResultStorage
+
+
+@pytest.fixture(params=["local", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ResultStorage:
+    """An empty result storage: a folder, or an object store as far as fsspec has one built in."""
+    if request.param == "local":
+        return ResultStorage(str(tmp_path / "results"))
+    return ResultStorage(f"memory://results-{uuid4()}")
+
+
+@pytest.fixture
+def local_storage(tmp_path: Path) -> ResultStorage:
+    """An empty result storage in a folder."""
+    return ResultStorage(str(tmp_path / "results"))

@@ -1,0 +1,306 @@
+"""What operators may write into `server.manager` and a process's `processor`, and what they read
+when it is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pygeoapi_prefect.errors import ConfigurationError
+from pygeoapi_prefect.settings import (
+    ManagerSettings,
+    ProcessSettings,
+    read_manager_settings,
+    read_process_settings,
+)
+
+EXTERNAL = "http://prefect.example:4200/api"
+
+
+def faults_of(section: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as caught:
+        read_manager_settings(section)
+    return {fault.pointer: fault.message for fault in caught.value.faults}
+
+
+def process_faults_of(resources: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as caught:
+        read_process_settings(resources)
+    return {fault.pointer: fault.message for fault in caught.value.faults}
+
+
+def process(**processor: Any) -> dict[str, Any]:
+    return {"type": "process", "processor": {"name": "my.Processor", **processor}}
+
+
+# ---- server.manager
+
+
+def test_the_name_alone_is_a_configuration() -> None:
+    settings = read_manager_settings({"name": "pygeoapi_prefect.PrefectManager"})
+    assert settings.is_embedded
+
+
+def test_the_processes_that_pygeoapi_adds_are_no_unknown_key() -> None:
+    assert read_manager_settings({"processes": {"x": 1}}) == read_manager_settings({})
+
+
+def test_every_fault_in_the_section_is_listed_at_once() -> None:
+    faults = faults_of({"colour": 1, "sync_timeout": 0, "prefect_api_url": "ftp://x", "work_pool": 3})
+    assert set(faults) == {
+        "/server/manager/colour",
+        "/server/manager/sync_timeout",
+        "/server/manager/prefect_api_url",
+        "/server/manager/work_pool",
+    }
+
+
+def test_a_fault_that_concerns_several_keys_is_listed_with_the_others() -> None:
+    faults = faults_of({"colour": 1, "prefect_api_url": EXTERNAL})
+    assert set(faults) == {"/server/manager/colour", "/server/manager"}
+
+
+def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
+    message = faults_of({"outputdir": "x"})["/server/manager/outputdir"]
+    assert "output_dir" in message
+
+
+@pytest.mark.parametrize("value", [-1, 0, "soon", [1]])
+def test_a_wrong_value_is_named_in_its_fault(value: object) -> None:
+    assert str(value) in faults_of({"sync_timeout": value})["/server/manager/sync_timeout"]
+
+
+@pytest.mark.parametrize("url", ["prefect:4200/api", "ftp://prefect", ""])
+def test_an_api_url_that_is_no_http_url_is_answered_with_an_example(url: str) -> None:
+    assert "http://" in faults_of({"prefect_api_url": url})["/server/manager/prefect_api_url"]
+
+
+@pytest.mark.parametrize("key", ["connection", "output_dir", "result_storage", "sync_timeout"])
+def test_an_empty_key_means_the_default(key: str) -> None:
+    assert read_manager_settings({key: None}) == read_manager_settings({})
+
+
+def test_the_connection_of_a_postgres_manager_is_a_fault_not_a_folder() -> None:
+    assert set(faults_of({"connection": {"host": "db"}})) == {"/server/manager/connection"}
+
+
+# ---- where the embedded Prefect lives
+
+
+def state_dir(connection: Path | str | None) -> Path:
+    return read_manager_settings({"connection": connection and str(connection)}).state_dir
+
+
+def test_a_tinydb_file_is_left_to_tinydb(tmp_path: Path) -> None:
+    store = tmp_path / "jobs"
+    store.write_text("{}")
+    assert state_dir(store) == tmp_path / "jobs.prefect"
+
+
+def test_a_tinydb_file_that_does_not_exist_yet_keeps_its_name_free(tmp_path: Path) -> None:
+    assert state_dir(tmp_path / "jobs.db") == tmp_path / "jobs.db.prefect"
+
+
+def test_an_existing_folder_is_used_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "jobs.d").mkdir()
+    assert state_dir(tmp_path / "jobs.d") == tmp_path / "jobs.d"
+
+
+def test_a_folder_that_does_not_exist_yet_is_used(tmp_path: Path) -> None:
+    assert state_dir(tmp_path / "jobs") == tmp_path / "jobs"
+
+
+def test_a_relative_folder_is_the_one_below_where_the_service_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert state_dir("jobs") == tmp_path / "jobs"
+
+
+def test_a_folder_may_be_below_the_user_s_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert state_dir("~/jobs") == tmp_path / "jobs"
+
+
+def test_without_a_connection_the_state_is_the_user_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert state_dir(None) == tmp_path / "pygeoapi-prefect"
+
+
+def test_asking_where_the_state_is_makes_nothing(tmp_path: Path) -> None:
+    assert not state_dir(tmp_path / "jobs").exists()
+
+
+# ---- where results go
+
+
+def test_results_lie_beside_the_embedded_prefect_by_default(tmp_path: Path) -> None:
+    settings = read_manager_settings({"connection": str(tmp_path / "jobs")})
+    assert settings.results_url == str(tmp_path / "jobs" / "results")
+
+
+def test_results_go_to_the_output_dir(tmp_path: Path) -> None:
+    settings = read_manager_settings({"output_dir": str(tmp_path / "out")})
+    assert settings.results_url == str(tmp_path / "out")
+
+
+def test_result_storage_wins_over_the_output_dir(tmp_path: Path) -> None:
+    section = {"output_dir": str(tmp_path), "result_storage": "s3://bucket/prefix"}
+    assert read_manager_settings(section).results_url == "s3://bucket/prefix"
+
+
+def test_a_relative_output_dir_is_the_one_below_where_the_service_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_manager_settings({"output_dir": "out"}).results_url == str(tmp_path / "out")
+
+
+# ---- an external Prefect
+
+
+def test_an_external_prefect_needs_a_place_for_results() -> None:
+    message = faults_of({"prefect_api_url": EXTERNAL})["/server/manager"]
+    assert "result_storage" in message
+
+
+@pytest.mark.parametrize("key", ["result_storage", "output_dir"])
+def test_an_external_prefect_with_a_place_for_results_is_no_fault(key: str) -> None:
+    settings = read_manager_settings({"prefect_api_url": EXTERNAL, key: "/results"})
+    assert not settings.is_embedded
+
+
+def test_prefect_s_own_variable_names_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", EXTERNAL)
+    assert read_manager_settings({"output_dir": "/results"}).prefect_api_url == EXTERNAL
+
+
+def test_the_server_in_the_environment_needs_a_place_for_results_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", EXTERNAL)
+    assert set(faults_of({})) == {"/server/manager"}
+
+
+def test_the_configuration_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://other/api")
+    section = {"prefect_api_url": EXTERNAL, "output_dir": "/results"}
+    assert read_manager_settings(section).prefect_api_url == EXTERNAL
+
+
+def test_an_empty_variable_names_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    assert read_manager_settings({}).is_embedded
+
+
+def test_credentials_come_from_prefect_s_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    auth_string = read_manager_settings({}).prefect_api_auth_string
+    assert auth_string and auth_string.get_secret_value() == "user:secret"
+
+
+@pytest.mark.parametrize("variable", ["PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"])
+def test_credentials_do_not_get_into_logs(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "user:secret")
+    assert "secret" not in repr(read_manager_settings({})).replace("secret=", "")
+
+
+def test_variables_of_other_programs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = read_manager_settings({})
+    for variable in ("NAME", "CONNECTION", "OUTPUT_DIR", "RESULT_STORAGE", "WORK_POOL"):
+        monkeypatch.setenv(variable, "elsewhere")
+    monkeypatch.setenv("SYNC_TIMEOUT", "1")
+    assert read_manager_settings({}) == without
+
+
+def test_settings_cannot_be_changed_once_they_are_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        ManagerSettings().work_pool = "other"
+
+
+# ---- processes
+
+
+def test_a_process_needs_no_more_than_its_name() -> None:
+    assert read_process_settings({"p": process()}) == {"p": ProcessSettings(name="my.Processor")}
+
+
+def test_the_processor_s_own_keys_are_left_to_it() -> None:
+    read_process_settings({"p": process(model="large", url="https://example.org")})
+
+
+def test_processes_keep_the_order_of_the_configuration() -> None:
+    assert list(read_process_settings({"b": process(), "a": process()})) == ["b", "a"]
+
+
+def test_every_fault_of_every_process_is_listed_at_once() -> None:
+    faults = process_faults_of(
+        {
+            "one": process(name=""),
+            "two": {"type": "process"},
+            "three": process(job_control_options=["sync-execute", "x"], validate_inputs="maybe"),
+            "fo&ur": process(),
+            "five": {"type": "process", "processor": {}},
+            "six": "not even a mapping",
+        }
+    )
+    assert set(faults) == {
+        "/resources/one/processor/name",
+        "/resources/two/processor",
+        "/resources/three/processor/job_control_options/1",
+        "/resources/three/processor/validate_inputs",
+        "/resources/fo&ur",
+        "/resources/five/processor/name",
+        "/resources/six/processor",
+    }
+
+
+@pytest.mark.parametrize("character", "%&<>")
+def test_a_process_id_that_prefect_would_refuse_is_a_fault(character: str) -> None:
+    message = process_faults_of({f"a{character}b": process()})[f"/resources/a{character}b"]
+    assert character in message
+
+
+def test_the_pointer_to_a_process_with_a_slash_can_be_followed() -> None:
+    assert set(process_faults_of({"a/b": process()})) == {"/resources/a~1b"}  # RFC 6901, 3
+
+
+@pytest.mark.parametrize("process_id", ["hello-world", "a.b:c", "ünïcode", "with space", 7])
+def test_a_process_id_that_prefect_takes_is_no_fault(process_id: object) -> None:
+    assert list(read_process_settings({process_id: process()})) == [process_id]  # type: ignore[dict-item]
+
+
+def test_job_control_options_are_those_of_the_standard() -> None:
+    options = ["sync-execute", "async-execute"]
+    settings = read_process_settings({"p": process(job_control_options=options)})
+    assert settings["p"].job_control_options == ("sync-execute", "async-execute")
+
+
+@pytest.mark.parametrize("options", [[], ["dismiss"], ["sync-execute", "never"], "sync-execute", 1])
+def test_other_job_control_options_are_a_fault(options: object) -> None:
+    pointers = process_faults_of({"p": process(job_control_options=options)})
+    assert all(each.startswith("/resources/p/processor/job_control_options") for each in pointers)
+
+
+def test_one_wrong_job_control_option_is_one_fault() -> None:
+    faults = process_faults_of({"p": process(job_control_options=["dismiss"])})
+    assert set(faults) == {"/resources/p/processor/job_control_options/0"}
+
+
+def test_without_job_control_options_those_of_the_processor_count() -> None:
+    assert read_process_settings({"p": process()})["p"].job_control_options is None
+
+
+def test_inputs_are_validated_unless_switched_off() -> None:
+    settings = read_process_settings({"on": process(), "off": process(validate_inputs=False)})
+    assert [settings["on"].validate_inputs, settings["off"].validate_inputs] == [True, False]
+
+
+def test_execution_policy_is_refused_rather_than_ignored() -> None:
+    assert set(process_faults_of({"p": process(prefect={"retries": 3})})) == {
+        "/resources/p/processor/prefect"
+    }

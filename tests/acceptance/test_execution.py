@@ -115,7 +115,7 @@ def test_a_process_that_is_only_async_is_run_so_even_if_nobody_asked(client: Cli
 @pytest.mark.parametrize(
     ("kind", "media_type", "body"),
     [
-        ("list", "application/json", b"[1, 2, 3]"),
+        ("list", "application/json", b"[1,2,3]"),
         ("number", "application/json", b"42"),
         ("json-text", "application/json", b'{"already": "json"}'),
         ("text", "text/plain", "plain ü text".encode()),

@@ -41,7 +41,9 @@ class FakeGateway:
 
     # --- for tests -------------------------------------------------------------------------
 
-    def move(self, run_id: str, state_type: str, name: str | None = None, message: str = "") -> None:
+    def move(
+        self, run_id: str, state_type: str, name: str | None = None, message: str = ""
+    ) -> None:
         """Put a run into a state, as a worker, Prefect or a person at its UI would."""
         with self._lock:
             run = self._runs[run_id]

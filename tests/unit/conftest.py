@@ -3,9 +3,16 @@
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from pygeoapi_prefect.results.storage import ResultStorage
+
+# No time limits: this machine may be busy.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(params=["local", "memory"])

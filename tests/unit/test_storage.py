@@ -29,9 +29,7 @@ def write(
     attempt: int = 1,
     number: int = 1,
 ) -> Output:
-    return storage.write_output(
-        job_id, attempt, number, output_id, "image/png", Kind.BINARY, data
-    )
+    return storage.write_output(job_id, attempt, number, output_id, "image/png", Kind.BINARY, data)
 
 
 def manifest_of(*outputs: Output, job_id: str = JOB) -> Manifest:
@@ -151,9 +149,7 @@ def test_an_output_that_is_gone_is_missing(storage: ResultStorage) -> None:
 
 
 @pytest.mark.parametrize("content", [b"other", b"byte", b""])
-def test_an_output_that_somebody_changed_is_missing(
-    storage: ResultStorage, content: bytes
-) -> None:
+def test_an_output_that_somebody_changed_is_missing(storage: ResultStorage, content: bytes) -> None:
     output = write(storage, b"bytes")
     overwrite(storage, output.key, content)
     with pytest.raises(ResultMissing, match="checksum"):
@@ -276,9 +272,7 @@ def test_a_job_that_was_killed_before_its_manifest_can_be_removed(storage: Resul
         {"__prefect_kind": "jinja", "template": "{{ 1 + 1 }}"},
     ],
 )
-def test_inputs_are_read_as_they_were_sent(
-    storage: ResultStorage, inputs: dict[str, Any]
-) -> None:
+def test_inputs_are_read_as_they_were_sent(storage: ResultStorage, inputs: dict[str, Any]) -> None:
     assert storage.read_inputs(storage.write_inputs(inputs)) == inputs
 
 

@@ -37,11 +37,25 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
     if not isinstance(configuration, dict):
         raise _wrong(path, "this is not a pygeoapi configuration: it must be a mapping")
     try:
-        validate_config(configuration)
+        validate_config(_with_what_we_do_not_need(configuration))
     except jsonschema.ValidationError as error:
         pointer = "/" + "/".join(str(part) for part in error.absolute_path)
         raise ConfigurationError(str(path), [Fault(pointer, error.message[:300])]) from None
     return configuration
+
+
+def _with_what_we_do_not_need(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Add the manager keys that pygeoapi's schema requires and that have defaults here.
+
+    Everything about the manager section is checked by our own settings; the servers of pygeoapi do
+    not look at the schema at all.
+    """
+    server = configuration.get("server")
+    manager = server.get("manager") if isinstance(server, dict) else None
+    if not isinstance(manager, dict):
+        return configuration
+    needless = {"connection": "-", "output_dir": "-"}
+    return {**configuration, "server": {**server, "manager": needless | manager}}
 
 
 def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
             return content, Kind.TEXT
         if _is_json(content):
             return content, Kind.JSON
-    return json.dumps(value).encode(), Kind.JSON
+    # Compact, as pygeoapi sends JSON.
+    return json.dumps(value, separators=(",", ":")).encode(), Kind.JSON
 
 
 def _kind_of_bytes(media_type: str | None, content: bytes) -> Kind:

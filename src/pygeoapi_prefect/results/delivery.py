@@ -61,7 +61,7 @@ def _document(manifest: Manifest, parts: list[tuple[Output, bytes]]) -> bytes:
     for output, content in parts:
         if output.members_are_outputs:
             members.extend(
-                _member(output_id, _qualified_json(json.dumps(value).encode(), JSON))
+                _member(output_id, _qualified_json(json.dumps(value, separators=(",", ":")).encode(), JSON))
                 for output_id, value in json.loads(content).items()
                 if manifest.requested is None or output_id in manifest.requested
             )

@@ -1,0 +1,177 @@
+"""When Prefect is not there: a clear answer in time, and recovery without hands."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.programs import BIN, environment, eventually, free_port, program
+from tests.support.stack import Stack, use_template, web_server
+
+AUTH = "somebody:secret"
+
+
+class ExternalPrefect:
+    """A stock Prefect server, as an operator runs one elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        env = environment(
+            PREFECT_HOME=str(self.folder / "prefect"),
+            PREFECT_API_DATABASE_CONNECTION_URL=(
+                f"sqlite+aiosqlite:///{self.folder / 'prefect' / 'prefect.db'}"
+            ),
+            PREFECT_SERVER_API_AUTH_STRING=AUTH,
+            PREFECT_SERVER_ANALYTICS_ENABLED="false",
+            PREFECT_SERVER_UI_ENABLED="false",
+        )
+        command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1"]
+        with (self.folder / "prefect.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)], env=env, stdout=log, stderr=log
+            )
+        eventually(self._is_up, "Prefect is up", 120)
+
+    def _is_up(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def external_stack(folder: Path, template: Path) -> Iterator[tuple[Stack, ExternalPrefect]]:
+    """Run pygeoapi against an external Prefect, with the processes deployed and a worker."""
+    use_template(template, folder)
+    prefect = ExternalPrefect(folder)
+    prefect.start()
+    manager = {
+        "name": "pygeoapi_prefect.PrefectManager",
+        "prefect_api_url": prefect.url,
+        "output_dir": str(folder / "results"),
+    }
+    command = [str(BIN / "pygeoapi"), "serve", "--starlette"]
+    try:
+        with web_server(folder / "web", command, manager, PREFECT_API_AUTH_STRING=AUTH) as stack:
+            yield stack, prefect
+    finally:
+        prefect.kill()
+
+
+def command(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run one of our commands on the stack's configuration."""
+    return subprocess.run(
+        [str(BIN / "pygeoapi-prefect"), *words],
+        env=environment(
+            PYGEOAPI_CONFIG=str(stack.folder / "config.yml"), PREFECT_API_AUTH_STRING=AUTH
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_an_external_prefect_from_deployment_to_outage_and_back(
+    tmp_path: Path, template: Path
+) -> None:
+    with external_stack(tmp_path, template) as (stack, prefect):
+        client = stack.client
+
+        # Nothing is deployed yet: the answer and the doctor name the command.
+        answer = client.execute("echo", {"a": 1})
+        assert answer.status_code == 500
+        assert "pygeoapi-prefect deploy" in answer.json()["description"]
+        ill = command(stack, "doctor")
+        assert ill.returncode == 1
+        assert "run `pygeoapi-prefect deploy`" in ill.stdout
+        assert "run `pygeoapi-prefect worker`" in ill.stdout
+
+        planned = command(stack, "deploy", "--dry-run")
+        assert "create echo" in planned.stdout
+        assert client.execute("echo", {"a": 1}).status_code == 500
+        assert command(stack, "deploy").returncode == 0
+        again = command(stack, "deploy")
+        assert "update echo" in again.stdout
+        assert "create" not in again.stdout
+
+        worker = [str(BIN / "pygeoapi-prefect"), "worker", "--workers", "2"]
+        env = environment(
+            PYGEOAPI_CONFIG=str(stack.folder / "config.yml"), PREFECT_API_AUTH_STRING=AUTH
+        )
+        with program(worker, tmp_path / "worker.log", env):
+            done = client.submit("echo", {"a": 1})
+            assert client.wait_for(done)["status"] == "successful"
+            eventually(
+                lambda: command(stack, "doctor").returncode == 0, "the doctor is content", 60
+            )
+
+            prefect.kill()
+            requests: dict[str, Callable[[], httpx.Response]] = {
+                "sync": lambda: client.execute("echo", {"a": 1}),
+                "async": lambda: client.execute("echo", {"a": 1}, prefer="respond-async"),
+                "status": lambda: client.http.get(f"/jobs/{done}", params={"f": "json"}),
+                "list": lambda: client.http.get("/jobs", params={"f": "json"}),
+                "results": lambda: client.results(done),
+                "dismiss": lambda: client.delete(done),
+            }
+            for name, send in requests.items():
+                began = time.monotonic()
+                answer = send()
+                assert (name, answer.status_code) == (name, 503)
+                assert int(answer.headers["retry-after"]) > 0
+                assert prefect.url in answer.json()["description"]
+                # The one duration that is a promise to clients, not a measurement.
+                assert time.monotonic() - began < 3, name
+
+            prefect.start()
+            assert client.job(done)["status"] == "successful"
+            assert client.results(done).json() == {"a": 1}
+            assert client.wait_for(client.submit("echo", {"b": 2}))["status"] == "successful"
+
+
+def test_wrong_credentials_are_named(tmp_path: Path, template: Path) -> None:
+    use_template(template, tmp_path)
+    prefect = ExternalPrefect(tmp_path)
+    prefect.start()
+    manager = {
+        "name": "pygeoapi_prefect.PrefectManager",
+        "prefect_api_url": prefect.url,
+        "output_dir": str(tmp_path / "results"),
+    }
+    serve = [str(BIN / "pygeoapi"), "serve", "--starlette"]
+    try:
+        with web_server(tmp_path / "web", serve, manager, PREFECT_API_AUTH_STRING="a:b") as stack:
+            answer = stack.client.http.get("/jobs", params={"f": "json"})
+            assert answer.status_code == 503
+            assert "PREFECT_API_AUTH_STRING" in answer.json()["description"]
+    finally:
+        prefect.kill()
+
+
+def test_storage_that_cannot_be_written_fails_the_job_in_words(
+    shared_stack: Stack, tmp_path: Path
+) -> None:
+    job_id = shared_stack.client.submit("waiting", {"file": str(tmp_path / "go")})
+    shared_stack.client.wait_for(job_id, "running")
+    blocked = shared_stack.folder / "results" / job_id
+    blocked.parent.mkdir(exist_ok=True)
+    blocked.write_text("a file where the folder should be")
+    (tmp_path / "go").touch()
+    job = shared_stack.client.wait_for(job_id)
+    assert job["status"] == "failed"
+    assert "Result storage" in job["message"]
+    blocked.unlink()

@@ -1,0 +1,194 @@
+"""How what a processor publishes and returns becomes the outputs of its job."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pygeoapi_prefect.errors import StorageUnavailable
+from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.manifest import Kind, Output
+from pygeoapi_prefect.results.storage import ResultStorage
+
+JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
+
+
+class Outputs:
+    """A collector, and what its outputs are in the end."""
+
+    def __init__(self, storage: ResultStorage, *declared: str, attempt: int = 1) -> None:
+        self.collector = Collector(storage, JOB, attempt, declared)
+        self._storage = storage
+
+    def all(self) -> tuple[Output, ...]:
+        return self.collector.manifest("p", as_document=False, requested=None).outputs
+
+    def contents(self) -> dict[str, bytes]:
+        return {output.id: self._storage.read_output(JOB, output) for output in self.all()}
+
+
+@pytest.fixture
+def outputs(storage: ResultStorage) -> Outputs:
+    return Outputs(storage, "result")
+
+
+# ---- what a processor returns
+
+
+@pytest.mark.parametrize(
+    ("returned", "media_type", "kind", "content"),
+    [
+        (("application/json", {"a": 1}), "application/json", Kind.JSON, b'{"a": 1}'),
+        (("application/json", [1, 2]), "application/json", Kind.JSON, b"[1, 2]"),
+        (("application/json", 42), "application/json", Kind.JSON, b"42"),
+        (("application/json", True), "application/json", Kind.JSON, b"true"),
+        (("application/geo+json", {"a": 1}), "application/geo+json", Kind.JSON, b'{"a": 1}'),
+        (("application/json", '{"a":1}'), "application/json", Kind.JSON, b'{"a":1}'),
+        (("application/json", "no json"), "application/json", Kind.JSON, b'"no json"'),
+        (("application/json", b'{"a":1}'), "application/json", Kind.JSON, b'{"a":1}'),
+        (("application/json", b"no json"), "application/json", Kind.BINARY, b"no json"),
+        (("text/plain", "ü"), "text/plain", Kind.TEXT, "ü".encode()),
+        (("application/xml", "<a/>"), "application/xml", Kind.TEXT, b"<a/>"),
+        (("application/gml+xml", b"<a/>"), "application/gml+xml", Kind.TEXT, b"<a/>"),
+        (("text/csv", b"a,b"), "text/csv", Kind.TEXT, b"a,b"),
+        (("text/csv", "ü".encode("latin-1")), "text/csv", Kind.BINARY, b"\xfc"),
+        (("image/png", b"\x89PNG"), "image/png", Kind.BINARY, b"\x89PNG"),
+        ((None, {"a": 1}), "application/json", Kind.JSON, b'{"a": 1}'),
+        ((None, "text"), "text/plain", Kind.TEXT, b"text"),
+        ((None, b"\x00"), "application/octet-stream", Kind.BINARY, b"\x00"),
+        ((None, None), "application/json", Kind.JSON, b"null"),
+        (("text/plain", {"a": 1}), "text/plain", Kind.JSON, b'{"a": 1}'),
+        (("application/json", ""), "application/json", Kind.JSON, b'""'),
+        (("application/octet-stream", b""), "application/octet-stream", Kind.BINARY, b""),
+    ],
+    ids=repr,
+)
+def test_a_returned_value_becomes_an_output_of_its_kind(
+    outputs: Outputs, returned: tuple[str | None, Any], media_type: str, kind: Kind, content: bytes
+) -> None:
+    outputs.collector.take_returned(*returned)
+    (output,) = outputs.all()
+    assert (output.media_type, output.kind) == (media_type, kind)
+    assert outputs.contents() == {"result": content}
+
+
+def test_a_returned_value_has_the_name_of_the_output_in_the_description(
+    storage: ResultStorage,
+) -> None:
+    outputs = Outputs(storage, "echo")
+    outputs.collector.take_returned("text/plain", "text")
+    assert list(outputs.contents()) == ["echo"]
+
+
+def test_a_returned_value_of_a_process_without_described_outputs_is_called_result(
+    storage: ResultStorage,
+) -> None:
+    outputs = Outputs(storage)
+    outputs.collector.take_returned("text/plain", "text")
+    assert list(outputs.contents()) == ["result"]
+
+
+def test_a_returned_value_takes_the_first_name_that_was_not_published(
+    storage: ResultStorage,
+) -> None:
+    outputs = Outputs(storage, "map", "summary", "more")
+    outputs.collector.publish("map", b"\x89PNG", "image/png")
+    outputs.collector.take_returned("application/json", {"n": 1})
+    assert outputs.contents() == {"map": b"\x89PNG", "summary": b'{"n": 1}'}
+
+
+def test_returning_nothing_after_publishing_adds_no_output(storage: ResultStorage) -> None:
+    outputs = Outputs(storage, "map", "summary")
+    outputs.collector.publish("map", b"\x89PNG", "image/png")
+    outputs.collector.take_returned(None, None)
+    assert list(outputs.contents()) == ["map"]
+
+
+@pytest.mark.parametrize(
+    ("value", "are_outputs"),
+    [
+        ({"a": 1}, True),
+        ({"a": 1, "b": 2}, True),
+        ({"a": 1, "c": 3}, False),
+        ({}, False),
+        (["a"], False),
+        ("a", False),
+    ],
+    ids=repr,
+)
+def test_an_object_with_the_described_names_holds_several_outputs(
+    storage: ResultStorage, value: Any, are_outputs: bool
+) -> None:
+    outputs = Outputs(storage, "a", "b")
+    outputs.collector.take_returned("application/json", value)
+    assert outputs.all()[0].members_are_outputs is are_outputs
+
+
+# ---- what a processor publishes
+
+
+@pytest.mark.parametrize(
+    ("media_type", "kind"),
+    [
+        ("image/tiff; application=geotiff", Kind.BINARY),
+        ("application/geo+json", Kind.JSON),
+        ("Application/JSON; charset=utf-8", Kind.JSON),
+        ("text/csv; charset=utf-8", Kind.TEXT),
+        ("application/gml+xml", Kind.TEXT),
+        ("", Kind.BINARY),
+    ],
+)
+def test_a_published_output_is_of_the_kind_its_media_type_says(
+    outputs: Outputs, media_type: str, kind: Kind
+) -> None:
+    outputs.collector.publish("map", b"{}", media_type)
+    assert outputs.all()[0].kind is kind
+
+
+def test_a_published_file_is_copied(outputs: Outputs, tmp_path: Path) -> None:
+    path = tmp_path / "map.png"
+    path.write_bytes(b"\x89PNG")
+    outputs.collector.publish("map", path, "image/png")
+    path.unlink()
+    assert outputs.contents() == {"map": b"\x89PNG"}
+
+
+def test_publishing_an_output_again_replaces_it(outputs: Outputs) -> None:
+    outputs.collector.publish("map", b"draft", "image/png")
+    outputs.collector.publish("map", b"final", "image/jpeg")
+    (output,) = outputs.all()
+    assert (output.media_type, outputs.contents()) == ("image/jpeg", {"map": b"final"})
+
+
+def test_an_output_that_cannot_be_stored_is_not_in_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("I am a file.")
+    outputs = Outputs(ResultStorage(str(tmp_path / "results")))
+    with pytest.raises(StorageUnavailable):
+        outputs.collector.publish("map", b"x", "image/png")
+    assert outputs.all() == ()
+
+
+def test_threads_may_publish_side_by_side(outputs: Outputs) -> None:
+    def publish(number: int) -> None:
+        outputs.collector.publish(f"part/{number}", str(number).encode(), "text/plain")
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outputs.contents() == {f"part/{n}": str(n).encode() for n in range(24)}
+
+
+# ---- the manifest
+
+
+def test_the_manifest_keeps_what_the_client_asked_for(outputs: Outputs) -> None:
+    manifest = outputs.collector.manifest("p", as_document=True, requested=["b", "a"])
+    assert (manifest.as_document, manifest.requested) == (True, ("b", "a"))
+
+
+def test_the_manifest_belongs_to_the_job_and_its_process(outputs: Outputs) -> None:
+    manifest = outputs.collector.manifest("p", as_document=False, requested=None)
+    assert (manifest.job_id, manifest.process_id, manifest.requested) == (JOB, "p", None)

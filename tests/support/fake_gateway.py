@@ -117,7 +117,7 @@ class FakeGateway:
     def read_flow_run(self, flow_run_id: str) -> FlowRun:
         self._answer()
         self.reads += 1
-        self.on_read(flow_run_id)
+        self.on_read(self._known(flow_run_id))
         return self._runs[self._known(flow_run_id)]
 
     def list_flow_runs(
@@ -161,6 +161,10 @@ class FakeGateway:
                     state_type = "CANCELLED"
             self.move(run_id, state_type, message=message)
             return state_type
+
+    def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        self._answer()
+        return False  # there is no worker here
 
     def delete_flow_run(self, flow_run_id: str) -> None:
         self._answer()

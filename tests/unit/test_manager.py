@@ -141,13 +141,8 @@ def test_faults_in_both_sections_are_listed_at_once(tmp_path: Path) -> None:
     assert "/server/manager/colour" in message and "/resources/two/processor" in message
 
 
-@pytest.mark.parametrize("url", ["nonsense://bucket", "://", "htp//x:/"])
-def test_result_storage_that_nothing_can_reach_is_a_fault_not_a_traceback(
-    tmp_path: Path, url: str
-) -> None:
-    if url == "htp//x:/":
-        pytest.skip("a relative path, however odd, is a place for results")
-    assert "result_storage" in refusal(tmp_path, result_storage=url)
+def test_result_storage_of_an_unknown_kind_is_a_fault_not_a_traceback(tmp_path: Path) -> None:
+    assert "result_storage" in refusal(tmp_path, result_storage="nonsense://bucket")
 
 
 # ---- processes
@@ -180,9 +175,7 @@ def test_configured_job_control_options_take_the_place_of_the_processor_s(
 
 
 @pytest.mark.parametrize("process_id", ["no-such-process", "", None])
-def test_an_unknown_process_is_answered_as_pygeoapi_expects(
-    ours: Manager, process_id: Any
-) -> None:
+def test_an_unknown_process_is_answered_as_pygeoapi_expects(ours: Manager, process_id: Any) -> None:
     with pytest.raises(UnknownProcessError):
         ours.it.get_processor(process_id)
 

@@ -1,62 +1,129 @@
-"""What runs inside a job's own process, forked from the warm forkserver."""
+"""What runs inside a job's own process.
 
-import multiprocessing
-import multiprocessing.connection
+The worker sends one JSON line with the flow run, later perhaps the line `cancel`. The process
+answers with JSON lines, so that what it said is known however it ends:
+
+    {"log": {...}}       a log record, as Prefect's API takes it
+    {"ended": "..."}     the type of the state the run is in now; nothing else will come
+"""
+
+import json
+import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from multiprocessing.connection import Connection
+from datetime import UTC, datetime
+from typing import BinaryIO
 
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.engine import handle_engine_signals
-from prefect.flow_engine import run_flow_sync
+from prefect.client.schemas.objects import FlowRun
 
-from pygeoapi_prefect.engine.flow import cancel_switch, run_job, tell_subscriber_of_the_end
+from pygeoapi_prefect.engine.attempt import run_attempt
+from pygeoapi_prefect.engine.flow import cancel_switch, tell_subscriber_of_the_end
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 
+# Their chatter is about our requests, not about the job.
+_NOT_THE_JOBS_OWN = ("httpx", "httpcore", "prefect", "pygeoapi_prefect.engine", "asyncio")
+# Prefect's API refuses longer log records (PREFECT_LOGGING_TO_API_MAX_LOG_SIZE).
+_LONGEST_MESSAGE = 500_000
 
-def do_nothing() -> None:
-    """Let a forkserver show that it is warm."""
+
+def prepare() -> None:
+    """Set up, before the fork, what every job needs."""
+    logging.getLogger().setLevel(logging.INFO)
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def run_flow_run(flow_run_json: str, cancel: Connection) -> None:
-    """Run one flow run to its final state, then exit: 0 if Prefect knows how it ended.
+def run(worker: socket.socket) -> None:
+    """Wait for a flow run, run it to its end and say so.
 
     Args:
-        flow_run_json: the flow run, as the worker got it from the server.
-        cancel: becomes readable when the job is to stop.
+        worker: the socket to the worker.
     """
     # A group of its own, so that all that the job starts can be killed with it.
     os.setsid()
-    _follow_worker()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cancel_switch.is_on = lambda: cancel.poll(0)
-    flow_run = FlowRun.model_validate_json(flow_run_json)
+    reader = worker.makefile("rb")
+    line = reader.readline()
+    if not line:
+        return  # not needed any more
+    flow_run = FlowRun.model_validate_json(line)
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run.id)
-    with handle_engine_signals(flow_run.id):
-        state = run_flow_sync(
-            run_job,
-            flow_run=flow_run,
-            parameters=flow_run.parameters,
-            return_type="state",
-        )
+    _reseed()
+    _listen(reader)
+    say = _Voice(worker, str(flow_run.id))
+    handler = _JobLogHandler(say)
+    logging.getLogger().addHandler(handler)
+    state = run_attempt(flow_run, say.log)
+    say.ended(state.type.value if state else "NOT_STARTED")
+    if state is not None and state.is_final():
         request = ExecutionRequest.model_validate(flow_run.parameters["request"])
         # Only now: whoever is told asks for the job at once, and must find it ended.
-        succeeded = isinstance(state, State) and state.is_completed()
-        tell_subscriber_of_the_end(request, str(flow_run.id), succeeded)
+        tell_subscriber_of_the_end(request, str(flow_run.id), state.is_completed())
 
 
-def _follow_worker() -> None:
-    """Kill this job when its worker is gone: nobody would watch over it any more."""
-    worker = multiprocessing.parent_process()
-    if worker is None:
-        return
+class _Voice:
+    """Says things to the worker; lines of several threads do not mix."""
 
-    def watch() -> None:
-        multiprocessing.connection.wait([worker.sentinel])
-        sys.stderr.write("the worker is gone, so is this job\n")
+    def __init__(self, worker: socket.socket, flow_run_id: str) -> None:
+        self._worker = worker
+        self._flow_run_id = flow_run_id
+        self._lock = threading.Lock()
+
+    def log(self, record: dict[str, object]) -> None:
+        """Pass on a log record."""
+        record.pop("__payload_size__", None)
+        self._say({"log": {**record, "flow_run_id": self._flow_run_id}})
+
+    def ended(self, state_type: str) -> None:
+        """Say that the run has reached its state."""
+        self._say({"ended": state_type})
+
+    def _say(self, message: dict[str, object]) -> None:
+        with self._lock:
+            self._worker.sendall(json.dumps(message, default=str).encode() + b"\n")
+
+
+class _JobLogHandler(logging.Handler):
+    """Sends what the job logs, under whatever name, to its flow run."""
+
+    def __init__(self, voice: _Voice) -> None:
+        super().__init__(logging.INFO)
+        self._voice = voice
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(_NOT_THE_JOBS_OWN):
+            return  # Prefect's own loggers have a handler that knows the run already
+        try:
+            self._voice.log(
+                {
+                    "name": record.name,
+                    "level": record.levelno,
+                    "message": self.format(record)[:_LONGEST_MESSAGE],
+                    "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+                }
+            )
+        except Exception:
+            self.handleError(record)
+
+
+def _listen(reader: BinaryIO) -> None:
+    """Hear of cancelling, and of the worker's end: then nobody watches over this job any more."""
+    asked = threading.Event()
+    cancel_switch.is_on = asked.is_set
+
+    def listen() -> None:
+        while line := reader.readline():
+            if line.strip() == b"cancel":
+                asked.set()
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=watch, name="follow-worker", daemon=True).start()
+    threading.Thread(target=listen, name="worker", daemon=True).start()
+
+
+def _reseed() -> None:
+    """Give this job random numbers of its own; Python's own module does so by itself."""
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from pygeoapi_prefect.engine.doorbell import Doorbell
 from pygeoapi_prefect.engine.models import DeploymentSpec, Endpoint, FlowRun, Progress
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PrefectUnavailable
 
@@ -118,6 +119,15 @@ class Gateway(Protocol):
         """
         ...
 
+    def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        """Wait until a worker says that it is through with a run, at most some seconds.
+
+        Returns:
+            True if one said so; False at once if nobody here can say, so that the caller has to
+            look now and then.
+        """
+        ...
+
     def delete_flow_run(self, flow_run_id: str) -> None:
         """Delete a run with its progress.
 
@@ -175,6 +185,8 @@ class PrefectGateway:
                 self._deployment_ids.pop(name, None)
                 continue
             self._deployment_ids[name] = deployment_id
+            if bell := self._bell():
+                bell.offer(json.dumps(answer).encode())
             return FlowRun.model_validate(answer)
         raise _deployment_missing(*name)
 
@@ -221,6 +233,8 @@ class PrefectGateway:
             answer = self._write("POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body)
         except _NotFound:
             raise JobNotFound(flow_run_id) from None
+        if bell := self._bell():
+            bell.call_attention()
         # A cancelled run that had not started answers REJECT and carries the state it got.
         state = answer.get("state") or {}
         return str(state.get("type", state_type))
@@ -233,6 +247,11 @@ class PrefectGateway:
             self._write("DELETE", f"/flow_runs/{_as_uuid(flow_run_id)}")
         except _NotFound:
             raise JobNotFound(flow_run_id) from None
+
+    def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        """Wait until a worker says that it is through with a run."""
+        bell = self._bell()
+        return bell is not None and bell.wait(flow_run_id, seconds)
 
     # --- progress --------------------------------------------------------------------------
 
@@ -361,6 +380,10 @@ class PrefectGateway:
             PrefectUnavailable: Prefect does not answer.
         """
         return str(self._read("GET", "/admin/version"))
+
+    def _bell(self) -> Doorbell | None:
+        path = self._endpoint().doorbell
+        return Doorbell(path) if path else None
 
     # --- HTTP ------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -102,11 +103,13 @@ class Endpoint(_Model):
         api_url: the API's root, without a trailing slash.
         auth_string: `user:password`, for self-hosted servers that ask for it.
         api_key: bearer token, for Prefect Cloud.
+        doorbell: socket on which a worker of this machine listens, if one does.
     """
 
     api_url: str
     auth_string: str | None = None
     api_key: str | None = None
+    doorbell: Path | None = None
 
     @property
     def ui_url(self) -> str:

@@ -3,6 +3,7 @@
     auth            user:password of the Prefect API, made once, readable by the owner only
     backend.json    where the running backend is
     backend.log     what server and worker say
+    doorbell        socket of the worker
     snapshot.yml    the configuration that workers read
     prefect/        Prefect's own home, with its database
     results/        results, unless the configuration puts them elsewhere
@@ -124,6 +125,11 @@ class StateFolder:
         return self.path / "snapshot.yml"
 
     @property
+    def doorbell(self) -> Path:
+        """The socket on which the worker listens."""
+        return self.path / "doorbell"
+
+    @property
     def log(self) -> Path:
         """What server and worker say."""
         return self.path / "backend.log"
@@ -152,6 +158,7 @@ class StateFolder:
             return Endpoint(
                 api_url=content["api_url"],
                 auth_string=(self.path / "auth").read_text(encoding="ascii").strip(),
+                doorbell=self.doorbell,
             )
         except (OSError, ValueError, KeyError):
             return None

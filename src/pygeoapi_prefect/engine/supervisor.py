@@ -169,6 +169,7 @@ class Supervisor:
         command = ["pygeoapi_prefect.engine.worker", "--pool", pool, "--exclusive"]
         command += ["--workers", str(self._workers), "--follow-parent"]
         command += ["--ready-file", str(self._ready_file)]
+        command += ["--doorbell", str(self._folder.doorbell)]
         worker = self._add("worker", command, endpoint)
         gateway = PrefectGateway(lambda: endpoint)
         if not self._wait(stop, server, gateway.is_healthy):
@@ -236,9 +237,11 @@ def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, st
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "0.25",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
+        # Only a safety net: the doorbell rings for whatever comes from a web process.
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        # Questions that every process would ask our own server before its first request.
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         ENVIRONMENT_VARIABLE: str(folder.snapshot),
         # Whatever the web process can import, its jobs must be able to import.
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),

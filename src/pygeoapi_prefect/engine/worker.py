@@ -1,24 +1,23 @@
-"""The worker: a Prefect worker of our own type that forks each job from a warm process.
+"""The worker: a Prefect worker of our own type that runs each job in a process forked for it.
 
-What is private in Prefect and needed for that is used here and nowhere else; a test fails when it
-moves. Run as `python -m pygeoapi_prefect.engine.worker`.
+It takes runs from its work pool as every Prefect worker does (claims them by proposing Pending,
+shows up in the UI, sends heartbeats), but hears of new ones at once and makes only the requests
+that a job needs. What is private in `BaseWorker` is used here; a test fails when it moves. Run as
+`python -m pygeoapi_prefect.engine.worker`.
 """
 
 import argparse
 import asyncio
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 import httpx
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -30,6 +29,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Crashed
 from prefect.workers.base import (
@@ -39,19 +40,21 @@ from prefect.workers.base import (
     BaseWorkerResult,
 )
 
-from pygeoapi_prefect.engine import child
+from pygeoapi_prefect.engine.doorbell import LONGEST_LINE, listening_socket
+from pygeoapi_prefect.engine.job_processes import JobProcess, JobProcesses
 from pygeoapi_prefect.engine.lifeline import follow_parent
 from pygeoapi_prefect.engine.names import WORKER_TYPE
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+from pygeoapi_prefect.engine.visitors import Visitors
 
 LOGGER = logging.getLogger(__name__)
 
 # How long a dismissed job may take to stop by itself, and to clean up once it is told to end.
 _CANCEL_GRACE_SECONDS = 5.0
 _TERMINATE_GRACE_SECONDS = 1.5
-_CANCEL_POLL_SECONDS = 1.0
+_LOOK_FOR_DISMISSALS_SECONDS = 1.0
+# Log records of all jobs travel together.
+_SECONDS_BETWEEN_LOGS = 0.3
+_LOGS_AT_ONCE = 200
 # Prefect answers 422 to a larger limit.
 _LARGEST_PAGE = 200
 
@@ -60,9 +63,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
     """Runs jobs in processes of their own on this machine.
 
     Args:
+        work_pool_name: the pool to serve.
+        limit: how many jobs run at once.
         ready_file: written once jobs can run; None = nobody waits for it.
+        doorbell: socket on which web processes of this machine ring; None = Prefect's events are
+            listened to instead.
         exclusive: no other worker serves this pool, so runs that look alive at the start are not.
-        others: as `BaseWorker`.
     """
 
     type = WORKER_TYPE
@@ -75,30 +81,45 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
 
     def __init__(
         self,
-        *others: Any,
+        work_pool_name: str,
+        limit: int,
+        *,
         ready_file: Path | None = None,
+        doorbell: Path | None = None,
         exclusive: bool = False,
-        **more: Any,
     ) -> None:
         """Prepare; nothing is started yet."""
-        super().__init__(*others, **more)
+        # Runs of the near future are not taken early: they may wait for a retry.
+        super().__init__(work_pool_name, limit=limit, prefetch_seconds=0)
+        self._slots = limit
         self._ready_file = ready_file
+        self._doorbell = doorbell
         self._exclusive = exclusive
-        self._forkserver = multiprocessing.get_context("forkserver")
-        self._forkserver.set_forkserver_preload(["pygeoapi_prefect.engine.preload"])
-        self._cancels: dict[UUID, Connection] = {}
+        self._processes = JobProcesses(spare=min(limit, 2))
+        self._backlog: dict[UUID, FlowRun] = {}
+        self._running: dict[UUID, JobProcess | None] = {}
         self._dismissing: set[UUID] = set()
+        self._logs: list[dict[str, Any]] = []
+        self._visitors = Visitors(self._is_known)
+        self._look = asyncio.Event()
+
+    # --- life ------------------------------------------------------------------------------
 
     async def setup(self) -> None:
-        """Connect, warm up, put right what an earlier worker left behind."""
+        """Warm up, connect, put right what an earlier worker left behind."""
         # Warming up takes as long as a server takes to start; the two may do it side by side.
-        await anyio.to_thread.run_sync(self._warm_up)
+        await self._processes.start()
         await _server_is_up()
         await super().setup()
         if self._exclusive:
             await self._crash_leftovers()
-        assert self._runs_task_group is not None  # noqa: S101
-        self._runs_task_group.start_soon(self._watch_for_dismissals)
+        self._start(self._poll_when_something_is_new)
+        self._start(self._watch_for_dismissals)
+        self._start(self._send_logs)
+        if self._doorbell:
+            self._start(self._answer_doorbell)
+        else:
+            self._start(self._listen_to_events)
         if self._ready_file:
             self._ready_file.write_text(str(os.getpid()))
 
@@ -107,6 +128,11 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         if self._runs_task_group is not None:
             self._runs_task_group.cancel_scope.cancel()
         await super().teardown(*exc_info)
+        self._processes.kill()
+
+    def _start(self, task: Any, *arguments: Any) -> None:
+        assert self._runs_task_group is not None  # noqa: S101
+        self._runs_task_group.start_soon(task, *arguments)
 
     async def run(
         self,
@@ -114,91 +140,185 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         configuration: BaseJobConfiguration,
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> BaseWorkerResult:
-        """Run one flow run in a process of its own until it ends."""
-        receiver, sender = self._forkserver.Pipe(duplex=False)
-        process = self._forkserver.Process(
-            target=child.run_flow_run,
-            args=(flow_run.model_dump_json(), receiver),
-            name=f"job-{flow_run.id}",
+        """Not used: the base class would make a dozen requests around it."""
+        raise NotImplementedError
+
+    # --- which runs there are --------------------------------------------------------------
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Look for new runs; called by the base class every PREFECT_WORKER_QUERY_SECONDS."""
+        entries = await self._get_scheduled_flow_runs()
+        # The server's order counts: priority first, then who came first.
+        waiting = [entry.flow_run for entry in entries if entry.flow_run.id not in self._running]
+        self._backlog = {flow_run.id: flow_run for flow_run in waiting}
+        self._run_what_fits()
+        return waiting
+
+    async def _poll_when_something_is_new(self) -> None:
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            try:
+                await self.get_and_submit_flow_runs()
+            except Exception as error:
+                LOGGER.warning("cannot look for new jobs: %s", error)
+                await anyio.sleep(1)
+            # A burst of news is one look.
+            await anyio.sleep(0.1)
+
+    def _run_what_fits(self) -> None:
+        while self._backlog and len(self._running) < self._slots:
+            flow_run = self._backlog.pop(next(iter(self._backlog)))
+            if flow_run.id not in self._running:
+                self._running[flow_run.id] = None
+                self._start(self._run_job, flow_run)
+
+    def _is_known(self, run_id: str) -> bool:
+        """Say whether this worker runs a job or is going to."""
+        key = UUID(run_id)
+        return key in self._running or key in self._backlog
+
+    async def _answer_doorbell(self) -> None:
+        assert self._doorbell is not None  # noqa: S101
+        server = await asyncio.start_unix_server(
+            self._greet, sock=listening_socket(self._doorbell), limit=LONGEST_LINE
         )
         try:
-            process.start()
-            receiver.close()
-            self._cancels[flow_run.id] = sender
-            if task_status:
-                task_status.started(process.pid or 0)
-            await _ended(process)
+            async with server:
+                await server.serve_forever()
         finally:
-            self._cancels.pop(flow_run.id, None)
-            _kill(process)
-            sender.close()
-        return JobResult(status_code=process.exitcode or 0, identifier=str(process.pid))
+            self._doorbell.unlink(missing_ok=True)
 
-    async def _submit_run(self, flow_run: FlowRun) -> None:
-        """Take a scheduled run through its life; with far fewer requests than the base class.
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            message = await self._visitors.receive(reader, writer)
+            if "run" in message:
+                flow_run = FlowRun.model_validate(message["run"])
+                if flow_run.id not in self._running:
+                    self._backlog[flow_run.id] = flow_run
+                    self._run_what_fits()
+            elif "look" in message:
+                self._look.set()
+                await self._dismiss_the_dismissed()
 
-        The base class also reads deployment and flow, renders the job template, emits events and
-        labels the run, which a process forked here has no use for.
-        """
+    async def _listen_to_events(self) -> None:
+        """Hear of new runs from Prefect; a web process may be on any machine."""
+        wanted = EventFilter(event=EventNameFilter(name=["prefect.flow-run.Scheduled"]))
+        while True:
+            try:
+                async with get_events_subscriber(filter=wanted) as events:
+                    async for _ in events:
+                        self._look.set()
+            except Exception as error:
+                LOGGER.warning("cannot listen to Prefect's events: %s", error)
+            await anyio.sleep(5)
+
+    # --- running one -----------------------------------------------------------------------
+
+    async def _run_job(self, flow_run: FlowRun) -> None:
+        """Take a scheduled run through its life."""
         try:
             if not await self._propose_pending_state(flow_run):
                 return
-            result = await self.run(flow_run, self.job_configuration())
-            if result.status_code != 0 and flow_run.id not in self._dismissing:
-                await self._propose_crashed_state(flow_run, _how_it_ended(result.status_code))
+            process = await self._processes.take()
+            self._running[flow_run.id] = process
+            code = await self._follow(flow_run, process)
+            if code is not None and flow_run.id not in self._dismissing:
+                await self._propose_crashed_state(flow_run, _how_it_ended(code))
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
-                await self._propose_crashed_state(
-                    flow_run, "The worker was stopped while the job was running."
-                )
+                await self._stop_for_good(flow_run)
             raise
         except Exception as error:
             LOGGER.exception("job %s could not be run", flow_run.id)
             await self._propose_crashed_state(flow_run, f"The job could not be run: {error}")
         finally:
-            self._release_limit_slot(flow_run.id)
-            self._submitting_flow_run_ids.discard(flow_run.id)
+            self._running.pop(flow_run.id, None)
+            self._visitors.tell(str(flow_run.id))
+            self._run_what_fits()
+            if not self._backlog:
+                self._look.set()  # there may be more than one answer held
+
+    async def _follow(self, flow_run: FlowRun, process: JobProcess) -> int | None:
+        """Follow a job to its end; return its exit code if it did not say how it ended."""
+        process.give(flow_run.model_dump_json())
+        has_said_how = False
+        async for message in process.messages():
+            if "log" in message:
+                self._logs.append(message["log"])
+            elif "ended" in message:
+                has_said_how = True
+                self._visitors.tell(str(flow_run.id))
+        code = await process.ended
+        return None if has_said_how else code
+
+    async def _stop_for_good(self, flow_run: FlowRun) -> None:
+        """Kill a job because the worker stops."""
+        if process := self._running.get(flow_run.id):
+            process.send_signal(signal.SIGKILL)
+        await self._propose_crashed_state(
+            flow_run, "The worker was stopped while the job was running."
+        )
+
+    async def _send_logs(self) -> None:
+        """Send what the jobs logged, in batches."""
+        try:
+            while True:
+                await anyio.sleep(_SECONDS_BETWEEN_LOGS)
+                await self._send_logs_so_far()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._send_logs_so_far()
+
+    async def _send_logs_so_far(self) -> None:
+        while self._logs:
+            batch, self._logs = self._logs[:_LOGS_AT_ONCE], self._logs[_LOGS_AT_ONCE:]
+            try:
+                await self.client.create_logs(batch)
+            except Exception as error:
+                LOGGER.warning("%s log records could not be sent: %s", len(batch), error)
+
+    # --- dismissing ------------------------------------------------------------------------
 
     async def _watch_for_dismissals(self) -> None:
-        """Stop the jobs of this worker that are being dismissed."""
         while True:
-            await anyio.sleep(_CANCEL_POLL_SECONDS)
-            running = [run_id for run_id in self._cancels if run_id not in self._dismissing]
-            if not running:
-                continue
-            try:
-                found = await self.client.read_flow_runs(
-                    flow_run_filter=FlowRunFilter(
-                        id=FlowRunFilterId(any_=running),
-                        state=FlowRunFilterState(
-                            type=FlowRunFilterStateType(any_=[StateType.CANCELLING])
-                        ),
+            await anyio.sleep(_LOOK_FOR_DISMISSALS_SECONDS)
+            await self._dismiss_the_dismissed()
+
+    async def _dismiss_the_dismissed(self) -> None:
+        """Stop the jobs of this worker that are being dismissed."""
+        running = [run_id for run_id in self._running if run_id not in self._dismissing]
+        if not running:
+            return
+        try:
+            found = await self.client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(
+                    id=FlowRunFilterId(any_=running),
+                    state=FlowRunFilterState(
+                        type=FlowRunFilterStateType(any_=[StateType.CANCELLING])
                     ),
-                    sort=FlowRunSort.ID_DESC,
-                    limit=_LARGEST_PAGE,
-                )
-            except Exception as error:
-                LOGGER.warning("cannot ask which jobs were dismissed: %s", error)
-                continue
-            for flow_run in found:
+                ),
+                sort=FlowRunSort.ID_DESC,
+                limit=_LARGEST_PAGE,
+            )
+        except Exception as error:
+            LOGGER.warning("cannot ask which jobs were dismissed: %s", error)
+            return
+        for flow_run in found:
+            if flow_run.id not in self._dismissing:
                 self._dismissing.add(flow_run.id)
-                assert self._runs_task_group is not None  # noqa: S101
-                self._runs_task_group.start_soon(self._dismiss, flow_run.id)
+                self._start(self._dismiss, flow_run.id)
 
     async def _dismiss(self, flow_run_id: UUID) -> None:
         """Ask a job to stop, then tell it, then make it; Prefect hears of it in any case."""
         try:
-            for ask, seconds in (
-                (self._ask_to_stop, _CANCEL_GRACE_SECONDS),
-                (self._terminate, _TERMINATE_GRACE_SECONDS),
-                (self._kill, _TERMINATE_GRACE_SECONDS),
-            ):
-                ask(flow_run_id)
-                with anyio.move_on_after(seconds):
-                    while flow_run_id in self._cancels:
-                        await anyio.sleep(0.05)
-                if flow_run_id not in self._cancels:
-                    break
+            process = self._running.get(flow_run_id)
+            if process:
+                process.ask_to_stop()
+                await self._until_ended(flow_run_id, _CANCEL_GRACE_SECONDS)
+                for number in (signal.SIGTERM, signal.SIGKILL):
+                    process.send_signal(number)
+                    await self._until_ended(flow_run_id, _TERMINATE_GRACE_SECONDS)
             flow_run = await self.client.read_flow_run(flow_run_id)
             if flow_run.state is None or not flow_run.state.is_cancelled():
                 await self.client.set_flow_run_state(
@@ -209,28 +329,19 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         finally:
             self._dismissing.discard(flow_run_id)
 
-    def _ask_to_stop(self, flow_run_id: UUID) -> None:
-        with contextlib.suppress(KeyError, OSError):
-            self._cancels[flow_run_id].send(True)
-
-    def _terminate(self, flow_run_id: UUID) -> None:
-        self._signal(flow_run_id, signal.SIGTERM)
-
-    def _kill(self, flow_run_id: UUID) -> None:
-        self._signal(flow_run_id, signal.SIGKILL)
-
-    def _signal(self, flow_run_id: UUID, number: signal.Signals) -> None:
-        for process in multiprocessing.active_children():
-            if process.name == f"job-{flow_run_id}" and process.pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
+    async def _until_ended(self, flow_run_id: UUID, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            while flow_run_id in self._running:
+                await anyio.sleep(0.05)
 
     async def _crash_leftovers(self) -> None:
         """Report runs as crashed whose worker is gone; nobody else could run them."""
         leftovers = await self.client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 state=FlowRunFilterState(
-                    type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+                    type=FlowRunFilterStateType(
+                        any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+                    )
                 ),
             ),
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[self._work_pool_name])),
@@ -238,19 +349,17 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             limit=_LARGEST_PAGE,
         )
         for flow_run in leftovers:
+            if flow_run.state and flow_run.state.is_cancelling():
+                await self.client.set_flow_run_state(
+                    flow_run.id, Cancelled(message="The job was dismissed."), force=True
+                )
+                continue
             await self.client.set_flow_run_state(
                 flow_run.id,
                 Crashed(message="The service stopped while the job was running."),
                 force=True,
             )
             LOGGER.warning("job %s was left behind by an earlier worker", flow_run.id)
-
-    def _warm_up(self) -> None:
-        process = self._forkserver.Process(target=child.do_nothing)
-        process.start()
-        process.join()
-        if process.exitcode != 0:
-            raise RuntimeError("the forkserver does not start; see the lines above")
 
 
 async def _server_is_up() -> None:
@@ -262,23 +371,6 @@ async def _server_is_up() -> None:
                 if (await client.get(health)).is_success:
                     return
             await anyio.sleep(0.1)
-
-
-class JobResult(BaseWorkerResult):
-    """How a job's process ended."""
-
-
-async def _ended(process: ForkServerProcess) -> None:
-    await anyio.wait_readable(process.sentinel)
-    process.join()
-
-
-def _kill(process: ForkServerProcess) -> None:
-    """Kill whatever is left of a job's process group."""
-    if process.pid:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.join()
 
 
 def _how_it_ended(exit_code: int) -> str:
@@ -304,18 +396,25 @@ def main() -> None:
     parser.add_argument("--pool", required=True)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--ready-file", type=Path)
+    parser.add_argument("--doorbell", type=Path)
     parser.add_argument("--exclusive", action="store_true")
     parser.add_argument("--follow-parent", action="store_true")
     options = parser.parse_args()
     if options.follow_parent:
         follow_parent()
-    worker = JobWorker(
-        options.pool,
-        limit=options.workers,
-        ready_file=options.ready_file,
-        exclusive=options.exclusive,
-    )
-    asyncio.run(_work(worker))
+
+    async def work() -> None:
+        await _work(
+            JobWorker(
+                options.pool,
+                options.workers,
+                ready_file=options.ready_file,
+                doorbell=options.doorbell,
+                exclusive=options.exclusive,
+            )
+        )
+
+    asyncio.run(work())
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ class JobService:
         """
         deadline = time.monotonic() + seconds
         pause = _FIRST_LOOK_SECONDS
+        self._gateway.wait_for_end(job_id, seconds)
         while True:
             run = self._gateway.read_flow_run(job_id)
             left = deadline - time.monotonic()

@@ -51,11 +51,11 @@ def _with_what_we_do_not_need(configuration: dict[str, Any]) -> dict[str, Any]:
     not look at the schema at all.
     """
     server = configuration.get("server")
-    manager = server.get("manager") if isinstance(server, dict) else None
-    if not isinstance(manager, dict):
+    manager: Any = server.get("manager") if isinstance(server, dict) else None
+    if not isinstance(server, dict) or not isinstance(manager, dict):
         return configuration
     needless = {"connection": "-", "output_dir": "-"}
-    return {**configuration, "server": {**server, "manager": needless | manager}}
+    return {**configuration, "server": {**server, "manager": {**needless, **manager}}}
 
 
 def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:

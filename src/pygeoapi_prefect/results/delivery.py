@@ -61,13 +61,20 @@ def _document(manifest: Manifest, parts: list[tuple[Output, bytes]]) -> bytes:
     for output, content in parts:
         if output.members_are_outputs:
             members.extend(
-                _member(output_id, _qualified_json(json.dumps(value, separators=(",", ":")).encode(), JSON))
+                _member(
+                    output_id,
+                    _qualified_json(_compact(value), JSON),
+                )
                 for output_id, value in json.loads(content).items()
                 if manifest.requested is None or output_id in manifest.requested
             )
         else:
             members.append(_member(output.id, _inline(output, content)))
     return b"{" + b",".join(members) + b"}"
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _member(name: str, value: bytes) -> bytes:

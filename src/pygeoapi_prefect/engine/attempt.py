@@ -1,0 +1,131 @@
+"""One attempt at a flow run with only the requests it needs: Running, then its final state.
+
+Takes the place of Prefect's `FlowRunEngine` for our own flow in our own worker. The engine reads
+and updates the run before it starts, opens a websocket to hear of suspensions, and joins its
+heartbeat thread for up to a second at the end; none of that serves a job. What is private in
+Prefect and needed for a job's process is used here; a test fails when it moves.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.concurrency._leases import maintain_concurrency_lease
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.exceptions import Abort, Pause
+from prefect.filesystems import LocalFileSystem
+from prefect.logging.handlers import set_api_log_sink
+from prefect.logging.loggers import patch_print
+from prefect.results import ResultStore
+from prefect.serializers import JSONSerializer
+from prefect.states import Crashed, Running
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.engine import capture_sigterm, propose_state_sync
+
+from pygeoapi_prefect.engine.flow import run_job
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_HEARTBEATS = 30.0
+_LEASE_SECONDS = 300
+
+SendLog = Callable[[dict[str, object]], None]
+
+
+@cache
+def prepare() -> SyncPrefectClient:
+    """Make the client of this process; it connects when it is first used.
+
+    Made before the fork: reading certificates takes longer than a request.
+    """
+    return get_client(
+        sync_client=True, httpx_settings={"timeout": 60.0, "headers": {"accept-encoding": ""}}
+    )
+
+
+def run_attempt(flow_run: FlowRun, send_log: SendLog) -> State | None:
+    """Run one attempt of our flow.
+
+    Args:
+        flow_run: the run, pending.
+        send_log: takes each log record of the job.
+
+    Returns:
+        The final state that Prefect accepted; None if Prefect did not let the run start.
+    """
+    client = prepare()
+    set_api_log_sink(send_log)
+    try:
+        running = propose_state_sync(client, Running(), flow_run_id=flow_run.id)
+    except (Abort, Pause) as refusal:
+        LOGGER.info("job %s is not to run: %s", flow_run.id, refusal)
+        return None
+    if not running.is_running():
+        LOGGER.info("job %s is not to run, it is %s", flow_run.id, running.name)
+        return None
+    flow_run.state, flow_run.run_count = running, flow_run.run_count + 1
+    try:
+        with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
+            final = run_job.fn(flow_run.parameters["request"])
+    except BaseException as error:
+        final = Crashed(message=f"The job was interrupted: {type(error).__name__}: {error}")
+    return propose_state_sync(client, final, flow_run_id=flow_run.id)
+
+
+@contextmanager
+def _context(flow_run: FlowRun, client: SyncPrefectClient) -> Iterator[None]:
+    """Let Prefect's own functions know which run they are in: `get_run_logger`, tasks, runtime."""
+    with ExitStack() as stack:
+        stack.enter_context(patch_print())
+        runner: ThreadPoolTaskRunner[Any] = stack.enter_context(ThreadPoolTaskRunner())
+        stack.enter_context(
+            FlowRunContext(
+                flow=run_job,
+                log_prints=True,
+                flow_run=flow_run,
+                parameters=flow_run.parameters,
+                client=client,
+                # Explicit, or each run asks the server for its default storage, twice.
+                result_store=ResultStore(
+                    result_storage=LocalFileSystem(), serializer=JSONSerializer()
+                ),
+                task_runner=runner,
+                persist_result=False,
+            )
+        )
+        details = flow_run.state.state_details if flow_run.state else None
+        if details and (lease_id := details.deployment_concurrency_lease_id):
+            stack.enter_context(
+                maintain_concurrency_lease(
+                    lease_id, _LEASE_SECONDS, raise_on_lease_renewal_failure=False
+                )
+            )
+        yield
+
+
+@contextmanager
+def _heartbeats(flow_run: FlowRun) -> Iterator[None]:
+    """Emit the heartbeat events that automations for lost runs wait for."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_SECONDS_BETWEEN_HEARTBEATS):
+            emit_event(
+                event="prefect.flow-run.heartbeat",
+                resource={
+                    "prefect.resource.id": f"prefect.flow-run.{flow_run.id}",
+                    "prefect.resource.name": flow_run.name,
+                },
+            )
+
+    threading.Thread(target=beat, name="heartbeats", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()

@@ -1,0 +1,129 @@
+"""A real Prefect server of the embedded kind, shared by all integration tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pygeoapi_prefect.engine.gateway import PrefectGateway
+from pygeoapi_prefect.engine.models import DeploymentSpec, Endpoint
+from pygeoapi_prefect.engine.names import WORKER_TYPE
+from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.engine.supervisor import prefect_environment
+from tests.support.programs import START_SECONDS, eventually, free_port, stop
+from tests.support.stack import use_template
+
+POOL = "integration"
+
+
+class PrefectServer:
+    """The Prefect server of an embedded backend, without its supervisor and worker.
+
+    Attributes:
+        folder: its state folder.
+        endpoint: where it is and how to be let in.
+    """
+
+    def __init__(self, path: Path, template: Path) -> None:
+        use_template(template, path)
+        self.folder = StateFolder(path)
+        self.folder.make()
+        self.endpoint = Endpoint(
+            api_url=f"http://127.0.0.1:{free_port()}/api",
+            auth_string=self.folder.auth_file_ready(),
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self._gateways: list[PrefectGateway] = []
+        self._own_gateway = self.gateway()
+
+    def start(self) -> None:
+        """Start it, on the same port and database as before, and wait until it answers."""
+        port = self.endpoint.api_url.removesuffix("/api").rpartition(":")[2]
+        with self.folder.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pygeoapi_prefect.engine.server", port],
+                stdin=subprocess.PIPE,  # its lifeline
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **prefect_environment(self.folder, self.endpoint)},
+            )
+        process = self._process
+
+        def look() -> bool:
+            assert process.poll() is None, self.folder.log.read_text(errors="replace")[-3000:]
+            return self._own_gateway.is_healthy()
+
+        eventually(look, "the Prefect server answers", START_SECONDS)
+
+    def gateway(self, **other: str) -> PrefectGateway:
+        """Return a gateway of its own, perhaps one that was told something else."""
+        endpoint = self.endpoint.model_copy(update=other)
+        gateway = PrefectGateway(lambda: endpoint)
+        self._gateways.append(gateway)
+        return gateway
+
+    def http(self) -> httpx.Client:
+        """Return a client for what the gateway has no method for; to be closed."""
+        user, _, password = (self.endpoint.auth_string or "").partition(":")
+        return httpx.Client(
+            base_url=self.endpoint.api_url, auth=(user, password), trust_env=False, timeout=30
+        )
+
+    def kill(self) -> None:
+        """Kill it as a machine without memory does."""
+        assert self._process is not None
+        self._process.kill()
+        self._let_go()
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        assert self._process is not None
+        stop(self._process)
+        self._let_go()
+        for gateway in self._gateways:
+            # A gateway lives as long as its process and so is never closed by anybody else.
+            if gateway._client is not None:
+                gateway._client.close()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it hold its connections but answer nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def deploy(self, flow_name: str, name: str) -> None:
+        """Make a deployment on the pool of these tests."""
+        self._own_gateway.ensure_work_pool(POOL, WORKER_TYPE)
+        self._own_gateway.ensure_deployment(
+            DeploymentSpec(
+                name=name,
+                flow_name=flow_name,
+                entrypoint="no.matter",
+                work_pool=POOL,
+                description="for tests",
+            )
+        )
+
+    def _let_go(self) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[PrefectServer]:
+    """One running Prefect server; who kills it starts it again."""
+    server = PrefectServer(tmp_path_factory.mktemp("prefect-server") / "state", template)
+    server.start()
+    yield server
+    server.stop()

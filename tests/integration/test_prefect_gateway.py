@@ -1,0 +1,266 @@
+"""What only a real Prefect can show: credentials, deployments, progress, many writers."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from pygeoapi_prefect.engine.deployments import register
+from pygeoapi_prefect.engine.gateway import PrefectGateway
+from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_NAME, WORKER_TYPE
+from pygeoapi_prefect.engine.snapshot import Configuration
+from pygeoapi_prefect.errors import DeploymentMissing, PrefectUnavailable
+from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.settings import ManagerSettings
+from tests.integration.conftest import POOL, PrefectServer
+
+FLOW = "gateway-flow"
+
+
+@pytest.fixture(scope="module")
+def gateway(server: PrefectServer) -> PrefectGateway:
+    server.deploy(FLOW, "plain")
+    return server.gateway()
+
+
+def create(gateway: PrefectGateway, name: str = "plain", tag: str = "gateway") -> str:
+    return gateway.create_flow_run(FLOW, name, {"request": {}}, {}, [tag]).id
+
+
+# ---- being let in
+
+
+def test_the_api_answers_nobody_without_credentials(server: PrefectServer) -> None:
+    with server.http() as http:
+        http.auth = None  # type: ignore[assignment]
+        assert http.post("/flow_runs/filter", json={}).status_code == 401
+
+
+@pytest.mark.parametrize("auth_string", ["pygeoapi:wrong", "other:user", ""])
+def test_wrong_credentials_are_answered_with_the_variable_to_correct(
+    server: PrefectServer, auth_string: str
+) -> None:
+    stranger = server.gateway(auth_string=auth_string)
+    with pytest.raises(PrefectUnavailable, match="PREFECT_API_AUTH_STRING"):
+        stranger.count_flow_runs("x")
+
+
+def test_a_server_that_refuses_us_is_not_waited_for(server: PrefectServer) -> None:
+    with pytest.raises(PrefectUnavailable, match="credentials"):
+        server.gateway(auth_string="pygeoapi:wrong").is_healthy()
+
+
+def test_a_server_that_lets_us_in_is_healthy(gateway: PrefectGateway) -> None:
+    assert gateway.is_healthy()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda lost: lost.count_flow_runs("x"),
+        lambda lost: lost.list_flow_runs("x"),
+        lambda lost: lost.server_version(),
+        lambda lost: lost.is_healthy() or lost.count_flow_runs("x"),
+        lambda lost: create(lost),
+    ],
+    ids=["count", "list", "version", "health", "create"],
+)
+def test_an_address_that_is_not_prefect_s_api_is_an_outage_that_names_it(
+    server: PrefectServer, ask: Callable[[PrefectGateway], object]
+) -> None:
+    wrong = server.endpoint.api_url.removesuffix("/api") + "/no-such-api"
+    with pytest.raises((PrefectUnavailable, DeploymentMissing), match=r"no-such-api|deploy"):
+        ask(server.gateway(api_url=wrong))
+
+
+# ---- deployments
+
+
+def test_a_missing_deployment_is_answered_with_the_command_that_makes_it(
+    gateway: PrefectGateway,
+) -> None:
+    with pytest.raises(DeploymentMissing, match="pygeoapi-prefect deploy"):
+        create(gateway, "no-such-deployment")
+
+
+def remove(server: PrefectServer, name: str) -> None:
+    with server.http() as http:
+        found = http.get(f"/deployments/name/{FLOW}/{name}").json()
+        assert http.delete(f"/deployments/{found['id']}").is_success
+
+
+def test_a_deployment_that_was_made_again_is_found_again(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    server.deploy(FLOW, "remade")
+    create(gateway, "remade")
+    remove(server, "remade")
+    server.deploy(FLOW, "remade")
+    assert create(gateway, "remade")
+
+
+def test_a_deployment_that_was_removed_under_our_feet_is_missing(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    server.deploy(FLOW, "removed")
+    create(gateway, "removed")
+    remove(server, "removed")
+    with pytest.raises(DeploymentMissing):
+        create(gateway, "removed")
+
+
+def configuration(*process_ids: str) -> Configuration:
+    resource = {"type": "process", "processor": {"name": "HelloWorld"}}
+    return Configuration(
+        ManagerSettings(work_pool=POOL), Registry(dict.fromkeys(process_ids, resource))
+    )
+
+
+@pytest.fixture
+def registered(gateway: PrefectGateway) -> PrefectGateway:
+    """Prefect with exactly the processes `a` and `b`."""
+    gateway.ensure_work_pool(POOL, WORKER_TYPE)
+    register(gateway, configuration("a", "b"))
+    return gateway
+
+
+def test_every_process_becomes_a_deployment(registered: PrefectGateway) -> None:
+    assert set(registered.list_deployments(DEPLOYMENT_TAG)) == {"a", "b"}
+
+
+def test_registering_again_changes_nothing(registered: PrefectGateway) -> None:
+    before = registered.list_deployments(DEPLOYMENT_TAG)
+    assert register(registered, configuration("a", "b")) == []
+    assert registered.list_deployments(DEPLOYMENT_TAG) == before
+
+
+def test_a_process_that_left_the_configuration_leaves_prefect(
+    registered: PrefectGateway,
+) -> None:
+    assert register(registered, configuration("b", "c")) == ["a"]
+    assert set(registered.list_deployments(DEPLOYMENT_TAG)) == {"b", "c"}
+
+
+def test_other_people_s_deployments_are_left_alone(registered: PrefectGateway) -> None:
+    register(registered, configuration())
+    assert create(registered)
+
+
+@pytest.mark.parametrize("state_type", ["SCHEDULED", "RUNNING", "COMPLETED"])
+def test_the_runs_of_a_process_that_left_stay(registered: PrefectGateway, state_type: str) -> None:
+    run = registered.create_flow_run(FLOW_NAME, "a", {}, {}, [])
+    registered.set_state(run.id, state_type, message="m", force=True)
+    register(registered, configuration("b"))
+    assert registered.read_flow_run(run.id).id == run.id
+
+
+@pytest.mark.parametrize(
+    "process_id",
+    ["hello-world", "ünïcode", "with space", "a.b:c", "a;b,c", "a+b", "a#b", "a?b", "a\\b"],
+)
+def test_a_process_can_be_run_whatever_its_id(registered: PrefectGateway, process_id: str) -> None:
+    register(registered, configuration("a", process_id))
+    run = registered.create_flow_run(FLOW_NAME, process_id, {}, {}, [])
+    deployment_id = registered.list_deployments(DEPLOYMENT_TAG)[process_id]
+    assert run.labels["prefect.deployment.id"] == deployment_id
+
+
+def test_making_sure_of_a_work_pool_twice_is_doing_it_once(gateway: PrefectGateway) -> None:
+    name = f"pool-{uuid4()}"
+    gateway.ensure_work_pool(name, WORKER_TYPE)
+    gateway.ensure_work_pool(name, WORKER_TYPE)
+    assert gateway.count_live_workers(name) == 0
+
+
+def test_a_work_pool_that_does_not_exist_has_no_number_of_workers(
+    gateway: PrefectGateway,
+) -> None:
+    assert gateway.count_live_workers(f"pool-{uuid4()}") is None
+
+
+# ---- progress
+
+
+def tell(server: PrefectServer, run_id: str, percent: float, message: str | None = None) -> str:
+    """Leave progress as a running job does; return the artifact's id."""
+    body: dict[str, Any] = {
+        "type": "progress",
+        "flow_run_id": run_id,
+        "data": percent,
+        "description": message,
+    }
+    with server.http() as http:
+        artifact_id: str = http.post("/artifacts/", json=body).json()["id"]
+        return artifact_id
+
+
+def test_the_progress_of_a_run_is_what_it_told(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    run_id = create(gateway)
+    tell(server, run_id, 41.5, "step 3")
+    progress = gateway.read_progress([run_id])[run_id]
+    assert (progress.percent, progress.message) == (41.5, "step 3")
+
+
+def test_the_progress_of_the_last_attempt_counts(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    run_id = create(gateway)
+    tell(server, run_id, 90, "first attempt")
+    tell(server, run_id, 10, "second attempt")
+    assert gateway.read_progress([run_id])[run_id].message == "second attempt"
+
+
+def test_every_run_has_its_own_progress(server: PrefectServer, gateway: PrefectGateway) -> None:
+    runs = [create(gateway) for _ in range(3)]
+    for percent, run_id in enumerate(runs[:2]):
+        tell(server, run_id, percent)
+    found = gateway.read_progress(runs)
+    assert {run_id: progress.percent for run_id, progress in found.items()} == {
+        runs[0]: 0,
+        runs[1]: 1,
+    }
+
+
+def test_a_run_that_is_removed_takes_the_progress_of_every_attempt_along(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    run_id = create(gateway)
+    artifacts = [tell(server, run_id, percent) for percent in (10, 20)]
+    gateway.delete_flow_run(run_id)
+    with server.http() as http:
+        assert [http.get(f"/artifacts/{each}").status_code for each in artifacts] == [404, 404]
+
+
+# ---- many writers
+
+
+def test_many_threads_write_at_once_and_nobody_is_sent_away(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    tag, threads, each = f"crowd-{uuid4()}", 8, 4
+    created: list[str] = []
+    refused: list[str] = []
+
+    def write() -> None:
+        try:
+            for _ in range(each):
+                run_id = create(gateway, tag=tag)
+                for state_type in ("PENDING", "RUNNING", "COMPLETED"):
+                    gateway.set_state(run_id, state_type, message="crowd")
+                created.append(run_id)
+        except PrefectUnavailable as error:  # a 503 of a busy database, above all
+            refused.append(str(error))
+
+    crowd = [threading.Thread(target=write) for _ in range(threads)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    assert refused == []
+    completed = gateway.list_flow_runs(tag, state_types=["COMPLETED"])
+    assert sorted(run.id for run in completed) == sorted(created)
+    assert len(created) == threads * each

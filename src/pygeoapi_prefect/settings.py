@@ -1,6 +1,7 @@
 """Every setting, once, typed: what `server.manager` and a process's `processor` may say.
 
-Values come from the pygeoapi configuration first and from the environment second.
+Values come from the pygeoapi configuration first and from the environment second: each key as
+`PYGEOAPI_PREFECT_<KEY>`, those of Prefect under Prefect's own names.
 """
 
 import os
@@ -10,7 +11,6 @@ from typing import Any, Literal, Self
 
 import platformdirs
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -46,7 +46,7 @@ class ManagerSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_ignore_empty=True, populate_by_name=True
+        extra="forbid", frozen=True, env_ignore_empty=True, env_prefix="PYGEOAPI_PREFECT_"
     )
 
     name: str = "pygeoapi_prefect.PrefectManager"
@@ -55,13 +55,19 @@ class ManagerSettings(BaseSettings):
     result_storage: str | None = None
     prefect_api_url: str | None = None
     prefect_api_auth_string: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("PREFECT_API_AUTH_STRING")
+        default=None, validation_alias="PREFECT_API_AUTH_STRING"
     )
-    prefect_api_key: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("PREFECT_API_KEY")
-    )
+    prefect_api_key: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_KEY")
     work_pool: str = "pygeoapi"
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
+
+    @field_validator("connection")
+    @classmethod
+    def _is_a_path(cls, value: Path | None) -> Path | None:
+        # A database URL or an empty text is not a place for files.
+        if value is not None and (":/" in str(value) or value == Path()):
+            raise ValueError("must be the path of a folder, or of a TinyDB file")
+        return value
 
     @field_validator("prefect_api_url")
     @classmethod
@@ -105,12 +111,26 @@ class ManagerSettings(BaseSettings):
         return str(self.state_dir / "results")
 
 
+class ExecutionPolicy(BaseModel):
+    """How the jobs of a process are run: the `prefect` part of its `processor` section.
+
+    Attributes:
+        isolation: `fork` = a process forked from one that has imported everything; `spawn` = a
+            new interpreter, for libraries that do not survive a fork (a second or more slower).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    isolation: Literal["fork", "spawn"] = "fork"
+
+
 class ProcessSettings(BaseModel):
     """What this package reads from a process's `processor` section; the rest is the processor's.
 
     Attributes:
         job_control_options: takes the place of the processor's own `jobControlOptions`.
         validate_inputs: whether inputs are checked against the process description.
+        prefect: how its jobs are run.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -118,6 +138,7 @@ class ProcessSettings(BaseModel):
     name: str = Field(min_length=1)
     job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
     validate_inputs: bool = True
+    prefect: ExecutionPolicy = ExecutionPolicy()
 
 
 def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
@@ -172,17 +193,11 @@ def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSett
         if not isinstance(processor, Mapping):
             faults.append(Fault(f"{pointer}/processor", "must be a mapping with a `name`"))
             continue
-        if "prefect" in processor:
-            faults.append(
-                Fault(
-                    f"{pointer}/processor/prefect",
-                    "execution policy is not supported by this version; remove the key",
-                )
-            )
         try:
             settings[process_id] = ProcessSettings.model_validate(dict(processor))
         except ValidationError as error:
-            faults.extend(_faults(error, f"{pointer}/processor"))
+            known = f"known keys: {', '.join(ExecutionPolicy.model_fields)}"
+            faults.extend(_faults(error, f"{pointer}/processor", known))
     if faults:
         raise ConfigurationError("resources", faults)
     return settings

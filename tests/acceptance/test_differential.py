@@ -7,7 +7,6 @@ must still be one: the test fails when it goes away, so that this list stays tru
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +21,7 @@ SERVE = [str(BIN / "pygeoapi"), "serve", "--starlette"]
 DIFFERENCES = {
     "sync: json-text": "JSON text is sent as it is; the builtin encodes it a second time",
     "sync: object with markup": "< and > stay; the builtin replaces them by HTML entities",
-    "sync: nothing": "no outputs, an empty object; the builtin fails without a media type",
+    "sync: nothing": "JSON null; the builtin fails without a media type",
     "document: hello-world": "results.yaml wants one member per output; the builtin wraps a list",
     "document: kinds text": "as above",
     "results: object with markup": "JSON, compact; the builtin indents it",

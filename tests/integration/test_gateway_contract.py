@@ -16,6 +16,7 @@ from tests.integration.conftest import PrefectServer
 from tests.support.fake_gateway import FakeGateway
 
 FLOW, DEPLOYMENT = "contract-flow", "contract"
+FIVE = "five-runs"
 FINAL = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
 
@@ -57,6 +58,15 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     if request.param == "fake":
         return Subject(FakeGateway([(FLOW, DEPLOYMENT)]), tag)
     return Subject(request.getfixturevalue("real_gateway"), tag)
+
+
+@pytest.fixture
+def five(subject: Subject) -> list[str]:
+    """The ids of five runs that no test changes, oldest first; made once for each gateway."""
+    known = subject.gateway.list_flow_runs(FIVE)
+    if known:
+        return [run.id for run in sorted(known, key=lambda run: run.created)]
+    return [subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, {}, [FIVE]).id for _ in range(5)]
 
 
 def state_of(run: FlowRun) -> str | None:
@@ -172,22 +182,25 @@ class TestGatewayContract:
 
     @pytest.mark.parametrize(
         ("limit", "offset", "expected"),
-        [(2, 0, [3, 2]), (2, 2, [1, 0]), (2, 3, [0]), (2, 4, []), (0, 0, []), (None, 3, [0])],
+        [(2, 0, [4, 3]), (2, 2, [2, 1]), (2, 4, [0]), (2, 5, []), (0, 0, []), (None, 3, [1, 0])],
     )
     def test_runs_are_listed_page_by_page(
-        self, subject: Subject, limit: int | None, offset: int, expected: list[int]
+        self, five: list[str], subject: Subject, limit: int | None, offset: int, expected: list[int]
     ) -> None:
-        created = [subject.create().id for _ in range(4)]
-        listed = subject.listed(limit=limit, offset=offset)
-        assert [created.index(run_id) for run_id in listed] == expected
+        listed = subject.gateway.list_flow_runs(FIVE, limit=limit, offset=offset)
+        assert [five.index(run.id) for run in listed] == expected
 
     @pytest.mark.parametrize("limit", [None, 5, 4])
     def test_more_runs_are_listed_than_prefect_tells_at_once(
-        self, subject: Subject, monkeypatch: pytest.MonkeyPatch, limit: int | None
+        self,
+        five: list[str],
+        subject: Subject,
+        monkeypatch: pytest.MonkeyPatch,
+        limit: int | None,
     ) -> None:
         monkeypatch.setattr(gateway_module, "_LARGEST_PAGE", 2)
-        created = [subject.create().id for _ in range(5)]
-        assert subject.listed(limit=limit) == created[::-1][:limit]
+        listed = subject.gateway.list_flow_runs(FIVE, limit=limit)
+        assert [run.id for run in listed] == five[::-1][:limit]
 
     def test_runs_of_others_are_neither_listed_nor_counted(self, subject: Subject) -> None:
         subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, {}, ["another-tag"])

@@ -15,6 +15,8 @@ PROCESSORS = {
     "slow": "SlowProcessor",
     "waiting": "WaitingProcessor",
     "talkative": "TalkativeProcessor",
+    "random": "RandomProcessor",
+    "mark": "MarkProcessor",
     "only-async": "OnlyAsyncProcessor",
 }
 

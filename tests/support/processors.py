@@ -2,11 +2,13 @@
 
 import logging
 import os
+import random
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect import job
@@ -175,7 +177,31 @@ class TalkativeProcessor(BaseProcessor):
         thread = threading.Thread(target=job.progress, args=(1, 2, "from a thread"))
         thread.start()
         thread.join()
+        if data.get("crash"):
+            os._exit(1)
         return "application/json", {}
+
+
+class RandomProcessor(BaseProcessor):
+    """Draws random numbers."""
+
+    def __init__(self, processor_def: dict[str, Any]) -> None:
+        super().__init__(processor_def, description("random"))
+
+    def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        # NPY002: the old global generator is what a fork copies.
+        return "application/json", {"python": random.random(), "numpy": numpy.random.rand()}
+
+
+class MarkProcessor(BaseProcessor):
+    """Leaves a mark each time it runs."""
+
+    def __init__(self, processor_def: dict[str, Any]) -> None:
+        super().__init__(processor_def, description("mark"))
+
+    def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        Path(data["folder"], f"{data['n']}-{os.getpid()}").touch(exist_ok=False)
+        return "application/json", {"n": data["n"]}
 
 
 class OnlyAsyncProcessor(BaseProcessor):

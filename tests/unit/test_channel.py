@@ -166,5 +166,5 @@ def test_an_output_becomes_one_of_the_job_s_results(
     channel: FlowRunChannel, collector: Collector
 ) -> None:
     channel.output("notes", b"text", "text/plain")
-    manifest = collector.manifest("p", as_document=False, requested=None)
+    manifest = collector.manifest("p", as_document=False)
     assert [output.id for output in manifest.outputs] == ["notes"]

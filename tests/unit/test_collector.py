@@ -18,12 +18,14 @@ JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 class Outputs:
     """A collector, and what its outputs are in the end."""
 
-    def __init__(self, storage: ResultStorage, *declared: str, attempt: int = 1) -> None:
-        self.collector = Collector(storage, JOB, attempt, declared)
+    def __init__(
+        self, storage: ResultStorage, *declared: str, requested: list[str] | None = None
+    ) -> None:
+        self.collector = Collector(storage, JOB, 1, declared, requested)
         self._storage = storage
 
     def all(self) -> tuple[Output, ...]:
-        return self.collector.manifest("p", as_document=False, requested=None).outputs
+        return self.collector.manifest("p", as_document=False).outputs
 
     def contents(self) -> dict[str, bytes]:
         return {output.id: self._storage.read_output(JOB, output) for output in self.all()}
@@ -106,6 +108,24 @@ def test_a_returned_value_takes_the_first_name_that_was_not_published(
     outputs.collector.publish("map", b"\x89PNG", "image/png")
     outputs.collector.take_returned("application/json", 3)
     assert outputs.contents() == {"map": b"\x89PNG", "summary": b"3"}
+
+
+@pytest.mark.parametrize(
+    ("requested", "name"),
+    [
+        (None, "map"),
+        (["summary"], "summary"),
+        (["summary", "map"], "map"),
+        (["other"], "map"),
+        ([], "map"),
+    ],
+)
+def test_a_returned_value_is_the_output_that_was_asked_for(
+    local_storage: ResultStorage, requested: list[str] | None, name: str
+) -> None:
+    outputs = Outputs(local_storage, "map", "summary", requested=requested)
+    outputs.collector.take_returned("text/plain", "text")
+    assert list(outputs.contents()) == [name]
 
 
 def test_returning_nothing_after_publishing_adds_no_output(storage: ResultStorage) -> None:
@@ -194,11 +214,12 @@ def test_threads_may_publish_side_by_side(outputs: Outputs) -> None:
 # ---- the manifest
 
 
-def test_the_manifest_keeps_what_the_client_asked_for(outputs: Outputs) -> None:
-    manifest = outputs.collector.manifest("p", as_document=True, requested=["b", "a"])
+def test_the_manifest_keeps_what_the_client_asked_for(local_storage: ResultStorage) -> None:
+    collector = Collector(local_storage, JOB, 1, [], requested=["b", "a"])
+    manifest = collector.manifest("p", as_document=True)
     assert (manifest.as_document, manifest.requested) == (True, ("b", "a"))
 
 
 def test_the_manifest_belongs_to_the_job_and_its_process(outputs: Outputs) -> None:
-    manifest = outputs.collector.manifest("p", as_document=False, requested=None)
+    manifest = outputs.collector.manifest("p", as_document=False)
     assert (manifest.job_id, manifest.process_id, manifest.requested) == (JOB, "p", None)

@@ -88,9 +88,9 @@ class Job:
         return document
 
     def _deliver(self, requested: tuple[str, ...], *, as_document: bool) -> Delivery:
-        manifest = self.collector.manifest(
-            "p", as_document=as_document, requested=requested or None
-        )
+        manifest = self.collector.manifest("p", as_document=as_document)
+        if requested:
+            manifest = manifest.model_copy(update={"requested": requested})
         return deliver(self.storage, manifest)
 
 

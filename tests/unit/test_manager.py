@@ -58,9 +58,7 @@ class Manager:
                 self.prefect.move(job_id, "RUNNING")
                 collector = Collector(self.storage, job_id, 1, ["result"])
                 collector.take_returned(media_type, value)
-                self.storage.write_manifest(
-                    collector.manifest("echo", as_document=False, requested=None)
-                )
+                self.storage.write_manifest(collector.manifest("echo", as_document=False))
                 self.prefect.move(job_id, "COMPLETED")
 
         self.prefect.on_read = work

@@ -61,7 +61,7 @@ class Site:
     def succeed(self, job_id: str, value: Any, media_type: str | None = None) -> str:
         collector = Collector(self.storage, job_id, 1, ["result"])
         collector.take_returned(media_type, value)
-        self.storage.write_manifest(collector.manifest("echo", as_document=False, requested=None))
+        self.storage.write_manifest(collector.manifest("echo", as_document=False))
         self.prefect.move(job_id, "COMPLETED")
         return job_id
 

@@ -50,7 +50,7 @@ class Service:
         self.prefect.move(job_id, "RUNNING")
         collector = Collector(self.storage, job_id, 1, ["result"])
         collector.take_returned(None, value)
-        self.storage.write_manifest(collector.manifest("p", as_document=False, requested=None))
+        self.storage.write_manifest(collector.manifest("p", as_document=False))
         self.prefect.move(job_id, "COMPLETED")
         return job_id
 

@@ -86,6 +86,16 @@ def test_the_connection_of_a_postgres_manager_is_a_fault_not_a_folder() -> None:
     assert set(faults_of({"connection": {"host": "db"}})) == {"/server/manager/connection"}
 
 
+@pytest.mark.parametrize("connection", ["postgresql://db/jobs", "mongodb://db:27017", ""])
+def test_the_connection_of_another_manager_is_a_fault_not_a_folder(connection: str) -> None:
+    assert set(faults_of({"connection": connection})) == {"/server/manager/connection"}
+
+
+def test_a_setting_may_come_from_a_variable_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_WORK_POOL", "gpu")
+    assert read_manager_settings({}).work_pool == "gpu"
+
+
 # ---- where the embedded Prefect lives
 
 
@@ -302,7 +312,6 @@ def test_inputs_are_validated_unless_switched_off() -> None:
     assert [settings["on"].validate_inputs, settings["off"].validate_inputs] == [True, False]
 
 
-def test_execution_policy_is_refused_rather_than_ignored() -> None:
-    assert set(process_faults_of({"p": process(prefect={"retries": 3})})) == {
-        "/resources/p/processor/prefect"
-    }
+def test_an_execution_policy_that_this_version_does_not_know_is_refused_not_ignored() -> None:
+    (fault,) = process_faults_of({"p": process(prefect={"fly": 3})}).items()
+    assert fault[0] == "/resources/p/processor/prefect/fly" and "known keys" in fault[1]

@@ -29,7 +29,7 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
         return
     configuration = Configuration(service.settings, service.registry)
     gateway = PrefectGateway(endpoint_for(service.settings, service.manager, service.resources))
-    existing = set(gateway.list_deployments(DEPLOYMENT_TAG))
+    existing = set(gateway.list_deployments(DEPLOYMENT_TAG, service.settings.work_pool))
     wanted = [spec.name for spec in deployment_specs(configuration)]
     for name in wanted:
         click.echo(f"{'update' if name in existing else 'create'} {name}")

@@ -91,7 +91,7 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
         yield "worker", True, f"{workers} online in work pool {pool!r}"
     else:
         yield "worker", False, f"none online in work pool {pool!r}; run `pygeoapi-prefect worker`"
-    missing = sorted(set(service.registry) - set(gateway.list_deployments(DEPLOYMENT_TAG)))
+    missing = sorted(set(service.registry) - set(gateway.list_deployments(DEPLOYMENT_TAG, pool)))
     if missing:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:

@@ -75,6 +75,7 @@ class Stack:
         self._supervisor = Supervisor(self._folder, workers, _report)
         self._with_web = web
         self._stop = threading.Event()
+        self._generation: subprocess.Popen[str] | None = None
 
     def run(self) -> None:
         """Start everything, stay until SIGINT or SIGTERM, stop everything.
@@ -91,17 +92,12 @@ class Stack:
         self._folder.make()
         _report(f"state folder {self._folder.path}")
         web: ManagedProcess | None = None
-        generation: subprocess.Popen[str] | None = None
         try:
-            snapshot = snapshot_of(self._manager, self._service.resources)
-            documents = self._write_documents() if self._with_web else None
-            if documents:
-                generation = _generate_openapi(documents)
-            if not self._supervisor.start(self._stop, before=lambda: self._write(snapshot)):
+            if not self._supervisor.start(self._stop, before=self._prepare):
                 return
-            if documents and generation:
-                _finish(generation)
-                web = self._start_web(documents)
+            if self._generation:
+                _finish(self._generation)
+                web = self._start_web()
                 if not self._wait_for(web):
                     return
             self._announce()
@@ -111,23 +107,28 @@ class Stack:
                     web.keep_alive()
         finally:
             _report("stopping")
-            if generation and generation.poll() is None:
-                generation.kill()
-                generation.communicate()
+            if self._generation and self._generation.poll() is None:
+                self._generation.kill()
+                self._generation.communicate()
             if web:
                 web.stop()
             self._supervisor.stop()
 
-    def _write(self, snapshot: str) -> None:
+    def _prepare(self) -> None:
+        """Write what the others read, now that the state folder is ours."""
+        snapshot = snapshot_of(self._manager, self._service.resources)
         write_snapshot(self._folder.snapshot, snapshot)
+        if self._with_web:
+            self._write_configuration()
+            self._generation = _generate_openapi(self._web_environment)
 
     @property
     def _url(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104
         return f"http://{host}:{self._port}"
 
-    def _write_documents(self) -> dict[str, str]:
-        """Write the configuration as it is used here; return pygeoapi's environment."""
+    def _write_configuration(self) -> None:
+        """Write the configuration as it is used here."""
         configuration: dict[str, Any] = dict(self._service.configuration)
         server = {**configuration["server"], "manager": self._manager}
         server["bind"] = {"host": self._host, "port": self._port}
@@ -135,19 +136,22 @@ class Stack:
             # Links in answers must lead to where we are, not to where the file says.
             server["url"] = self._url
         configuration["server"] = server
-        config = self._folder.path / "pygeoapi-config.yml"
-        write_snapshot(config, yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True))
+        text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True)
+        write_snapshot(Path(self._web_environment["PYGEOAPI_CONFIG"]), text)
+
+    @property
+    def _web_environment(self) -> dict[str, str]:
         return {
-            "PYGEOAPI_CONFIG": str(config),
+            "PYGEOAPI_CONFIG": str(self._folder.path / "pygeoapi-config.yml"),
             "PYGEOAPI_OPENAPI": str(self._folder.path / "pygeoapi-openapi.yml"),
         }
 
-    def _start_web(self, documents: dict[str, str]) -> ManagedProcess:
+    def _start_web(self) -> ManagedProcess:
         _report(f"starting pygeoapi on {self._url}")
         web = ManagedProcess(
             "pygeoapi",
             [sys.executable, "-m", "pygeoapi_prefect.cli.web", self._host, str(self._port)],
-            os.environ | documents,
+            os.environ | self._web_environment,
             self._folder.path / "web.log",
         )
         web.start()

@@ -1,6 +1,7 @@
 """`worker`: a warm worker for an existing Prefect server."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,10 +44,9 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         }
         click.echo(f"pygeoapi-prefect: worker for {service.settings.prefect_api_url}")
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:  # noqa: S603
-            try:
-                code = process.wait()
-            except KeyboardInterrupt:
-                process.terminate()
-                code = process.wait()
+            # The worker reports its jobs before it ends; the snapshot must be there as long.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: process.terminate())
+            code = process.wait()
     if code:
         raise SystemExit(code)

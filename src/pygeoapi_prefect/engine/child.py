@@ -13,14 +13,19 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.engine.attempt import run_attempt
-from pygeoapi_prefect.engine.flow import cancel_switch, tell_subscriber_of_the_end
+from pygeoapi_prefect.engine.flow import (
+    cancel_switch,
+    tell_subscriber_of_the_end,
+    wants_new_interpreter,
+)
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 
 # Their chatter is about our requests, not about the job.
@@ -36,7 +41,7 @@ def prepare() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def run(worker: socket.socket) -> None:
+def wait_and_run(worker: socket.socket) -> None:
     """Wait for a flow run, run it to its end and say so.
 
     Args:
@@ -44,24 +49,42 @@ def run(worker: socket.socket) -> None:
     """
     # A group of its own, so that all that the job starts can be killed with it.
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader = worker.makefile("rb")
     line = reader.readline()
     if not line:
         return  # not needed any more
     flow_run = FlowRun.model_validate_json(line)
+    process_id = ExecutionRequest.model_validate(flow_run.parameters["request"]).process_id
+    if wants_new_interpreter(process_id):
+        _start_again(worker, line)
+    _run(worker, reader, flow_run)
+
+
+def _run(worker: socket.socket, reader: BinaryIO, flow_run: FlowRun) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run.id)
     _reseed()
     _listen(reader)
-    say = _Voice(worker, str(flow_run.id))
-    handler = _JobLogHandler(say)
-    logging.getLogger().addHandler(handler)
-    state = run_attempt(flow_run, say.log)
-    say.ended(state.type.value if state else "NOT_STARTED")
+    voice = _Voice(worker, str(flow_run.id))
+    logging.getLogger().addHandler(_JobLogHandler(voice))
+    state = run_attempt(flow_run, voice.log)
+    voice.ended(state.type.value if state else "NOT_STARTED")
     if state is not None and state.is_final():
         request = ExecutionRequest.model_validate(flow_run.parameters["request"])
         # Only now: whoever is told asks for the job at once, and must find it ended.
         tell_subscriber_of_the_end(request, str(flow_run.id), state.is_completed())
+
+
+def _start_again(worker: socket.socket, line: bytes) -> NoReturn:
+    """Become a new interpreter that runs the same flow run, in the same process."""
+    with tempfile.TemporaryFile() as run:
+        run.write(line)
+        run.seek(0)
+        for descriptor in (worker.fileno(), run.fileno()):
+            os.set_inheritable(descriptor, True)
+        command = [sys.executable, "-m", "pygeoapi_prefect.engine.child"]
+        command += [str(worker.fileno()), str(run.fileno())]
+        os.execv(sys.executable, command)  # noqa: S606
 
 
 class _Voice:
@@ -127,3 +150,20 @@ def _reseed() -> None:
     """Give this job random numbers of its own; Python's own module does so by itself."""
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
+
+
+def main() -> None:
+    """Run a flow run in this new interpreter."""
+    worker, run = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
+    with os.fdopen(run, "rb") as file:
+        flow_run = FlowRun.model_validate_json(file.read())
+    prepare()
+    _run(worker, worker.makefile("rb"), flow_run)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # As after a fork: threads that the job left behind do not matter any more.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

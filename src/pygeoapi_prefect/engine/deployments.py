@@ -34,7 +34,8 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]
 
     Args:
         gateway: where to.
-        configuration: which processes there are; deployments we made for others are removed.
+        configuration: which processes there are; deployments we made for others in its work pool
+            are removed. Services that share a Prefect server have work pools of their own.
 
     Returns:
         The names of the removed ones.
@@ -46,7 +47,7 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]
     for spec in specs:
         gateway.ensure_deployment(spec)
     wanted = {spec.name for spec in specs}
-    existing = gateway.list_deployments(DEPLOYMENT_TAG)
+    existing = gateway.list_deployments(DEPLOYMENT_TAG, configuration.settings.work_pool)
     superfluous = [name for name in existing if name not in wanted]
     for name in superfluous:
         gateway.delete_deployment(existing[name])

@@ -100,7 +100,8 @@ def _execute(
     storage = ResultStorage(configuration.settings.results_url)
     processor = configuration.registry.processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
-    collector = Collector(storage, job_id, attempt, declared)
+    requested = None if request.outputs is None else list(request.outputs)
+    collector = Collector(storage, job_id, attempt, declared, requested)
     inputs = request.inputs
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)
@@ -115,11 +116,8 @@ def _execute(
     if cancel_switch.is_on():
         return "nothing"
     collector.take_returned(returned.media_type, returned.value)
-    manifest = collector.manifest(
-        request.process_id,
-        as_document=request.response is Response.DOCUMENT,
-        requested=None if request.outputs is None else list(request.outputs),
-    )
+    as_document = request.response is Response.DOCUMENT
+    manifest = collector.manifest(request.process_id, as_document=as_document)
     storage.write_manifest(manifest)
     return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
 
@@ -127,6 +125,12 @@ def _execute(
 def read_configuration() -> Configuration:
     """Return what this worker was told to run."""
     return read_snapshot(Path(os.environ[ENVIRONMENT_VARIABLE]))
+
+
+def wants_new_interpreter(process_id: str) -> bool:
+    """Say whether a process is configured not to run in a forked process."""
+    registry = read_configuration().registry
+    return process_id in registry and registry.settings(process_id).prefect.isolation == "spawn"
 
 
 def tell_subscriber(request: ExecutionRequest, event: str, body: Any) -> None:

@@ -4,7 +4,7 @@ A process of its own, because the worker has threads and connections, which do n
 The worker talks to it over a socket: one byte with a file descriptor asks for a fork whose other
 end of the descriptor the worker keeps; the answers are JSON lines,
 
-    {"warm": true}                   everything is imported
+    {"warm": true, "files": {...}}   everything is imported, from these files of the user's
     {"forked": pid}                  in the order of the requests
     {"ended": pid, "code": code}     exit code, negative = killed by that signal
 
@@ -37,7 +37,7 @@ def serve(control: socket.socket) -> None:
     # A Ctrl-C in the terminal reaches everybody; the worker decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload.preload()
-    _say(control, warm=True)
+    _say(control, warm=True, files=preload.files_of_users())
     children: set[int] = set()
     try:
         while _wait_for(control, woken, children):
@@ -93,7 +93,7 @@ def _be_a_child(control: socket.socket, descriptor: int) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         from pygeoapi_prefect.engine import child
 
-        child.run(socket.socket(fileno=descriptor))
+        child.wait_and_run(socket.socket(fileno=descriptor))
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1

@@ -332,8 +332,8 @@ class PrefectGateway:
             },
         )
 
-    def list_deployments(self, tag: str) -> dict[str, str]:
-        """Return name -> id of the deployments that carry a tag.
+    def list_deployments(self, tag: str, work_pool: str) -> dict[str, str]:
+        """Return name -> id of the deployments of a work pool that carry a tag.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -342,6 +342,7 @@ class PrefectGateway:
         while True:
             body = {
                 "deployments": {"tags": {"all_": [tag]}},
+                "work_pools": {"name": {"any_": [work_pool]}},
                 "limit": _LARGEST_PAGE,
                 "offset": len(found),
             }

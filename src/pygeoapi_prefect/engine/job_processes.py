@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
+from pygeoapi_prefect.engine.file_times import times_of
+
 LOGGER = logging.getLogger(__name__)
 
 _LONGEST_LINE = 16 << 20
@@ -89,11 +91,17 @@ class JobProcesses:
         self._listening: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._closing = False
+        self._files: dict[str, int] = {}
 
     @property
     def is_alive(self) -> bool:
         """Whether the forkserver runs."""
         return self._server is not None and self._server.poll() is None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the configuration or the code of a processor changed since the start."""
+        return times_of(self._files) != self._files
 
     async def start(self) -> None:
         """Start the forkserver and wait until it is warm.
@@ -120,6 +128,7 @@ class JobProcesses:
             line = b""
         if not line:
             raise RuntimeError("the forkserver does not start; the lines above say why")
+        self._files = json.loads(line)["files"]
         self._listening = asyncio.create_task(self._listen(reader))
         for _ in range(self._spare):
             self._waiting.append(await self._fork())

@@ -7,13 +7,18 @@ No thread may be started and no connection opened here: they would not survive t
 import gc
 import importlib
 import logging
+import os
+import sys
+from pathlib import Path
 
 import prefect.events.worker
 import prefect.logging.handlers
 import prefect.task_runners  # noqa: F401
 
 from pygeoapi_prefect.engine import attempt, child
+from pygeoapi_prefect.engine.file_times import times_of
 from pygeoapi_prefect.engine.flow import read_configuration
+from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE
 
 LOGGER = logging.getLogger(__name__)
 
@@ -32,3 +37,18 @@ def preload() -> None:
     # What is there now stays: keep the collector from touching, and so copying, its pages.
     gc.collect()
     gc.freeze()
+
+
+def files_of_users() -> dict[str, int]:
+    """Return the files whose change makes what was imported outdated, with their time (ns).
+
+    These are the configuration and every imported module that is not installed: what is installed
+    changes with a new environment, and that with a new start.
+    """
+    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
+    files = [os.environ[ENVIRONMENT_VARIABLE]]
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and not file.startswith(installed):
+            files.append(file)
+    return times_of(files)

@@ -92,7 +92,7 @@ class StateFolder:
             PrefectUnavailable: it cannot be made or written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.path / "locks").mkdir(mode=0o700, exist_ok=True)
             self.prefect_home.mkdir(mode=0o700, exist_ok=True)
             self.auth_file_ready()

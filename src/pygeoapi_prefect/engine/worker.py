@@ -52,6 +52,9 @@ LOGGER = logging.getLogger(__name__)
 _CANCEL_GRACE_SECONDS = 5.0
 _TERMINATE_GRACE_SECONDS = 1.5
 _LOOK_FOR_DISMISSALS_SECONDS = 1.0
+_LOOK_AT_FILES_SECONDS = 1.0
+_PAUSE_AFTER_FAILURE_SECONDS = 10.0
+_LONGEST_WITHOUT_FORKSERVER_SECONDS = 90.0
 # Log records of all jobs travel together.
 _SECONDS_BETWEEN_LOGS = 0.3
 _LOGS_AT_ONCE = 200
@@ -92,10 +95,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         # Runs of the near future are not taken early: they may wait for a retry.
         super().__init__(work_pool_name, limit=limit, prefetch_seconds=0)
         self._slots = limit
+        self._spare = min(limit, 2)
         self._ready_file = ready_file
         self._doorbell = doorbell
         self._exclusive = exclusive
-        self._processes = JobProcesses(spare=min(limit, 2))
+        self._processes = JobProcesses(self._spare)
+        self._retired: list[JobProcesses] = []
         self._backlog: dict[UUID, FlowRun] = {}
         self._running: dict[UUID, JobProcess | None] = {}
         self._dismissing: set[UUID] = set()
@@ -114,6 +119,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         if self._exclusive:
             await self._crash_leftovers()
         self._start(self._poll_when_something_is_new)
+        self._start(self._keep_warm)
         self._start(self._watch_for_dismissals)
         self._start(self._send_logs)
         if self._doorbell:
@@ -128,7 +134,8 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         if self._runs_task_group is not None:
             self._runs_task_group.cancel_scope.cancel()
         await super().teardown(*exc_info)
-        self._processes.kill()
+        for processes in (self._processes, *self._retired):
+            processes.kill()
 
     def _start(self, task: Any, *arguments: Any) -> None:
         assert self._runs_task_group is not None  # noqa: S101
@@ -142,6 +149,28 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
     ) -> BaseWorkerResult:
         """Not used: the base class would make a dozen requests around it."""
         raise NotImplementedError
+
+    async def _keep_warm(self) -> None:
+        """Start another forkserver when the one there is gone or outdated.
+
+        Jobs that run stay with the old one, which leaves when the last of them has ended.
+        """
+        while True:
+            await anyio.sleep(_LOOK_AT_FILES_SECONDS)
+            if self._processes.is_alive and not self._processes.is_outdated:
+                continue
+            fresh = JobProcesses(self._spare)
+            try:
+                await fresh.start()
+            except (RuntimeError, OSError) as error:
+                LOGGER.error("no new forkserver: %s", error)
+                fresh.kill()
+                await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
+                continue
+            LOGGER.warning("configuration or code changed, or the forkserver was gone: warm again")
+            self._processes.close()
+            self._retired = [old for old in (*self._retired, self._processes) if old.is_alive]
+            self._processes = fresh
 
     # --- which runs there are --------------------------------------------------------------
 
@@ -220,7 +249,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         try:
             if not await self._propose_pending_state(flow_run):
                 return
-            process = await self._processes.take()
+            process = await self._take_process()
             self._running[flow_run.id] = process
             code = await self._follow(flow_run, process)
             if code is not None and flow_run.id not in self._dismissing:
@@ -238,6 +267,15 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             self._run_what_fits()
             if not self._backlog:
                 self._look.set()  # there may be more than one answer held
+
+    async def _take_process(self) -> JobProcess:
+        """Return a process for a job, if need be from a forkserver that is still to come."""
+        with anyio.fail_after(_LONGEST_WITHOUT_FORKSERVER_SECONDS):
+            while True:
+                try:
+                    return await self._processes.take()
+                except (RuntimeError, OSError):
+                    await anyio.sleep(0.1)
 
     async def _follow(self, flow_run: FlowRun, process: JobProcess) -> int | None:
         """Follow a job to its end; return its exit code if it did not say how it ended."""

@@ -18,16 +18,23 @@ class Collector:
         job_id: the job.
         attempt: which attempt of it, from 1.
         declared: ids of the outputs in the process description, in order.
+        requested: ids of the outputs the client asked for; None = all.
     """
 
     def __init__(
-        self, storage: ResultStorage, job_id: str, attempt: int, declared: Sequence[str]
+        self,
+        storage: ResultStorage,
+        job_id: str,
+        attempt: int,
+        declared: Sequence[str],
+        requested: Sequence[str] | None = None,
     ) -> None:
         """Start with nothing."""
         self._storage = storage
         self._job_id = job_id
         self._attempt = attempt
         self._declared = tuple(declared)
+        self._requested = None if requested is None else tuple(requested)
         self._outputs: dict[str, Output] = {}
         self._lock = threading.Lock()
         self._written = 0
@@ -57,7 +64,7 @@ class Collector:
             return
         content, kind = _encoded(media_type, value)
         members = isinstance(value, dict) and bool(value) and set(value) <= set(self._declared)
-        output_id = next((id_ for id_ in self._declared if id_ not in self._outputs), "result")
+        output_id = self._id_of_returned()
         default = {
             Kind.JSON: "application/json",
             Kind.TEXT: "text/plain",
@@ -65,15 +72,22 @@ class Collector:
         }
         self._write(output_id, media_type or default[kind], kind, content, members)
 
-    def manifest(
-        self, process_id: str, *, as_document: bool, requested: Sequence[str] | None
-    ) -> Manifest:
+    def _id_of_returned(self) -> str:
+        """Return which output a returned value is: the first that is still to come.
+
+        The client's wishes count first: a processor that was asked for one output returns that.
+        """
+        left = [output_id for output_id in self._declared if output_id not in self._outputs]
+        wanted = [output_id for output_id in left if output_id in (self._requested or left)]
+        return next(iter(wanted or left), "result")
+
+    def manifest(self, process_id: str, *, as_document: bool) -> Manifest:
         """Return the manifest of everything collected."""
         return Manifest(
             job_id=self._job_id,
             process_id=process_id,
             as_document=as_document,
-            requested=None if requested is None else tuple(requested),
+            requested=self._requested,
             outputs=tuple(self._outputs.values()),
         )
 

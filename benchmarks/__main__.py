@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 import tempfile
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
-from benchmarks.measure import Measured, Plan, measure
+from benchmarks.measure import Measured, Measurement, Plan
 from benchmarks.report import write_report
 from benchmarks.subjects import SUBJECTS, postgresql_programs
 
@@ -22,41 +22,35 @@ QUICK = Plan(sizes=(0, 1_000), n=10, stock_runs=1, burst=20, growth_jobs=20, sec
 
 def main() -> None:
     """Run the benchmarks from the command line."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers, no PostgreSQL")
     parser.add_argument(
-        "--only",
-        metavar="NAME",
-        action="append",
-        choices=SUBJECTS,
-        help=f"one of {', '.join(SUBJECTS)}; may be repeated",
+        "--only", metavar="NAME", action="append", choices=SUBJECTS, help=", ".join(SUBJECTS)
     )
     options = parser.parse_args()
-    plan, measured, began = (QUICK if options.quick else FULL), Measured(), datetime.now(UTC)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    here = Path(__file__).parent
-    folder = here / "quick" if options.quick or options.only else here
+    plan, measured, began = (QUICK if options.quick else FULL), Measured(), time.monotonic()
+    load = os.getloadavg()[0]
+    folder = Path(__file__).parent / ("quick" if options.quick or options.only else "")
+    wanted = options.only or [name for name in SUBJECTS if not (options.quick and "postg" in name)]
     # Ctrl-C and SIGTERM both leave through every `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
-        _forget_environment(Path(temporary) / "home")
-        for name in options.only or SUBJECTS:
-            if "postgresql" in name and not options.only and options.quick:
-                continue
-            if "postgresql" in name and postgresql_programs() is None:
-                measured.notes.append(f"{name}: not measured, there is no PostgreSQL here")
-                continue
-            place = Path(temporary) / name
-            place.mkdir()
+        _forget_environment(Path(temporary, "home"))
+        for name in wanted:
             print(f"starting {name}", flush=True)
+            place = Path(temporary, name)
+            place.mkdir()
             try:
+                if "postgresql" in name and postgresql_programs() is None:
+                    raise RuntimeError("there is no PostgreSQL here")
                 with SUBJECTS[name](place) as subject:
-                    measure(subject, plan, measured)
+                    Measurement(subject, plan, measured).run()
             except Exception as error:
-                # The others are worth having, and what went wrong is in the report.
+                # The others are worth having; what went wrong is in the report.
                 measured.notes.append(f"{name} broke off: {type(error).__name__}: {error}")
                 print(measured.notes[-1], file=sys.stderr)
-    write_report(folder, measured, plan, began, load)
+    minutes = (time.monotonic() - began) / 60
+    write_report(folder, measured, plan, f"load average {load:.1f} before, {minutes:.0f} minutes")
     print(f"written: {folder / 'results.md'}")
 
 
@@ -65,9 +59,7 @@ def _forget_environment(home: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("PREFECT_", "PYGEOAPI_")):
             del os.environ[name]
-    home.mkdir()
-    os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = str(home)
-    os.environ["PREFECT_HOME"] = str(home / "prefect")
+    os.environ |= {"HOME": str(home), "XDG_STATE_HOME": str(home), "PREFECT_HOME": str(home)}
 
 
 if __name__ == "__main__":

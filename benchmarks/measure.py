@@ -1,10 +1,9 @@
 """The figures: latency, bursts, memory, the end of processes. Nothing here judges."""
 
 import random
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -15,22 +14,27 @@ from typing import Any
 import httpx
 import psutil
 
-from benchmarks.subjects import TRIVIAL, Prefect, Subject
+from benchmarks.subjects import PROCESS, Prefect, StockRuns, Subject
 from tests.support.client import FINAL, Client
 from tests.support.programs import eventually
 
-SYNC, SUBMIT, TO_SUCCESSFUL = "sync", "submit", "submit to successful"
-STATUS, LIST, RESULTS, FLOOR = "status", "list of 20", "results", "bare Prefect calls"
+FLOOR, SYNC, SUBMIT, TO_SUCCESSFUL = "bare Prefect calls", "sync", "submit", "submit to successful"
+STATUS, LIST, RESULTS = "status", "list of 20", "results"
+BURST_SUBMITTED, BURST_FINISHED = "submitted/s", "finished/s"
+LOST, TWICE, NOT_LISTED_ONCE = "not successful", "run twice", "not listed once"
+BURST_FLOOR = "bare Prefect calls, jobs/s"
+IDLE_SLOT, BUSY_SLOT = "waiting process (idle slot)", "job's process (busy slot)"
+GONE, MEMORY, GROWTH = "process gone after its job's end", "memory", "memory growth"
 CLIENTS = 8
 # Looking more often would be part of the load; `finished` tells when a job ended.
 _LOOK_SECONDS = 0.3
-_FAILURES = (AssertionError, httpx.HTTPError)
+_FEWEST = 5
 _RANDOM = random.Random(0)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: `n` requests per figure or as many as fit into `seconds`, 5 at least."""
+    """How much is measured: `n` requests per figure, or as many as fit into `seconds`."""
 
     sizes: tuple[int, ...]
     n: int
@@ -41,40 +45,13 @@ class Plan:
 
 
 @dataclass
-class Sample:
-    """Durations of one figure, in seconds."""
-
-    seconds: list[float] = field(default_factory=list)
-    failed: int = 0
-
-
-@dataclass(frozen=True)
-class Burst:
-    """What became of many jobs submitted at once; `repeated` and `listed_once` count jobs."""
-
-    jobs: int
-    submitted_per_second: float
-    finished_per_second: float
-    successful: int
-    repeated: int | None = None
-    listed_once: int | None = None
-
-
-@dataclass
 class Measured:
-    """Everything measured, by (figure, subject, stored jobs) or by subject."""
+    """What was measured: by figure, then by (subject, stored jobs); seconds, bytes or counts."""
 
-    latencies: dict[tuple[str, str, int], Sample] = field(default_factory=dict)
-    bursts: dict[tuple[str, int], Burst] = field(default_factory=dict)
-    memory: dict[tuple[str, str], int] = field(default_factory=dict)
-    growth: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    ends: dict[str, Sample] = field(default_factory=dict)
+    figures: dict[str, dict[tuple[str, int], list[float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
     notes: list[str] = field(default_factory=list)
-
-
-def measure(subject: Subject, plan: Plan, measured: Measured) -> None:
-    """Measure one subject with ever more jobs in its store."""
-    Measurement(subject, plan, measured).run()
 
 
 class Measurement:
@@ -83,248 +60,179 @@ class Measurement:
     def __init__(self, subject: Subject, plan: Plan, measured: Measured) -> None:
         self._subject, self._plan, self._measured = subject, plan, measured
         self._stored = 0
-        self._serial = 0
 
     def run(self) -> None:
+        """Measure with ever more jobs in the store."""
         client, prefect = self._subject.client, self._subject.prefect
-        originals: list[str] = []
-        if client is None:  # the first run of a stock worker is not slower than the others
-            originals.append(self._follow_stock_run()[0])
-        else:
-            for process_id in (TRIVIAL, "other-echo", TRIVIAL, TRIVIAL):
-                originals.append(client.submit(process_id, self._inputs()))
-                assert client.wait_for(originals[-1])["status"] == "successful"
-        for self._stored in self._plan.sizes:
+        originals = [client.submit(name, {"number": 0}) for name in (PROCESS, "other-echo")]
+        assert all(_ended(client, id_)["status"] == "successful" for id_ in originals)
+        for size in self._plan.sizes:
+            self._stored = size
             self._fill(originals)
-            if client is None:
-                take = lambda: self._follow_stock_run()[1]  # noqa: E731
-                self._sample(TO_SUCCESSFUL, take, self._plan.stock_runs, unlimited=True)
+            if isinstance(client, StockRuns):
+                self._sample(TO_SUCCESSFUL, self._submit_and_follow, self._plan.stock_runs)
                 continue
             if prefect is not None:
                 self._floor(prefect)
             self._latencies(client)
             self._burst(client)
-            if self._stored == 0 and prefect is not None:
+            if size == 0 and prefect is not None:
                 self._processes(client)
+
+    def _record(self, figure: str, *values: float) -> None:
+        self._measured.figures[figure][self._subject.name, self._stored].extend(values)
+
+    def _sample(self, figure: str, act: Callable[[], object], n: int) -> None:
+        """Record how long something takes, or how long it says that it took."""
+        values: list[float] = []
+        deadline = time.monotonic() + self._plan.seconds
+        for number in range(n):
+            if number >= _FEWEST and time.monotonic() > deadline:
+                break
+            began = time.monotonic()
+            try:
+                told = act()
+                taken = time.monotonic() - began
+                values.append(told if isinstance(told, float) else taken)
+            except (AssertionError, httpx.HTTPError) as error:
+                self._note(f"{figure}: {type(error).__name__}: {str(error)[:300]}")
+        self._record(figure, *values)
+        self._say(f"{figure}: {', '.join(f'{1000 * value:.0f}' for value in values)} ms")
+
+    def _fill(self, originals: list[str]) -> None:
+        """Make the store hold as many jobs as are wanted, and see that all are shown."""
+        client, prefect = self._subject.client, self._subject.prefect
+
+        def shown() -> set[int]:
+            counts = [len(_listed(client))] if isinstance(client, Client) else []
+            if prefect is not None:
+                tags = {"tags": {"all_": ["pygeoapi-job"]}} if counts else {}
+                counts.append(prefect.send("POST", "/flow_runs/count", flow_runs=tags))
+            return set(counts)
+
+        if (missing := self._stored - max(shown())) > 0:
+            self._subject.fill(originals, missing)
+            if (now := shown()) != {self._stored}:
+                raise RuntimeError(f"{self._stored} jobs are stored, but {now} shown")
 
     # --- latency ---------------------------------------------------------------------------
 
-    def _sample(
-        self, figure: str, take: Callable[[], float], n: int = 0, unlimited: bool = False
-    ) -> None:
-        sample = self._measured.latencies.setdefault(
-            (figure, self._subject.name, self._stored), Sample()
-        )
-        deadline = time.monotonic() + self._plan.seconds
-        for number in range(n or self._plan.n):
-            if number >= 5 and time.monotonic() > deadline and not unlimited:
-                break
-            try:
-                sample.seconds.append(take())
-            except _FAILURES as error:
-                sample.failed += 1
-                self._say(f"{figure}: {type(error).__name__}: {str(error)[:300]}")
-        middle = sorted(sample.seconds)[len(sample.seconds) // 2] if sample.seconds else -1
-        self._say(f"{figure}: {middle * 1000:.0f} ms (n {len(sample.seconds)})")
-
     def _floor(self, prefect: Prefect) -> None:
         deployment = prefect.deploy("floor")  # on no work pool, so that no worker sees it
-        self._sample(FLOOR, _timed(lambda: _bare_job(prefect, deployment)))
-
-        def jobs(mine: Prefect, numbers: range) -> None:
-            for _ in numbers:
-                _bare_job(mine, deployment)
-
+        self._sample(FLOOR, lambda: prefect.run_bare_job(deployment), self._plan.n)
         with ExitStack() as stack:
             clients = [Prefect(prefect.api_url, prefect.auth) for _ in range(CLIENTS)]
             for each in clients:
-                stack.enter_context(closing(each)).get("/health")
-            seconds = _together(clients, jobs, self._plan.burst)
-        rate = self._plan.burst / seconds
-        key = (f"{FLOOR}, {self._subject.name.partition(', ')[2]}", self._stored)
-        self._measured.bursts[key] = Burst(self._plan.burst, rate, rate, self._plan.burst)
-        self._say(f"burst of {FLOOR}: {rate:.1f}/s")
+                stack.enter_context(closing(each)).send("GET", "/health")
+            began = time.monotonic()
+            _share_out(clients, self._plan.burst, lambda mine, _: mine.run_bare_job(deployment))
+        self._record(BURST_FLOOR, self._plan.burst / (time.monotonic() - began))
+
+    def _submit_and_follow(self) -> float:
+        began, clock = time.time(), time.monotonic()
+        job_id = self._subject.client.submit(PROCESS, {"number": began})
+        self._record(SUBMIT, time.monotonic() - clock)
+        time.sleep(_LOOK_SECONDS)
+        job = _ended(self._subject.client, job_id)
+        assert job["status"] == "successful", job
+        return _moment(job["finished"]) - began
 
     def _latencies(self, client: Client) -> None:
-        def sync() -> None:
-            answer = client.execute(TRIVIAL, self._inputs())
+        def fine(answer: httpx.Response) -> None:
             assert answer.status_code == 200, answer.text
 
-        def submit_and_follow() -> float:
-            began, clock = time.time(), time.monotonic()
-            job_id = client.submit(TRIVIAL, self._inputs())
-            submit.seconds.append(time.monotonic() - clock)
-            time.sleep(_LOOK_SECONDS)
-            job = _ended(client, job_id)
-            assert job["status"] == "successful", job
-            return _finished(job) - began
-
-        def results() -> None:
-            answer = client.results(_RANDOM.choice(known))
-            assert answer.status_code == 200, answer.text
-
-        def listing() -> None:
-            assert len(client.jobs(limit=20)["jobs"]) >= min(20, len(known))
-
-        submit = self._measured.latencies.setdefault(
-            (SUBMIT, self._subject.name, self._stored), Sample()
-        )
-        self._sample(SYNC, _timed(sync))
-        self._sample(TO_SUCCESSFUL, submit_and_follow)
+        n = self._plan.n
+        self._sample(SYNC, lambda: fine(client.execute(PROCESS, {"number": 1})), n)
+        self._sample(TO_SUCCESSFUL, self._submit_and_follow, n)
         known = list(_listed(client))
-        self._sample(STATUS, _timed(lambda: client.job(_RANDOM.choice(known))))
-        self._sample(LIST, _timed(listing))
-        self._sample(RESULTS, _timed(results))
+        self._sample(STATUS, lambda: client.job(_RANDOM.choice(known)), n)
+        self._sample(LIST, lambda: client.jobs(limit=20), n)
+        self._sample(RESULTS, lambda: fine(client.results(_RANDOM.choice(known))), n)
 
     # --- many at once ----------------------------------------------------------------------
 
     def _burst(self, client: Client) -> None:
-        book = self._subject.folder / f"book-{self._stored}"
         job_ids: list[str] = []
 
-        def submit(mine: Client, numbers: range) -> None:
-            for number in numbers:
-                try:
-                    job_ids.append(mine.submit(TRIVIAL, {"book": str(book), "entry": number}))
-                except _FAILURES as error:
-                    self._say(f"burst: {type(error).__name__}: {str(error)[:300]}")
+        def submit(mine: Client, number: int) -> None:
+            try:
+                job_ids.append(mine.submit(PROCESS, {"number": number}))
+            except (AssertionError, httpx.HTTPError) as error:
+                self._note(f"burst: {type(error).__name__}: {str(error)[:300]}")
 
         with ExitStack() as stack:
             clients = [stack.enter_context(closing(Client(client.url))) for _ in range(CLIENTS)]
             for each in clients:
                 each.http.get("/conformance", params={"f": "json"})
-            began = time.time()
-            seconds = _together(clients, submit, self._plan.burst)
-        done = [job for job in (_ended(client, id_) for id_ in job_ids) if _succeeded(job)]
-        entries = Counter(book.read_text(encoding="ascii").split())
+            began, clock = time.time(), time.monotonic()
+            _share_out(clients, self._plan.burst, submit)
+            self._record(BURST_SUBMITTED, len(job_ids) / (time.monotonic() - clock))
+        jobs = [_ended(client, job_id) for job_id in job_ids]
+        done = [_moment(job["finished"]) for job in jobs if job["status"] == "successful"]
+        self._record(BURST_FINISHED, len(done) / (max(done, default=time.time()) - began))
+        self._record(LOST, self._plan.burst - len(done))
+        if prefect := self._subject.prefect:
+            # An attempt runs only if Prefect lets it enter Running, and Prefect counts that.
+            runs = [prefect.send("GET", f"/flow_runs/{job_id}") for job_id in job_ids]
+            self._record(TWICE, sum(run["run_count"] != 1 for run in runs))
         listed = _listed(client)
-        end = max((_finished(job) for job in done), default=float("inf"))
-        self._measured.bursts[self._subject.name, self._stored] = burst = Burst(
-            jobs=self._plan.burst,
-            submitted_per_second=len(job_ids) / seconds,
-            finished_per_second=len(done) / (end - began),
-            successful=len(done),
-            repeated=sum(times > 1 for times in entries.values()),
-            listed_once=sum(listed[id_] == 1 for id_ in job_ids),
-        )
-        self._say(str(burst))
+        self._record(NOT_LISTED_ONCE, sum(listed[job_id] != 1 for job_id in job_ids))
+        self._say(f"burst: {len(done)} jobs successful")
 
     # --- processes (ours only) -------------------------------------------------------------
 
     def _processes(self, client: Client) -> None:
-        name, memory = self._subject.name, self._measured.memory
-        worker = _find("pygeoapi_prefect.engine.worker")
-        forkserver = _find("pygeoapi_prefect.engine.forkserver")
-        parts = {"worker": worker, "forkserver": forkserver}
-        waiting = next(iter(forkserver.children()))
-        memory[name, "waiting process (idle slot)"] = _proportional_memory(waiting)
-        ends = self._measured.ends.setdefault(name, Sample())
+        below = psutil.Process().children(recursive=True)
+        parts = {
+            name: next(p for p in below if f"pygeoapi_prefect.engine.{name}" in p.cmdline())
+            for name in ("worker", "forkserver")
+        }
         for number in range(max(3, self._plan.n // 5)):
             go, started = (self._subject.folder / f"{what}-{number}" for what in ("go", "started"))
             job_id = client.submit("waiting", {"file": str(go), "started": str(started)})
             pid = int(eventually(lambda at=started: at.exists() and at.read_text(), "it runs"))
-            time.sleep(0.5)
-            memory[name, "job process (busy slot)"] = _proportional_memory(psutil.Process(pid))
-            for part, process in parts.items():
-                memory[name, part] = _proportional_memory(process)
+            if number == 0:
+                time.sleep(1)
+                children = parts["forkserver"].children()
+                waiting = next(child for child in children if child.pid != pid)
+                slots = {IDLE_SLOT: waiting, BUSY_SLOT: psutil.Process(pid)}
+                for name, process in (parts | slots).items():
+                    self._record(f"{MEMORY}: {name}", _proportional_memory(process))
             go.touch()
             while psutil.pid_exists(pid):
                 time.sleep(0.005)
             gone = time.time()
-            ends.seconds.append(gone - _finished(_ended(client, job_id)))
-        sizes = []
+            self._record(GONE, gone - _moment(_ended(client, job_id)["finished"]))
         for jobs in (0, self._plan.growth_jobs):
             for _ in range(jobs):
-                client.execute(TRIVIAL, self._inputs())
+                client.execute(PROCESS, {"number": 1})
             time.sleep(1)
-            sizes.append(sum(_proportional_memory(process) for process in parts.values()))
-        self._measured.growth[name] = (self._plan.growth_jobs, *sizes)
-        self._say(f"process gone: {ends.seconds}; memory before and after: {sizes}")
+            self._record(GROWTH, sum(_proportional_memory(part) for part in parts.values()))
+        self._say("processes: done")
 
-    # --- helpers ---------------------------------------------------------------------------
-
-    def _fill(self, originals: list[str]) -> None:
-        client, prefect = self._subject.client, self._subject.prefect
-        there = len(_listed(client)) if client else prefect.post("/flow_runs/count")
-        if self._stored <= there:
-            return
-        self._subject.store.fill(originals, self._stored - there)
-        counts = []
-        if client:
-            counts.append(len(_listed(client)))
-        if prefect:
-            tagged = {"tags": {"all_": ["pygeoapi-job"]}} if client else {}
-            counts.append(prefect.post("/flow_runs/count", flow_runs=tagged))
-        if any(count != self._stored for count in counts):
-            raise RuntimeError(f"the store should hold {self._stored} jobs, but shows {counts}")
-
-    def _follow_stock_run(self) -> tuple[str, float]:
-        prefect, deployment = self._subject.prefect, self._subject.stock_deployment
-        assert prefect is not None
-        assert deployment is not None
-        began = time.time()
-        run_id = prefect.create_run(deployment)
-        while True:
-            time.sleep(_LOOK_SECONDS)
-            run = prefect.get(f"/flow_runs/{run_id}")
-            if run["end_time"]:
-                assert run["state_type"] == "COMPLETED", run["state"]
-                return run_id, _moment(run["end_time"]) - began
-
-    def _inputs(self) -> dict[str, Any]:
-        self._serial += 1
-        return {"entry": self._serial, "text": "some text that nobody reads"}
+    def _note(self, text: str) -> None:
+        self._measured.notes.append(f"{self._subject.name}, {self._stored:,} stored, {text}")
+        self._say(text)
 
     def _say(self, text: str) -> None:
         print(f"{self._subject.name} · {self._stored:,} stored · {text}", flush=True)
 
 
-def _bare_job(prefect: Prefect, deployment: str) -> None:
-    run_id = prefect.create_run(deployment)
-    for state in ("PENDING", "RUNNING", "COMPLETED"):
-        prefect.set_state(run_id, state)
-
-
-def _timed(act: Callable[[], object]) -> Callable[[], float]:
-    def take() -> float:
-        began = time.monotonic()
-        act()
-        return time.monotonic() - began
-
-    return take
-
-
-def _together[C](clients: list[C], act: Callable[[C, range], None], count: int) -> float:
-    """Let each client do its share of the numbers; return how long all of them took."""
-    start = threading.Barrier(len(clients) + 1)
+def _share_out[C](clients: list[C], count: int, act: Callable[[C, int], None]) -> None:
+    """Let all clients at once do their shares of some numbers."""
 
     def share(index: int) -> None:
-        start.wait()
-        act(clients[index], range(index, count, len(clients)))
+        for number in range(index, count, len(clients)):
+            act(clients[index], number)
 
     with ThreadPoolExecutor(len(clients)) as pool:
-        shares = [pool.submit(share, index) for index in range(len(clients))]
-        start.wait()
-        began = time.monotonic()
-        for each in shares:
-            each.result()
-        return time.monotonic() - began
+        list(pool.map(share, range(len(clients))))
 
 
-def _ended(client: Client, job_id: str) -> dict[str, Any]:
-    while True:
-        job = client.job(job_id)
-        if job["status"] in FINAL:
-            return job
+def _ended(client: Client | StockRuns, job_id: str) -> dict[str, Any]:
+    while (job := client.job(job_id))["status"] not in FINAL:
         time.sleep(_LOOK_SECONDS)
-
-
-def _succeeded(job: dict[str, Any]) -> bool:
-    return bool(job["status"] == "successful")
-
-
-def _finished(job: dict[str, Any]) -> float:
-    return _moment(job["finished"])
+    return job
 
 
 def _moment(text: str) -> float:
@@ -335,21 +243,12 @@ def _moment(text: str) -> float:
 def _listed(client: Client) -> Counter[str]:
     """Go through the list of jobs and count how often each is in it."""
     found: Counter[str] = Counter()
-    for page in _pages(client, found):
-        found.update(page)
-    return found
-
-
-def _pages(client: Client, found: Counter[str]) -> Iterator[list[str]]:
-    while page := [job["jobID"] for job in client.jobs(limit=500, offset=found.total())["jobs"]]:
+    while True:
+        page = [job["jobID"] for job in client.jobs(limit=500, offset=found.total())["jobs"]]
+        # pygeoapi's PostgreSQL manager gives the whole list each time.
         if found.keys() >= set(page):
-            return  # pygeoapi's PostgreSQL manager gives the whole list each time
-        yield page
-
-
-def _find(module: str) -> psutil.Process:
-    below = psutil.Process().children(recursive=True)
-    return next(process for process in below if module in process.cmdline())
+            return found
+        found.update(page)
 
 
 def _proportional_memory(process: psutil.Process) -> int:

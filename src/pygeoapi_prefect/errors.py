@@ -26,6 +26,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+def pointer(*tokens: object) -> str:
+    """Return the JSON pointer (RFC 6901) to something, from the names on the way to it."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing wrong: `pointer` (RFC 6901, starts with /) and `message`."""

@@ -77,15 +77,22 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self.is_async = True
         self.supports_subscribing = True
         resources = manager_def.get("processes", {})
+        faults: list[errors.Fault] = []
         try:
-            self._settings = read_manager_settings(manager_def)
             self._registry = Registry(resources)
         except errors.ConfigurationError as error:
-            raise ConfigurationRefused(str(error)) from None
-        self._jobs = JobService(
-            PrefectGateway(endpoint_for(self._settings, manager_def, resources)),
-            ResultStorage(self._settings.results_url),
-        )
+            faults += error.faults
+        try:
+            self._settings = read_manager_settings(manager_def)
+            storage = ResultStorage(self._settings.results_url)
+        except errors.ConfigurationError as error:
+            faults += error.faults
+        if faults:
+            raise ConfigurationRefused(
+                str(errors.ConfigurationError("the pygeoapi configuration", faults))
+            )
+        gateway = PrefectGateway(endpoint_for(self._settings, manager_def, resources))
+        self._jobs = JobService(gateway, storage)
         mends.install()
 
     # --- processes -------------------------------------------------------------------------

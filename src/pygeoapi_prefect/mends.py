@@ -39,6 +39,7 @@ Handler = Callable[..., Answer]
 # re-encodes whatever is called exactly `application/json`.
 READY_JSON = "application/json; charset=utf-8"
 _JSON = "application/json"
+_MARK = "mended_by_pygeoapi_prefect"
 
 
 @dataclass
@@ -76,8 +77,10 @@ def install() -> None:
         ("delete_job", _mended),
     ):
         handler = getattr(processes, name)
-        if not hasattr(handler, "__wrapped__"):
-            setattr(processes, name, functools.wraps(handler)(functools.partial(mend, handler)))
+        if not hasattr(handler, _MARK):
+            mended = functools.wraps(handler)(functools.partial(mend, handler))
+            setattr(mended, _MARK, True)
+            setattr(processes, name, mended)
 
 
 def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:

@@ -7,7 +7,7 @@ Values come from the pygeoapi configuration first and from the environment secon
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import (
@@ -17,11 +17,10 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pygeoapi_prefect.errors import ConfigurationError, Fault
+from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 
 # Prefect refuses these in the names of flows and deployments, and a deployment is named after
 # its process.
@@ -76,15 +75,6 @@ class ManagerSettings(BaseSettings):
             raise ValueError("must be the URL of a Prefect API, such as http://prefect:4200/api")
         return value
 
-    @model_validator(mode="after")
-    def _has_a_place_for_results(self) -> Self:
-        if self.prefect_api_url and not (self.result_storage or self.output_dir):
-            raise ValueError(
-                "with an external Prefect server the place for results must be named: "
-                "set result_storage or output_dir"
-            )
-        return self
-
     @property
     def is_embedded(self) -> bool:
         """Whether this service brings its own Prefect."""
@@ -136,9 +126,18 @@ class ProcessSettings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str = Field(min_length=1)
-    job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
+    job_control_options: tuple[JobControlOption, ...] | None = None
     validate_inputs: bool = True
     prefect: ExecutionPolicy = ExecutionPolicy()
+
+    @field_validator("job_control_options")
+    @classmethod
+    def _is_some(
+        cls, value: tuple[JobControlOption, ...] | None
+    ) -> tuple[JobControlOption, ...] | None:
+        if value == ():
+            raise ValueError("must name sync-execute, async-execute or both")
+        return value
 
 
 def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
@@ -156,17 +155,25 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
         known["prefect_api_url"] = url_from_environment
     # A key that is there but empty (`output_dir:`) means the default, as in pygeoapi.
     known = {key: value for key, value in known.items() if value is not None}
+    faults: list[Fault] = []
+    if known.get("prefect_api_url") and not known.keys() & {"result_storage", "output_dir"}:
+        message = (
+            "with an external Prefect server the place for results must be named: "
+            "set result_storage or output_dir"
+        )
+        faults.append(Fault("/server/manager", message))
     try:
-        return ManagerSettings(**known)
+        settings = ManagerSettings(**known)
     except ValidationError as error:
         keys = ", ".join(
             name
             for name, field in ManagerSettings.model_fields.items()
             if not field.validation_alias
         )
-        raise ConfigurationError(
-            "server.manager", _faults(error, "/server/manager", f"known keys: {keys}")
-        ) from None
+        faults += _faults(error, ("server", "manager"), f"known keys: {keys}")
+    if faults:
+        raise ConfigurationError("server.manager", faults)
+    return settings
 
 
 def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:
@@ -184,33 +191,37 @@ def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSett
     settings: dict[str, ProcessSettings] = {}
     faults: list[Fault] = []
     for process_id, resource in resources.items():
-        pointer = f"/resources/{process_id}"
+        place = ("resources", process_id)
         if any(character in str(process_id) for character in _FORBIDDEN_IN_PROCESS_IDS):
             faults.append(
-                Fault(pointer, f"a process id may not contain any of {_FORBIDDEN_IN_PROCESS_IDS}")
+                Fault(
+                    pointer(*place),
+                    f"a process id may not contain any of {_FORBIDDEN_IN_PROCESS_IDS}",
+                )
             )
         processor = resource.get("processor") if isinstance(resource, Mapping) else None
         if not isinstance(processor, Mapping):
-            faults.append(Fault(f"{pointer}/processor", "must be a mapping with a `name`"))
+            faults.append(Fault(pointer(*place, "processor"), "must be a mapping with a `name`"))
             continue
         try:
             settings[process_id] = ProcessSettings.model_validate(dict(processor))
         except ValidationError as error:
             known = f"known keys: {', '.join(ExecutionPolicy.model_fields)}"
-            faults.extend(_faults(error, f"{pointer}/processor", known))
+            faults.extend(_faults(error, (*place, "processor"), known))
     if faults:
         raise ConfigurationError("resources", faults)
     return settings
 
 
-def _faults(error: ValidationError, prefix: str, about_unknown_keys: str = "") -> list[Fault]:
+def _faults(
+    error: ValidationError, place: tuple[object, ...], about_unknown_keys: str
+) -> list[Fault]:
     faults = []
     for detail in error.errors(include_url=False):
-        pointer = "/".join([prefix, *(str(part) for part in detail["loc"])])
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             message = f"unknown key; {about_unknown_keys}"
         elif detail["type"] != "value_error":
             message = f"{message}, not {str(detail['input'])[:80]!r}"
-        faults.append(Fault(pointer, message))
+        faults.append(Fault(pointer(*place, *detail["loc"]), message))
     return faults

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,11 @@ def test_a_job_that_tells_nothing_sends_nothing(
 def test_an_inner_loop_may_tell_as_often_as_it_likes(
     channel: FlowRunChannel, send: RecordingSend
 ) -> None:
-    for step in range(20_000):
-        channel.progress(step / 200, f"step {step}")
+    for step in range(300):
+        channel.progress(step / 3, f"step {step}")
+        time.sleep(0.001)  # what the loop does: time enough to send each, were that wanted
     channel.close()
-    assert len(send.requests) < 200
+    assert len(send.requests) < 100
 
 
 def test_progress_is_one_artifact_of_the_run_that_is_updated(

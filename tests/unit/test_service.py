@@ -145,6 +145,13 @@ def test_a_process_that_prefect_does_not_know_is_named(local_storage: ResultStor
 # ---- large inputs
 
 
+@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}], ids=ascii)
+def test_half_a_character_travels_by_reference(service: Service, value: object) -> None:
+    # JSON may say it ("\ud800") and Python's parser hands it on, but no database takes it.
+    request = service.prefect.run(service.submit({"x": value})).parameters["request"]
+    assert service.storage.read_inputs(request["inputs_reference"]) == {"x": value}
+
+
 def test_large_inputs_travel_by_reference(service: Service) -> None:
     request = service.prefect.run(service.submit(LARGE)).parameters["request"]
     assert request["inputs"] is None

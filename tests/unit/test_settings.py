@@ -47,7 +47,13 @@ def test_the_processes_that_pygeoapi_adds_are_no_unknown_key() -> None:
 
 def test_every_fault_in_the_section_is_listed_at_once() -> None:
     faults = faults_of(
-        {"colour": 1, "sync_timeout": 0, "prefect_api_url": "ftp://x", "work_pool": 3}
+        {
+            "colour": 1,
+            "sync_timeout": 0,
+            "output_dir": "x",
+            "prefect_api_url": "f://x",
+            "work_pool": 3,
+        }
     )
     assert set(faults) == {
         "/server/manager/colour",

@@ -71,6 +71,16 @@ def test_a_worker_needs_no_variable_that_the_web_process_had(
     assert read_snapshot(path).settings.results_url == str(tmp_path)
 
 
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "PYGEOAPI_PREFECT_RESULT_STORAGE"])
+def test_a_worker_of_another_user_reads_results_where_the_web_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "web"))
+    path = written(tmp_path, {})
+    monkeypatch.setenv(variable, str(tmp_path / "worker"))
+    assert read_snapshot(path).settings.results_url.startswith(str(tmp_path / "web"))
+
+
 def test_the_processes_that_pygeoapi_adds_to_the_section_are_not_written_twice(
     tmp_path: Path,
 ) -> None:

@@ -205,7 +205,7 @@ def test_the_link_to_the_results_names_the_media_type_they_will_have(
 
 
 @pytest.mark.parametrize(
-    ("requested", "media_type"), [(("a",), "image/png"), ((), "application/json")]
+    ("requested", "media_type"), [(("a",), "image/png"), ((), "multipart/related")]
 )
 def test_the_link_to_the_results_names_the_media_type_of_what_was_asked_for(
     requested: tuple[str, ...], media_type: str

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError
+from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
 from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
 
 _OUR_NAME = "pygeoapi_prefect.PrefectManager"
@@ -50,31 +51,30 @@ def read_service(path: Path) -> Service:
     name = str(manager.get("name", "Dummy"))
     if name.rpartition(".")[2] != _OUR_NAME.rpartition(".")[2]:
         faults.append(Fault("/server/manager/name", f"must be {_OUR_NAME}, not {name}"))
-    settings = registry = None
+    settings = None
     try:
         settings = read_manager_settings(manager)
+        ResultStorage(settings.results_url)
     except ConfigurationError as error:
         faults.extend(error.faults)
-    try:
-        registry = Registry(resources)
-    except ConfigurationError as error:
-        faults.extend(error.faults)
-    for process_id in registry or ():
-        faults.extend(_processor_faults(registry, process_id))
-    if faults or settings is None or registry is None:
+    for process_id, resource in resources.items():
+        faults.extend(_process_faults(process_id, resource))
+    if faults or settings is None:
         raise ConfigurationError(str(path), faults)
-    return Service(path, configuration, manager, resources, settings, registry)
+    return Service(path, configuration, manager, resources, settings, Registry(resources))
 
 
-def _processor_faults(registry: Registry | None, process_id: str) -> list[Fault]:
-    if registry is None:
-        return []
+def _process_faults(process_id: str, resource: Any) -> list[Fault]:
+    """Return what is wrong with one process, whatever is wrong with others."""
+    place = pointer("resources", process_id, "processor")
     try:
-        description = registry.processor(process_id).description
+        description = Registry({process_id: resource}).processor(process_id).description
+    except ConfigurationError as error:
+        return list(error.faults)
     except PygeoapiPrefectError as error:
-        return [Fault(f"/resources/{process_id}/processor", str(error))]
+        return [Fault(place, str(error))]
     return [
-        Fault(f"/resources/{process_id}/processor", f"its description lacks {member!r}")
+        Fault(place, f"its description lacks {member!r}")
         for member in ("title", "description", "inputs", "outputs")
         if member not in description
     ]

@@ -48,7 +48,13 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]
         gateway.ensure_deployment(spec)
     wanted = {spec.name for spec in specs}
     existing = gateway.list_deployments(DEPLOYMENT_TAG, configuration.settings.work_pool)
-    superfluous = [name for name in existing if name not in wanted]
+    # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
+    # say why; the next registration finds none left.
+    superfluous = [
+        name
+        for name in existing
+        if name not in wanted and not gateway.has_waiting_runs(existing[name])
+    ]
     for name in superfluous:
         gateway.delete_deployment(existing[name])
     return superfluous

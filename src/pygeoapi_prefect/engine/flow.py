@@ -100,7 +100,7 @@ def _execute(
     storage = ResultStorage(configuration.settings.results_url)
     processor = configuration.registry.processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
-    requested = None if request.outputs is None else list(request.outputs)
+    requested = list(request.outputs) if request.outputs else None
     collector = Collector(storage, job_id, attempt, declared, requested)
     inputs = request.inputs
     if request.inputs_reference:

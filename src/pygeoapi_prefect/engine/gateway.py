@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import httpx
@@ -241,10 +242,11 @@ class PrefectGateway:
 
     def delete_flow_run(self, flow_run_id: str) -> None:
         """Delete a run with its progress."""
-        for progress in self.read_progress([flow_run_id]).values():
-            self._delete_artifact(progress.artifact_id)
+        run_id = str(_as_uuid(flow_run_id))
+        for artifact in self._progress_artifacts([run_id]):
+            self._delete_artifact(artifact["id"])
         try:
-            self._write("DELETE", f"/flow_runs/{_as_uuid(flow_run_id)}")
+            self._write("DELETE", f"/flow_runs/{run_id}")
         except _NotFound:
             raise JobNotFound(flow_run_id) from None
 
@@ -259,13 +261,7 @@ class PrefectGateway:
         """Read the progress of runs."""
         found: dict[str, Progress] = {}
         for start in range(0, len(flow_run_ids), _LARGEST_PAGE):
-            chunk = list(flow_run_ids[start : start + _LARGEST_PAGE])
-            body = {
-                "artifacts": {"flow_run_id": {"any_": chunk}, "type": {"any_": ["progress"]}},
-                "sort": "CREATED_DESC",
-                "limit": _LARGEST_PAGE,
-            }
-            for item in self._read("POST", "/artifacts/filter", body):
+            for item in self._progress_artifacts(flow_run_ids[start : start + _LARGEST_PAGE]):
                 progress = Progress(
                     artifact_id=item["id"],
                     percent=float(item["data"] or 0),
@@ -273,6 +269,17 @@ class PrefectGateway:
                     updated=item["updated"],
                 )
                 found.setdefault(item["flow_run_id"], progress)  # the newest comes first
+        return found
+
+    def _progress_artifacts(self, flow_run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the artifacts, the newest first; each attempt of a run makes one."""
+        ids = list(flow_run_ids)
+        body = {
+            "artifacts": {"flow_run_id": {"any_": ids}, "type": {"any_": ["progress"]}},
+            "sort": "CREATED_DESC",
+            "limit": _LARGEST_PAGE,
+        }
+        found: list[dict[str, Any]] = self._read("POST", "/artifacts/filter", body)
         return found
 
     def _delete_artifact(self, artifact_id: str) -> None:
@@ -304,7 +311,7 @@ class PrefectGateway:
             PrefectUnavailable: Prefect does not answer.
         """
         try:
-            self._read("GET", f"/work_pools/{name}")
+            self._read("GET", f"/work_pools/{quote(name)}")
         except _NotFound:
             self._write(
                 "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
@@ -351,6 +358,20 @@ class PrefectGateway:
             if len(page) < _LARGEST_PAGE:
                 return found
 
+    def has_waiting_runs(self, deployment_id: str) -> bool:
+        """Say whether runs of a deployment wait to be run; Prefect removes them along with it.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        body = {
+            "flow_runs": {
+                "deployment_id": {"any_": [deployment_id]},
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+            }
+        }
+        return bool(self._read("POST", "/flow_runs/count", body))
+
     def delete_deployment(self, deployment_id: str) -> None:
         """Delete a deployment; its runs stay.
 
@@ -369,7 +390,7 @@ class PrefectGateway:
             PrefectUnavailable: Prefect does not answer.
         """
         try:
-            workers = self._read("POST", f"/work_pools/{work_pool}/workers/filter", {})
+            workers = self._read("POST", f"/work_pools/{quote(work_pool)}/workers/filter", {})
         except _NotFound:
             return None
         return sum(1 for worker in workers if worker.get("status") == "ONLINE")
@@ -390,7 +411,9 @@ class PrefectGateway:
 
     def _find_deployment(self, flow_name: str, deployment_name: str) -> str:
         try:
-            answer = self._read("GET", f"/deployments/name/{flow_name}/{deployment_name}")
+            answer = self._read(
+                "GET", f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
+            )
         except _NotFound:
             raise _deployment_missing(flow_name, deployment_name) from None
         return str(answer["id"])
@@ -437,7 +460,7 @@ class PrefectGateway:
                 timeout=timeout,
             )
             if response.status_code == httpx.codes.NOT_FOUND:
-                raise _NotFound
+                raise _NotFound(_refusal(endpoint, response) + " Is this a Prefect API?")
             if response.status_code == httpx.codes.CONFLICT and conflict_is_fine:
                 return None
             response.raise_for_status()
@@ -471,8 +494,8 @@ class PrefectGateway:
         return self._client
 
 
-class _NotFound(Exception):
-    """Prefect answered 404."""
+class _NotFound(PrefectUnavailable):
+    """Prefect answered 404; where that cannot be, it is not Prefect that answered."""
 
 
 def _unrendered(value: Any) -> dict[str, str]:

@@ -14,6 +14,7 @@
 Locks are `flock`s: the kernel gives them back however their holder ends.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -105,14 +106,17 @@ class StateFolder:
     def auth_file_ready(self) -> str:
         """Return `user:password` of the Prefect API, made up when first asked for."""
         file = self.path / "auth"
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return file.read_text(encoding="ascii").strip()
-        auth_string = f"pygeoapi:{secrets.token_urlsafe(24)}"
+        if file.exists() and not file.read_text(encoding="ascii").strip():
+            file.unlink()  # an empty one would let everybody in
+        temporary = file.with_name(f"auth.{secrets.token_hex(8)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-            handle.write(auth_string)
-        return auth_string
+            handle.write(f"pygeoapi:{secrets.token_urlsafe(24)}")
+        # Whoever comes first makes it, and makes it whole.
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(temporary)
+        temporary.unlink()
+        return file.read_text(encoding="ascii").strip()
 
     @property
     def prefect_home(self) -> Path:

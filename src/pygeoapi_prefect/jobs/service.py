@@ -79,7 +79,7 @@ class JobService:
             check_callback(url, allow_internal=allow_internal)
         labels = {PROCESS_LABEL: request.process_id}
         reference = None
-        if len(json.dumps(request.inputs)) > _LARGEST_INPUTS_IN_PREFECT:
+        if not _fit_into_prefect(request.inputs):
             reference = self._storage.write_inputs(request.inputs or {})
             labels[INPUTS_LABEL] = reference
             request = request.model_copy(update={"inputs": None, "inputs_reference": reference})
@@ -164,7 +164,7 @@ class JobService:
             StorageUnavailable: result storage does not answer.
         """
         run = self._gateway.read_flow_run(job_id)
-        manifest = self._storage.read_manifest(job_id) if _may_have_results(run) else None
+        manifest = self._storage.read_manifest(run.id) if _may_have_results(run) else None
         job = job_from(run, manifest=manifest)
         if job.status is JobStatus.FAILED:
             raise JobFailed(job.message)
@@ -193,10 +193,10 @@ class JobService:
                 return self._job(run)
             # It ended by itself while we asked it to stop.
         # Results first: if that fails, the job is still there to be removed again.
-        self._storage.delete(job_id)
+        self._storage.delete(run.id)
         if reference := run.labels.get(INPUTS_LABEL):
             self._storage.delete_inputs(reference)
-        self._gateway.delete_flow_run(job_id)
+        self._gateway.delete_flow_run(run.id)
         LOGGER.info("job %s removed", job_id)
         return None
 
@@ -226,6 +226,19 @@ class JobService:
 
 
 _STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
+
+
+def _fit_into_prefect(inputs: Any) -> bool:
+    """Say whether inputs may travel as parameters of the flow run."""
+    text = json.dumps(inputs)
+    if len(text) > _LARGEST_INPUTS_IN_PREFECT:
+        return False
+    try:
+        # Half of a surrogate pair is possible in JSON, but not in Prefect's database.
+        json.dumps(inputs, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _may_have_results(run: FlowRun) -> bool:

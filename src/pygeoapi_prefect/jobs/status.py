@@ -3,6 +3,7 @@
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
+from pygeoapi_prefect.results.delivery import selected
 from pygeoapi_prefect.results.manifest import Manifest
 
 # State names that say more than their type; the others mean what their type means.
@@ -57,8 +58,11 @@ def job_from(
     elif status is JobStatus.SUCCESSFUL and manifest is None:
         status = JobStatus.FAILED
         failure = "The job completed, but its results are not in result storage."
-    started = run.start_time
+    # The times may come from several machines, whose clocks need not agree to the millisecond.
+    started = max(run.created, run.start_time) if run.start_time else None
     finished = run.end_time if state and state.is_final else None
+    if finished:
+        finished = max(finished, started or run.created)
     if finished and not started and status is not JobStatus.DISMISSED:
         started = finished
     moments = [run.created, started, finished, state.timestamp if state else None]
@@ -111,6 +115,7 @@ def _percent(status: JobStatus, progress: Progress | None) -> int:
 def _media_type(manifest: Manifest | None) -> str | None:
     if manifest is None:
         return None
-    if manifest.as_document or not manifest.outputs:
+    outputs = selected(manifest)
+    if manifest.as_document or not outputs:
         return "application/json"
-    return manifest.outputs[0].media_type if len(manifest.outputs) == 1 else "multipart/related"
+    return outputs[0].media_type if len(outputs) == 1 else "multipart/related"

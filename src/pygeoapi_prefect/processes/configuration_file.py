@@ -9,7 +9,7 @@ import yaml
 from pygeoapi.config import validate_config
 from pygeoapi.util import yaml_load
 
-from pygeoapi_prefect.errors import ConfigurationError, Fault
+from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 
 
 def read_configuration_file(path: Path) -> dict[str, Any]:
@@ -31,6 +31,8 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
         raise _wrong(path, "there is no such file; name one with --config") from None
     except yaml.YAMLError as error:
         raise _wrong(path, f"this is not YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise _wrong(path, "this is not text in UTF-8") from None
     except OSError as error:
         # pygeoapi raises this one, too, when an environment variable is missing.
         raise _wrong(path, error.strerror or str(error)) from None
@@ -39,8 +41,8 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
     try:
         validate_config(_with_what_we_do_not_need(configuration))
     except jsonschema.ValidationError as error:
-        pointer = "/" + "/".join(str(part) for part in error.absolute_path)
-        raise ConfigurationError(str(path), [Fault(pointer, error.message[:300])]) from None
+        fault = Fault(pointer(*error.absolute_path) or "/", error.message[:300])
+        raise ConfigurationError(str(path), [fault]) from None
     return configuration
 
 

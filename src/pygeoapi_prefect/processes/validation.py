@@ -19,6 +19,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
 from pygeoapi_prefect.errors import Fault
+from pygeoapi_prefect.errors import pointer as json_pointer
 from pygeoapi_prefect.processes._schema_reading import as_meant, count
 
 type _Check = Callable[[Validator, Any, Any, Any], Iterator[ValidationError]]
@@ -279,8 +280,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _pointer(*names: str | int) -> str:
-    tokens = [_cut(str(name), _SHOWN_OF_SCHEMA) for name in names]
-    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in tokens)
+    return json_pointer(*(_cut(str(name), _SHOWN_OF_SCHEMA) for name in names))
 
 
 def _validator(schema: Mapping[str, Any]) -> Validator:

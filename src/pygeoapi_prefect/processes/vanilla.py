@@ -71,6 +71,10 @@ class VanillaProcessor:
             raise ProcessorFailed(
                 f"the processor returned a {type(returned).__name__}, not (media type, value)"
             ) from None
+        if media_type is not None and not isinstance(media_type, str):
+            raise ProcessorFailed(
+                f"the processor returned {media_type!r:.80} where its media type should be"
+            )
         return Returned(media_type=media_type, value=_plain(value))
 
 

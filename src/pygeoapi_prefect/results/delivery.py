@@ -39,7 +39,7 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
         ResultMissing: an output is gone.
         StorageUnavailable: storage cannot be read.
     """
-    outputs = [output for output in manifest.outputs if _is_requested(manifest, output)]
+    outputs = selected(manifest)
     parts = [(output, storage.read_output(manifest.job_id, output)) for output in outputs]
     if manifest.as_document:
         return Delivery(JSON, _document(manifest, parts))
@@ -50,10 +50,13 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
     return _multipart(parts)
 
 
-def _is_requested(manifest: Manifest, output: Output) -> bool:
-    return (
-        manifest.requested is None or output.members_are_outputs or output.id in manifest.requested
-    )
+def selected(manifest: Manifest) -> list[Output]:
+    """Return the outputs that the client asked for; all if it asked for none in particular."""
+    return [
+        output
+        for output in manifest.outputs
+        if not manifest.requested or output.members_are_outputs or output.id in manifest.requested
+    ]
 
 
 def _document(manifest: Manifest, parts: list[tuple[Output, bytes]]) -> bytes:
@@ -66,7 +69,7 @@ def _document(manifest: Manifest, parts: list[tuple[Output, bytes]]) -> bytes:
                     _qualified_json(_compact(value), JSON),
                 )
                 for output_id, value in json.loads(content).items()
-                if manifest.requested is None or output_id in manifest.requested
+                if not manifest.requested or output_id in manifest.requested
             )
         else:
             members.append(_member(output.id, _inline(output, content)))
@@ -82,13 +85,35 @@ def _member(name: str, value: bytes) -> bytes:
 
 
 def _inline(output: Output, content: bytes) -> bytes:
-    if output.kind is Kind.JSON:
-        return _qualified_json(content, output.media_type)
-    if output.kind is Kind.TEXT:
-        text = json.dumps(content.decode()).encode()
-        return text if output.media_type == "text/plain" else _qualified(text, output.media_type)
+    """Return an output as a JSON value.
+
+    What a job published is what it says it is only if its bytes agree.
+    """
+    if output.kind is Kind.JSON and (valid := _valid_json(content)):
+        return _qualified_json(valid, output.media_type)
+    if output.kind is not Kind.BINARY and (text := _text(content)) is not None:
+        quoted = json.dumps(text).encode()
+        plain = output.media_type == "text/plain"
+        return quoted if plain else _qualified(quoted, output.media_type)
     encoded = b'"' + base64.b64encode(content) + b'"'
     return _qualified(encoded, output.media_type, b',"encoding":"base64"')
+
+
+def _valid_json(content: bytes) -> bytes | None:
+    """Return JSON in UTF-8 without a byte order mark, None if it is none."""
+    try:
+        text = content.decode(json.detect_encoding(content))
+        json.loads(text)
+    except ValueError:
+        return None
+    return text.encode()
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _qualified_json(content: bytes, media_type: str) -> bytes:

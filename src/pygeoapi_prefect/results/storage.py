@@ -11,6 +11,7 @@ taken for a result.
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,16 @@ from typing import IO, Any, BinaryIO
 from uuid import uuid4
 
 import fsspec
+from fsspec import AbstractFileSystem
 from pydantic import ValidationError
 
-from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
+from pygeoapi_prefect.errors import (
+    ConfigurationError,
+    Fault,
+    ResultMissing,
+    StorageUnavailable,
+    pointer,
+)
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 
 LOGGER = logging.getLogger(__name__)
@@ -36,13 +44,30 @@ class ResultStorage:
 
     Args:
         url: an fsspec URL (`s3://bucket/prefix`) or an absolute local path.
+
+    Raises:
+        ConfigurationError: nothing is installed that knows such a URL.
     """
 
     def __init__(self, url: str) -> None:
         """Touch nothing yet."""
         self.url = url
-        # Local folders are made as needed; object stores have none.
-        self._fs, self._root = fsspec.url_to_fs(url, **_options_for(url))
+        self._opened: tuple[int, AbstractFileSystem] | None = None
+        try:
+            self._root = fsspec.get_filesystem_class(_protocol_of(url))._strip_protocol(url)
+        except (ValueError, ImportError) as error:
+            fault = Fault(pointer("server", "manager", "result_storage"), f"{url}: {error}")
+            raise ConfigurationError("server.manager", [fault]) from None
+
+    @property
+    def _fs(self) -> AbstractFileSystem:
+        # Made when first used: file systems of object stores start a thread, and neither a
+        # configuration that is only read nor a fork may have that.
+        if self._opened is None or self._opened[0] != os.getpid():
+            # Local folders are made as needed; object stores have none.
+            options = {"auto_mkdir": True} if _protocol_of(self.url) == "file" else {}
+            self._opened = (os.getpid(), fsspec.url_to_fs(self.url, **options)[0])
+        return self._opened[1]
 
     # --- results ---------------------------------------------------------------------------
 
@@ -146,7 +171,7 @@ class ResultStorage:
         """
         folder = self._path(job_id)
         try:
-            with self._explaining("written"):
+            with self._explaining("cleared"):
                 # The manifest goes first: half a result is none.
                 if self._fs.exists(f"{folder}/{_MANIFEST}"):
                     self._fs.rm_file(f"{folder}/{_MANIFEST}")
@@ -189,7 +214,7 @@ class ResultStorage:
             StorageUnavailable: storage cannot be written.
         """
         try:
-            with self._explaining("written"):
+            with self._explaining("cleared"):
                 self._fs.rm_file(self._path(reference))
         except FileNotFoundError:
             return
@@ -220,18 +245,26 @@ class ResultStorage:
 
     def _replace(self, path: str, content: bytes) -> None:
         """Write a file so that a reader sees the old one or the new one, never a part."""
-        with self._fs.open(path, "wb", autocommit=False) as target:
+        if _protocol_of(self.url) != "file":
+            self._fs.pipe_file(path, content)  # object stores show an object once it is complete
+            return
+        # Beside the target: only within one disk is a rename all or nothing.
+        temporary = f"{path}.{uuid4().hex}"
+        with self._create(temporary) as target:
             target.write(content)
-        target.commit()
+        Path(temporary).replace(path)
 
     @contextmanager
     def _explaining(self, purpose: str) -> Iterator[None]:
-        """Turn whatever a file system raises into our own error; a missing file stays one."""
+        """Turn whatever a file system raises into our own error.
+
+        A missing file stays one, unless it is to be written: then it is its place that is missing.
+        """
         try:
             yield
-        except (FileNotFoundError, StorageUnavailable):
-            raise
         except Exception as error:
+            if isinstance(error, FileNotFoundError) and purpose != "written":
+                raise
             # Every back end of fsspec has errors of its own, which share no base class.
             LOGGER.warning("result storage %s: %s: %s", self.url, type(error).__name__, error)
             raise StorageUnavailable(
@@ -239,8 +272,9 @@ class ResultStorage:
             ) from error
 
 
-def _options_for(url: str) -> dict[str, Any]:
-    return {} if "://" in url and not url.startswith("file:") else {"auto_mkdir": True}
+def _protocol_of(url: str) -> str:
+    protocol, separator, _ = url.partition("://")
+    return protocol if separator and protocol != "local" else "file"
 
 
 def _reason(error: Exception) -> str:

@@ -177,7 +177,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             description = f"Error executing process: {job.failure}"
             body = {"type": code, "code": code, "description": description}
             return job.id, JSON, body, JobStatus.failed, headers
-        media_type, body = _for_pygeoapi(self._jobs.results(job.id))
+        media_type, body = _for_pygeoapi(self._jobs.delivery(job))
         return job.id, media_type, body, JobStatus.successful, headers
 
     # --- jobs ------------------------------------------------------------------------------

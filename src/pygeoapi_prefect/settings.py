@@ -25,6 +25,7 @@ from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 # Prefect refuses these in the names of flows and deployments, and a deployment is named after
 # its process.
 _FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
+_ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
 JobControlOption = Literal["sync-execute", "async-execute"]
 
 
@@ -45,7 +46,7 @@ class ManagerSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_ignore_empty=True, env_prefix="PYGEOAPI_PREFECT_"
+        extra="forbid", frozen=True, env_ignore_empty=True, env_prefix=_ENVIRONMENT_PREFIX
     )
 
     name: str = "pygeoapi_prefect.PrefectManager"
@@ -149,14 +150,18 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
     Raises:
         ConfigurationError: a key is unknown or a value is wrong; every fault is listed.
     """
-    known = {key: value for key, value in section.items() if key != "processes"}
-    url_from_environment = os.environ.get("PREFECT_API_URL")
-    if url_from_environment and not known.get("prefect_api_url"):
-        known["prefect_api_url"] = url_from_environment
     # A key that is there but empty (`output_dir:`) means the default, as in pygeoapi.
-    known = {key: value for key, value in known.items() if value is not None}
+    known = {
+        key: value for key, value in section.items() if key != "processes" and value is not None
+    }
+
+    def is_given(key: str) -> bool:
+        return bool(known.get(key) or os.environ.get(_ENVIRONMENT_PREFIX + key.upper()))
+
+    if os.environ.get("PREFECT_API_URL") and not is_given("prefect_api_url"):
+        known["prefect_api_url"] = os.environ["PREFECT_API_URL"]
     faults: list[Fault] = []
-    if known.get("prefect_api_url") and not known.keys() & {"result_storage", "output_dir"}:
+    if is_given("prefect_api_url") and not (is_given("result_storage") or is_given("output_dir")):
         message = (
             "with an external Prefect server the place for results must be named: "
             "set result_storage or output_dir"

@@ -178,7 +178,7 @@ def test_several_raw_outputs_come_as_multipart(client: Client) -> None:
     answer = client.execute("several")
     assert answer.status_code == 200
     media_type, _, boundary = answer.headers["content-type"].partition("; boundary=")
-    assert media_type == "multipart/related"
+    assert media_type == 'multipart/related; type="image/png"'
     parts = answer.content.split(f"--{boundary}".encode())[1:-1]
     assert [b"Content-ID: <picture>" in parts[0], PNG in parts[0]] == [True, True]
     assert len(parts) == 3

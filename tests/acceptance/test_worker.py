@@ -43,6 +43,10 @@ def own_processor(tmp_path: Path, template: Path) -> Any:
     content = configuration(port, prefect_manager(tmp_path))
     content["resources"] = {
         "mine": {"type": "process", "processor": {"name": "mine.Processor"}},
+        "libraries": {
+            "type": "process",
+            "processor": {"name": "tests.support.forked_libraries.LibrariesProcessor"},
+        },
         "spawned": {
             "type": "process",
             "processor": {"name": "mine.Processor", "prefect": {"isolation": "spawn"}},
@@ -104,6 +108,14 @@ def test_a_forked_job_finds_its_module_imported_a_spawned_one_imports_it_itself(
     assert forked[0]["pid"] != forked[1]["pid"]
     spawned = [client.execute("spawned").json() for _ in range(2)]
     assert spawned[0]["imported"] != spawned[1]["imported"]
+
+
+def test_numpy_gdal_and_requests_survive_the_fork(own_processor: tuple[Client, Path]) -> None:
+    client, _ = own_processor
+    result = client.execute("libraries", {"url": f"{client.url}/conformance?f=json"}).json()
+    assert result["product"] == 400.0**3
+    assert result["bounds"] == [5.0, 40.0, 15.0, 50.0]
+    assert result["status"] == 200
 
 
 def test_a_forkserver_that_dies_is_replaced(shared_stack: Stack, client: Client) -> None:

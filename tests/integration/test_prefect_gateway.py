@@ -1,7 +1,7 @@
 """What only a real Prefect can show: credentials, deployments, progress, many writers."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -158,12 +158,30 @@ def test_other_people_s_deployments_are_left_alone(registered: PrefectGateway) -
     assert create(registered)
 
 
+@pytest.fixture
+def run_of_a(registered: PrefectGateway) -> Iterator[str]:
+    """The id of a run of process `a` that waits for a worker."""
+    run_id = registered.create_flow_run(FLOW_NAME, "a", {}, {}, []).id
+    yield run_id
+    registered.delete_flow_run(run_id)
+
+
 @pytest.mark.parametrize("state_type", ["SCHEDULED", "RUNNING", "COMPLETED"])
-def test_the_runs_of_a_process_that_left_stay(registered: PrefectGateway, state_type: str) -> None:
-    run = registered.create_flow_run(FLOW_NAME, "a", {}, {}, [])
-    registered.set_state(run.id, state_type, message="m", force=True)
+def test_the_runs_of_a_process_that_left_stay(
+    registered: PrefectGateway, run_of_a: str, state_type: str
+) -> None:
+    registered.set_state(run_of_a, state_type, message="m", force=True)
     register(registered, configuration("b"))
-    assert registered.read_flow_run(run.id).id == run.id
+    assert registered.read_flow_run(run_of_a).id == run_of_a
+
+
+def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
+    registered: PrefectGateway, run_of_a: str
+) -> None:
+    register(registered, configuration("b"))
+    registered.set_state(run_of_a, "COMPLETED", message="m", force=True)
+    register(registered, configuration("b"))
+    assert set(registered.list_deployments(DEPLOYMENT_TAG, POOL)) == {"b"}
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,16 @@ def test_half_a_character_travels_by_reference(service: Service, value: object) 
     assert service.storage.read_inputs(request["inputs_reference"]) == {"x": value}
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_prefect_would_make_null_of_travels_by_reference(
+    service: Service, number: float
+) -> None:
+    # 1e400 is JSON, and infinite once Python has read it.
+    request = service.prefect.run(service.submit({"x": [number]})).parameters["request"]
+    assert request["inputs"] is None
+    assert repr(service.storage.read_inputs(request["inputs_reference"])["x"]) == f"[{number!r}]"
+
+
 def test_large_inputs_travel_by_reference(service: Service) -> None:
     request = service.prefect.run(service.submit(LARGE)).parameters["request"]
     assert request["inputs"] is None

@@ -204,6 +204,21 @@ def test_the_server_in_the_environment_needs_a_place_for_results_too(
     assert set(faults_of({})) == {"/server/manager"}
 
 
+@pytest.mark.parametrize("key", ["RESULT_STORAGE", "OUTPUT_DIR"])
+def test_the_place_for_results_may_come_from_a_variable_of_ours(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv(f"PYGEOAPI_PREFECT_{key}", "/results")
+    assert read_manager_settings({"prefect_api_url": EXTERNAL}).results_url == "/results"
+
+
+def test_a_server_in_a_variable_of_ours_needs_a_place_for_results_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_PREFECT_API_URL", EXTERNAL)
+    assert set(faults_of({})) == {"/server/manager"}
+
+
 def test_the_configuration_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://other/api")
     section = {"prefect_api_url": EXTERNAL, "output_dir": "/results"}

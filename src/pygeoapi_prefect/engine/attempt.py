@@ -49,6 +49,14 @@ def prepare() -> SyncPrefectClient:
     )
 
 
+def connect() -> None:
+    """Open the connection to Prefect before there is a run to lose time with."""
+    try:
+        prepare().api_healthcheck()
+    except Exception as error:
+        LOGGER.debug("Prefect does not answer yet: %s", error)
+
+
 def run_attempt(flow_run: FlowRun, send_log: SendLog) -> State | None:
     """Run one attempt of our flow.
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn
 
 from prefect.client.schemas.objects import FlowRun
 
-from pygeoapi_prefect.engine.attempt import run_attempt
+from pygeoapi_prefect.engine.attempt import connect, run_attempt
 from pygeoapi_prefect.engine.flow import (
     cancel_switch,
     tell_subscriber_of_the_end,
@@ -49,6 +49,7 @@ def wait_and_run(worker: socket.socket) -> None:
     """
     # A group of its own, so that all that the job starts can be killed with it.
     os.setsid()
+    connect()
     reader = worker.makefile("rb")
     line = reader.readline()
     if not line:

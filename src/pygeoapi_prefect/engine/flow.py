@@ -6,6 +6,7 @@ Prefect's engine.
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,15 @@ def _execute(
 
 
 def read_configuration() -> Configuration:
-    """Return what this worker was told to run."""
-    return read_snapshot(Path(os.environ[ENVIRONMENT_VARIABLE]))
+    """Return what this worker was told to run; read anew whenever the file has changed."""
+    path = Path(os.environ[ENVIRONMENT_VARIABLE])
+    status = path.stat()
+    return _read_once(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, modified: int, size: int) -> Configuration:
+    return read_snapshot(path)
 
 
 def wants_new_interpreter(process_id: str) -> bool:

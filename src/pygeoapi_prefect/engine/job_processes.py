@@ -130,11 +130,19 @@ class JobProcesses:
             raise RuntimeError("the forkserver does not start; the lines above say why")
         self._files = json.loads(line)["files"]
         self._listening = asyncio.create_task(self._listen(reader))
-        for _ in range(self._spare):
+        await self.replenish()
+
+    async def replenish(self) -> None:
+        """Fork as many processes as are to wait; not while a job starts, which needs the CPU.
+
+        Raises:
+            RuntimeError: the forkserver is gone.
+        """
+        while len(self._waiting) < self._spare and not self._closing:
             self._waiting.append(await self._fork())
 
     async def take(self) -> JobProcess:
-        """Return a process that waits for a job, and have another one take its place.
+        """Return a process that waits for a job.
 
         Raises:
             RuntimeError: the forkserver is gone.
@@ -144,7 +152,6 @@ class JobProcesses:
             if process.ended.done():
                 process.let_go()
                 continue
-            self._waiting.append(await self._fork())
             await process.forked
             return process
         process = await self._fork()

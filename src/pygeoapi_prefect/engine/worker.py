@@ -58,6 +58,8 @@ _LONGEST_WITHOUT_FORKSERVER_SECONDS = 90.0
 # Log records of all jobs travel together.
 _SECONDS_BETWEEN_LOGS = 0.3
 _LOGS_AT_ONCE = 200
+# An answer with so many runs may not hold all there are.
+_MANY_RUNS = 50
 # Prefect answers 422 to a larger limit.
 _LARGEST_PAGE = 200
 
@@ -102,6 +104,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._processes = JobProcesses(self._spare)
         self._retired: list[JobProcesses] = []
         self._backlog: dict[UUID, FlowRun] = {}
+        self._may_be_more = False
         self._running: dict[UUID, JobProcess | None] = {}
         self._dismissing: set[UUID] = set()
         self._logs: list[dict[str, Any]] = []
@@ -180,6 +183,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         # The server's order counts: priority first, then who came first.
         waiting = [entry.flow_run for entry in entries if entry.flow_run.id not in self._running]
         self._backlog = {flow_run.id: flow_run for flow_run in waiting}
+        self._may_be_more = len(entries) >= _MANY_RUNS
         self._run_what_fits()
         return waiting
 
@@ -265,8 +269,9 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             self._running.pop(flow_run.id, None)
             self._visitors.tell(str(flow_run.id))
             self._run_what_fits()
-            if not self._backlog:
-                self._look.set()  # there may be more than one answer held
+            if not self._backlog and self._may_be_more:
+                self._look.set()
+            await self._replenish()
 
     async def _take_process(self) -> JobProcess:
         """Return a process for a job, if need be from a forkserver that is still to come."""
@@ -276,6 +281,10 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
                     return await self._processes.take()
                 except (RuntimeError, OSError):
                     await anyio.sleep(0.1)
+
+    async def _replenish(self) -> None:
+        with contextlib.suppress(RuntimeError, OSError):  # a new forkserver is on its way
+            await self._processes.replenish()
 
     async def _follow(self, flow_run: FlowRun, process: JobProcess) -> int | None:
         """Follow a job to its end; return its exit code if it did not say how it ended."""

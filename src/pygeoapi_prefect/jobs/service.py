@@ -151,6 +151,21 @@ class JobService:
         """
         return self._gateway.count_flow_runs(JOB_TAG)
 
+    def delivery(self, job: Job) -> Delivery:
+        """Return what a job made that has ended and not failed; only result storage is asked.
+
+        Raises:
+            JobDismissed: it was dismissed.
+            ResultMissing: its results are gone.
+            StorageUnavailable: result storage does not answer.
+        """
+        if job.status is JobStatus.DISMISSED:
+            raise JobDismissed(f"Job {job.id} was dismissed; it has no results.")
+        manifest = self._storage.read_manifest(job.id)
+        if manifest is None:
+            raise ResultMissing(f"The results of job {job.id} are gone.")
+        return deliver(self._storage, manifest)
+
     def results(self, job_id: str) -> Delivery:
         """Return what a job made, in the form its client asked for.
 
@@ -234,9 +249,10 @@ def _fit_into_prefect(inputs: Any) -> bool:
     if len(text) > _LARGEST_INPUTS_IN_PREFECT:
         return False
     try:
-        # Half of a surrogate pair is possible in JSON, but not in Prefect's database.
-        json.dumps(inputs, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
+        # Python reads half of a surrogate pair and numbers beyond all bounds; Prefect's database
+        # refuses the one and makes null of the other.
+        json.dumps(inputs, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
         return False
     return True
 

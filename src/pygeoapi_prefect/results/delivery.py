@@ -140,4 +140,5 @@ def _multipart(parts: list[tuple[Output, bytes]]) -> Delivery:
             b"\r\n",
         ]
     pieces.append(f"--{boundary}--\r\n".encode())
-    return Delivery(f"multipart/related; boundary={boundary}", b"".join(pieces))
+    kind = parts[0][0].media_type.partition(";")[0].strip()
+    return Delivery(f'multipart/related; type="{kind}"; boundary={boundary}', b"".join(pieces))

@@ -1,12 +1,13 @@
 """Measure everything side by side: `make bench`, or `make bench ARGS=--quick`.
 
-A full run takes about 25 minutes and wants the machine for itself; it replaces
+A full run takes about 20 minutes and wants the machine for itself; it replaces
 `benchmarks/results.md` and `benchmarks/latency.png`. Partial runs write to `benchmarks/quick/`.
 """
 
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,10 +15,14 @@ from pathlib import Path
 
 from benchmarks.measure import Measured, Measurement, Plan
 from benchmarks.report import write_report
-from benchmarks.subjects import SUBJECTS, postgresql_programs
+from benchmarks.subjects import SUBJECTS
 
 FULL = Plan(sizes=(0, 1_000, 10_000), n=50, stock_runs=5, burst=100, growth_jobs=200, seconds=30)
 QUICK = Plan(sizes=(0, 1_000), n=10, stock_runs=1, burst=20, growth_jobs=20, seconds=5)
+
+
+class Stopped(BaseException):
+    """Somebody wants this to end; everything started is stopped on the way out."""
 
 
 def main() -> None:
@@ -28,12 +33,12 @@ def main() -> None:
         "--only", metavar="NAME", action="append", choices=SUBJECTS, help=", ".join(SUBJECTS)
     )
     options = parser.parse_args()
+    if os.getsid(0) != os.getpid():
+        sys.exit(_run_in_own_session())
+    signal.signal(signal.SIGTERM, _stop)
     plan, measured, began = (QUICK if options.quick else FULL), Measured(), time.monotonic()
     load = os.getloadavg()[0]
-    folder = Path(__file__).parent / ("quick" if options.quick or options.only else "")
     wanted = options.only or [name for name in SUBJECTS if not (options.quick and "postg" in name)]
-    # Ctrl-C and SIGTERM both leave through every `finally`.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         _forget_environment(Path(temporary, "home"))
         for name in wanted:
@@ -41,17 +46,37 @@ def main() -> None:
             place = Path(temporary, name)
             place.mkdir()
             try:
-                if "postgresql" in name and postgresql_programs() is None:
-                    raise RuntimeError("there is no PostgreSQL here")
                 with SUBJECTS[name](place) as subject:
                     Measurement(subject, plan, measured).run()
             except Exception as error:
+                if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+                    raise
                 # The others are worth having; what went wrong is in the report.
-                measured.notes.append(f"{name} broke off: {type(error).__name__}: {error}")
+                text = " ".join(str(error).split())[:400]
+                measured.notes.append(f"{name} broke off: {type(error).__name__}: {text}")
                 print(measured.notes[-1], file=sys.stderr)
     minutes = (time.monotonic() - began) / 60
+    folder = Path(__file__).parent / ("quick" if options.quick or options.only else "")
     write_report(folder, measured, plan, f"load average {load:.1f} before, {minutes:.0f} minutes")
     print(f"written: {folder / 'results.md'}")
+
+
+def _run_in_own_session() -> int:
+    """Start this program again where a Ctrl-C does not reach what it starts.
+
+    It would end servers and their clients at once; stopped in order, they leave nothing behind.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", *sys.argv[1:]], start_new_session=True
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: child.terminate())
+    return child.wait()
+
+
+def _stop(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise Stopped
 
 
 def _forget_environment(home: Path) -> None:
@@ -65,5 +90,5 @@ def _forget_environment(home: Path) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:
+    except Stopped:
         sys.exit(130)

@@ -95,7 +95,7 @@ class Measurement:
                 taken = time.monotonic() - began
                 values.append(told if isinstance(told, float) else taken)
             except (AssertionError, httpx.HTTPError) as error:
-                self._note(f"{figure}: {type(error).__name__}: {str(error)[:300]}")
+                self._note(f"{figure}: {type(error).__name__}: {str(error)[:200]}")
         self._record(figure, *values)
         self._say(f"{figure}: {', '.join(f'{1000 * value:.0f}' for value in values)} ms")
 
@@ -158,7 +158,7 @@ class Measurement:
             try:
                 job_ids.append(mine.submit(PROCESS, {"number": number}))
             except (AssertionError, httpx.HTTPError) as error:
-                self._note(f"burst: {type(error).__name__}: {str(error)[:300]}")
+                self._note(f"burst: {type(error).__name__}: {str(error)[:200]}")
 
         with ExitStack() as stack:
             clients = [stack.enter_context(closing(Client(client.url))) for _ in range(CLIENTS)]
@@ -211,7 +211,8 @@ class Measurement:
         self._say("processes: done")
 
     def _note(self, text: str) -> None:
-        self._measured.notes.append(f"{self._subject.name}, {self._stored:,} stored, {text}")
+        line = " ".join(f"{self._subject.name}, {self._stored:,} stored, {text}".split())
+        self._measured.notes.append(line)
         self._say(text)
 
     def _say(self, text: str) -> None:

@@ -137,7 +137,7 @@ def _plot(measured: m.Measured) -> Figure:
     keys = [key for name in _LATENCIES for key in measured.figures[name]]
     subjects, sizes = list(dict.fromkeys(key[0] for key in keys)), sorted({key[1] for key in keys})
     figure, handles = Figure(figsize=(11, 7), layout="constrained"), {}
-    for axes, name in zip(figure.subplots(2, 3).flat, _PLOTTED, strict=True):
+    for axes, name in zip(figure.subplots(2, 3, sharey=True).flat, _PLOTTED, strict=True):
         for source in (name, m.FLOOR) if name in (m.TO_SUCCESSFUL, m.SYNC) else (name,):
             for colour, subject in enumerate(subjects):
                 found = [measured.figures[source].get((subject, size)) for size in sizes]
@@ -149,9 +149,10 @@ def _plot(measured: m.Measured) -> Figure:
                         range(len(sizes)), medians, style, color=f"C{colour}"
                     )[0]
         axes.set(title=name, yscale="log")
+        axes.yaxis.set_major_formatter("{x:,g}")
         axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
         axes.grid(alpha=0.3, which="both", axis="y")
     figure.supxlabel("jobs in the store")
     figure.supylabel("median, ms")
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
     return figure

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,11 @@ class Prefect:
         self._http.close()
 
     def send(self, method: str, path: str, **body: Any) -> Any:
-        answer = self._http.request(method, self.api_url + path, json=body)
+        for pause in (2, 4, 8, 16, 32):  # as Prefect's own client does
+            answer = self._http.request(method, self.api_url + path, json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(pause)
         answer.raise_for_status()
         return answer.json()
 
@@ -127,7 +132,7 @@ def ours_on_postgresql(folder: Path) -> Iterator[Subject]:
         web_server(folder, UVICORN, manager | {"prefect_api_url": api}) as stack,
     ):
         env = environment(PYGEOAPI_CONFIG=str(folder / "config.yml"))
-        subprocess.run([ours, "deploy"], env=env, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([ours, "deploy"], env=env, check=True, capture_output=True)
         fill = partial(fill_prefect, _driver_url(port), folder / "results")
         with (
             program([ours, "worker"], folder / "worker.log", env, folder),
@@ -209,8 +214,13 @@ def prefect_server(folder: Path, database: str) -> Iterator[str]:
 @contextmanager
 def postgresql() -> Iterator[int]:
     """Run a PostgreSQL with its own defaults and return its port."""
-    port, bin_folder, user = programs.free_port(), postgresql_programs(), []
-    assert bin_folder is not None
+    port, user = programs.free_port(), []
+    found = shutil.which("postgres") or max(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None
+    )
+    if found is None:
+        raise RuntimeError("there is no PostgreSQL here")
+    bin_folder = Path(found).parent
     with tempfile.TemporaryDirectory(prefix="benchmark-postgresql-") as name:
         data, log = Path(name, "data"), Path(name, "log")
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -223,13 +233,6 @@ def postgresql() -> Iterator[int]:
         with program([*server, "-h", "127.0.0.1"], log, os.environ, Path(name)) as process:
             programs.wait_for_line(log, "ready to accept connections", process)
             yield port
-
-
-def postgresql_programs() -> Path | None:
-    """Return the folder of PostgreSQL's programs, if there is one."""
-    if found := shutil.which("postgres"):
-        return Path(found).parent
-    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 
 def _driver_url(port: int) -> str:

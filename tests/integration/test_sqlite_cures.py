@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from prefect.server.database.interface import PrefectDBInterface
 from prefect.server.database.orm_models import AioSqliteORMConfiguration
 from prefect.server.database.query_components import AioSqliteQueryComponents
 
-from pygeoapi_prefect.engine.server import OneWriterAtATime, begin_writing_at_once
+from pygeoapi_prefect.engine.server import OneWriterAtATime, begin_writing_at_once, listen
 
 # ---- write transactions take the write lock when they begin
 
@@ -214,3 +215,9 @@ def test_a_client_that_stops_waiting_does_not_take_its_turn_along() -> None:
         return app.order
 
     assert asyncio.run(look()) == ["/first", "/last"]
+
+
+def test_answers_do_not_wait_for_delayed_acknowledgements() -> None:
+    # asyncio sets TCP_NODELAY on connections of such a listener only (base_events._set_nodelay).
+    with listen(0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

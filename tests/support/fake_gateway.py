@@ -36,6 +36,7 @@ class FakeGateway:
         self._deployments = None if deployments is None else set(deployments)
         self._runs: dict[str, FlowRun] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
+        self._flows: dict[str, str] = {}
         self._progress: dict[str, Progress] = {}
         self._lock = threading.RLock()
 
@@ -112,6 +113,7 @@ class FakeGateway:
             )
             self._runs[run.id] = run
             self._tags[run.id] = tuple(tags)
+            self._flows[run.id] = flow_name
             return run
 
     def read_flow_run(self, flow_run_id: str) -> FlowRun:
@@ -138,8 +140,9 @@ class FakeGateway:
             ]
         return found[offset:] if limit is None else found[offset : offset + limit]
 
-    def count_flow_runs(self, tag: str) -> int:
-        return len(self.list_flow_runs(tag))
+    def count_flow_runs(self, flow_name: str) -> int:
+        self._answer()
+        return sum(1 for run_id in self._runs if self._flows[run_id] == flow_name)
 
     def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
         self._answer()

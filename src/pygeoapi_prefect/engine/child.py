@@ -10,6 +10,7 @@ answers with JSON lines, so that what it said is known however it ends:
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from pygeoapi_prefect.processes.execution import ExecutionRequest
 
 # Their chatter is about our requests, not about the job.
 _NOT_THE_JOBS_OWN = ("httpx", "httpcore", "prefect", "pygeoapi_prefect.engine", "asyncio")
+_IDLE_SECONDS = 0.05
 # Prefect's API refuses longer log records (PREFECT_LOGGING_TO_API_MAX_LOG_SIZE).
 _LONGEST_MESSAGE = 500_000
 
@@ -49,7 +51,8 @@ def wait_and_run(worker: socket.socket) -> None:
     """
     # A group of its own, so that all that the job starts can be killed with it.
     os.setsid()
-    connect()
+    if not select.select([worker.fileno()], [], [], _IDLE_SECONDS)[0]:
+        connect()  # nothing to do yet: what the first request needs can be made now
     reader = worker.makefile("rb")
     line = reader.readline()
     if not line:

@@ -4,7 +4,7 @@ import hashlib
 
 from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import DeploymentSpec
-from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_ENTRYPOINT, FLOW_NAME
+from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_ENTRYPOINT, FLOW_NAME, JOB_TAG
 from pygeoapi_prefect.engine.snapshot import Configuration
 
 
@@ -17,7 +17,9 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
             entrypoint=FLOW_ENTRYPOINT,
             work_pool=configuration.settings.work_pool,
             description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
-            tags=(DEPLOYMENT_TAG,),
+            # Runs inherit the tags, so that a run that somebody starts in the Prefect UI is a job
+            # like any other.
+            tags=(DEPLOYMENT_TAG, JOB_TAG),
         )
         for process_id in configuration.registry
     ]

@@ -90,8 +90,8 @@ class Gateway(Protocol):
         """
         ...
 
-    def count_flow_runs(self, tag: str) -> int:
-        """Count the runs that carry a tag.
+    def count_flow_runs(self, flow_name: str) -> int:
+        """Count the runs of a flow. Not those of a tag: Prefect has no index for tags.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -208,7 +208,10 @@ class PrefectGateway:
         state_types: Sequence[str] | None = None,
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first."""
-        body: dict[str, Any] = {"flow_runs": _tagged(tag), "sort": "EXPECTED_START_TIME_DESC"}
+        body: dict[str, Any] = {
+            "flow_runs": {"tags": {"all_": [tag]}},
+            "sort": "EXPECTED_START_TIME_DESC",
+        }
         if state_types is not None:
             body["flow_runs"]["state"] = {"type": {"any_": list(state_types)}}
         runs: list[FlowRun] = []
@@ -221,9 +224,10 @@ class PrefectGateway:
                 break
         return runs
 
-    def count_flow_runs(self, tag: str) -> int:
-        """Count the runs that carry a tag."""
-        return int(self._read("POST", "/flow_runs/count", {"flow_runs": _tagged(tag)}))
+    def count_flow_runs(self, flow_name: str) -> int:
+        """Count the runs of a flow."""
+        body = {"flows": {"name": {"any_": [flow_name]}}}
+        return int(self._read("POST", "/flow_runs/count", body))
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
@@ -506,10 +510,6 @@ def _unrendered(value: Any) -> dict[str, str]:
     once and not looked into (`prefect.utilities.schema_tools.hydration`).
     """
     return {"__prefect_kind": "json", "value": json.dumps(value)}
-
-
-def _tagged(tag: str) -> dict[str, Any]:
-    return {"tags": {"all_": [tag]}}
 
 
 def _as_uuid(job_id: str) -> UUID:

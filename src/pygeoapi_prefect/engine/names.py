@@ -5,7 +5,7 @@ FLOW_NAME = "pygeoapi-process"
 FLOW_ENTRYPOINT = "pygeoapi_prefect.engine.flow.run_job"
 WORKER_TYPE = "pygeoapi"
 
-# On every flow run that is a job.
+# On every flow run that is a job, and on the deployments from which they inherit it.
 JOB_TAG = "pygeoapi-job"
 # On every deployment that we made.
 DEPLOYMENT_TAG = "pygeoapi-process"

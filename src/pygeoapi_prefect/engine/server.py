@@ -66,6 +66,24 @@ def _only_reads(method: str, path: str) -> bool:
     return method in {"GET", "HEAD", "OPTIONS"} or path.endswith(_READING_PATHS)
 
 
+def listen(port: int) -> socket.socket:
+    """Return a socket bound to a loopback port.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    # The protocol must be named: asyncio switches off Nagle's algorithm only where it is, and with
+    # it every answer in two packets waits 40 ms for a delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
 def serve(port: int) -> None:
     """Serve Prefect on a loopback port until a signal comes or the parent is gone.
 
@@ -75,11 +93,7 @@ def serve(port: int) -> None:
     Raises:
         OSError: the port is taken.
     """
-    # The protocol must be named: asyncio switches off Nagle's algorithm only where it is, and with
-    # it every answer in two packets waits 40 ms for a delayed acknowledgement.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+    with listen(port) as listener:
         begin_writing_at_once()
         app = OneWriterAtATime(create_app(final=True))
         server = uvicorn.Server(

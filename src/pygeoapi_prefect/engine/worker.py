@@ -58,6 +58,8 @@ _LONGEST_WITHOUT_FORKSERVER_SECONDS = 90.0
 # Log records of all jobs travel together.
 _SECONDS_BETWEEN_LOGS = 0.3
 _LOGS_AT_ONCE = 200
+# What a worker that stops may take to report its jobs; Prefect may be gone already.
+_LAST_WORDS_SECONDS = 4.0
 # An answer with so many runs may not hold all there are.
 _MANY_RUNS = 50
 # Prefect answers 422 to a larger limit.
@@ -259,7 +261,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             if code is not None and flow_run.id not in self._dismissing:
                 await self._propose_crashed_state(flow_run, _how_it_ended(code))
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
                 await self._stop_for_good(flow_run)
             raise
         except Exception as error:
@@ -314,7 +316,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
                 await anyio.sleep(_SECONDS_BETWEEN_LOGS)
                 await self._send_logs_so_far()
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
                 await self._send_logs_so_far()
 
     async def _send_logs_so_far(self) -> None:

@@ -149,7 +149,7 @@ class JobService:
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        return self._gateway.count_flow_runs(JOB_TAG)
+        return self._gateway.count_flow_runs(FLOW_NAME)
 
     def delivery(self, job: Job) -> Delivery:
         """Return what a job made that has ended and not failed; only result storage is asked.

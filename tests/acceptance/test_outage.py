@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -45,6 +46,16 @@ class ExternalPrefect:
             return httpx.get(f"{self.url}/health", timeout=2).is_success
         except httpx.HTTPError:
             return False
+
+    def start_run(self, deployment: str, request: dict[str, Any]) -> str:
+        """Start a run of a deployment, as the Prefect UI does."""
+        user, _, password = AUTH.partition(":")
+        with httpx.Client(base_url=self.url, auth=(user, password)) as http:
+            found = http.get(f"/deployments/name/pygeoapi-process/{deployment}").json()
+            body = {"parameters": {"request": request}}
+            run = http.post(f"/deployments/{found['id']}/create_flow_run", json=body)
+            run_id: str = run.json()["id"]
+            return run_id
 
     def kill(self) -> None:
         if self.process:
@@ -110,7 +121,10 @@ def test_an_external_prefect_from_deployment_to_outage_and_back(
 
         worker = [str(BIN / "pygeoapi-prefect"), "worker", "--workers", "2"]
         env = environment(
-            PYGEOAPI_CONFIG=str(stack.folder / "config.yml"), PREFECT_API_AUTH_STRING=AUTH
+            PYGEOAPI_CONFIG=str(stack.folder / "config.yml"),
+            PREFECT_API_AUTH_STRING=AUTH,
+            # It must not find its jobs by looking now and then.
+            PREFECT_WORKER_QUERY_SECONDS="3600",
         )
         with program(worker, tmp_path / "worker.log", env):
             done = client.submit("echo", {"a": 1})
@@ -118,6 +132,13 @@ def test_an_external_prefect_from_deployment_to_outage_and_back(
             eventually(
                 lambda: command(stack, "doctor").returncode == 0, "the doctor is content", 60
             )
+
+            # A run that somebody starts in Prefect itself is a job; the worker hears of it through
+            # Prefect's events, since no web process rings.
+            elsewhere = prefect.start_run("echo", {"process_id": "echo", "inputs": {"b": 1}})
+            assert client.wait_for(elsewhere)["status"] == "successful"
+            assert client.results(elsewhere).json() == {"b": 1}
+            assert elsewhere in [job["jobID"] for job in client.jobs()["jobs"]]
 
             prefect.kill()
             requests: dict[str, Callable[[], httpx.Response]] = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import read_service
+from pygeoapi_prefect.engine.doorbell import doorbell_of
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
 
 
@@ -35,10 +36,14 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))
         command = [sys.executable, "-m", "pygeoapi_prefect.engine.worker", "--follow-parent"]
-        command += ["--pool", pool or service.settings.work_pool, "--workers", str(workers)]
+        work_pool = pool or service.settings.work_pool
+        command += ["--pool", work_pool, "--workers", str(workers)]
+        # For web processes on this machine; those on others are heard of through events.
+        api_url = service.settings.prefect_api_url.rstrip("/")
+        command += ["--events", "--doorbell", str(doorbell_of(api_url, work_pool))]
         environment = os.environ | {
             "PREFECT_API_URL": service.settings.prefect_api_url,
-            "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "0.5"),
+            "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             ENVIRONMENT_VARIABLE: str(snapshot),
         }

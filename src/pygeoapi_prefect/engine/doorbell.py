@@ -1,7 +1,7 @@
 """The doorbell: how web processes on the same machine tell the worker that there is something.
 
 Nothing depends on it: a worker also looks by itself now and then. But polling costs half the time
-of a short job. Web processes connect to a Unix socket in the state folder and send one JSON line:
+of a short job. Web processes connect to a Unix socket of the same user and send one JSON line:
 
     {"run": {...}}        a flow run that was just created, as Prefect answered it
     {"look": true}        something changed that the worker should see
@@ -9,6 +9,7 @@ of a short job. Web processes connect to a Unix socket in the state folder and s
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -17,11 +18,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import platformdirs
+
 # Longer than any run JSON: parameters are at most half a megabyte.
 LONGEST_LINE = 4 << 20
 _TIMEOUT_SECONDS = 1.0
 # sun_path is 108 bytes on Linux, 104 elsewhere, with the closing zero.
 _LONGEST_PATH = 100
+
+
+def doorbell_of(api_url: str, work_pool: str) -> Path:
+    """Return where a worker of this user listens that serves a pool of an external Prefect.
+
+    Args:
+        api_url: of the Prefect server.
+        work_pool: the pool.
+    """
+    name = hashlib.sha256(f"{api_url} {work_pool}".encode()).hexdigest()[:16]
+    return platformdirs.user_state_path("pygeoapi-prefect") / "doorbells" / name
 
 
 class Doorbell:
@@ -76,6 +90,7 @@ def listening_socket(path: Path) -> socket.socket:
     Raises:
         OSError: it cannot be made.
     """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     bell = socket.socket(socket.AF_UNIX)
     with short_name(path) as name:

@@ -73,8 +73,8 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         work_pool_name: the pool to serve.
         limit: how many jobs run at once.
         ready_file: written once jobs can run; None = nobody waits for it.
-        doorbell: socket on which web processes of this machine ring; None = Prefect's events are
-            listened to instead.
+        doorbell: socket on which web processes of this machine ring; None = there is none.
+        events: whether Prefect's events are listened to, for web processes on other machines.
         exclusive: no other worker serves this pool, so runs that look alive at the start are not.
     """
 
@@ -93,6 +93,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         *,
         ready_file: Path | None = None,
         doorbell: Path | None = None,
+        events: bool = False,
         exclusive: bool = False,
     ) -> None:
         """Prepare; nothing is started yet."""
@@ -102,6 +103,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._spare = min(limit, 2)
         self._ready_file = ready_file
         self._doorbell = doorbell
+        self._events = events
         self._exclusive = exclusive
         self._processes = JobProcesses(self._spare)
         self._retired: list[JobProcesses] = []
@@ -129,7 +131,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._start(self._send_logs)
         if self._doorbell:
             self._start(self._answer_doorbell)
-        else:
+        if self._events:
             self._start(self._listen_to_events)
         if self._ready_file:
             self._ready_file.write_text(str(os.getpid()))
@@ -446,6 +448,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--ready-file", type=Path)
     parser.add_argument("--doorbell", type=Path)
+    parser.add_argument("--events", action="store_true")
     parser.add_argument("--exclusive", action="store_true")
     parser.add_argument("--follow-parent", action="store_true")
     options = parser.parse_args()
@@ -459,6 +462,7 @@ def main() -> None:
                 options.workers,
                 ready_file=options.ready_file,
                 doorbell=options.doorbell,
+                events=options.events,
                 exclusive=options.exclusive,
             )
         )

@@ -29,7 +29,7 @@ from pygeoapi.util import (
 
 from pygeoapi_prefect import errors, mends
 from pygeoapi_prefect.engine.backend import endpoint_for
-from pygeoapi_prefect.engine.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.jobs.models import Job
 from pygeoapi_prefect.jobs.service import JobService
 from pygeoapi_prefect.problems import problem_of

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import DeploymentSpec, Endpoint
 from pygeoapi_prefect.engine.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.engine.supervisor import prefect_environment
 from tests.support.programs import START_SECONDS, eventually, free_port, stop

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pygeoapi_prefect.engine import gateway as gateway_module
+from pygeoapi_prefect.engine import prefect_gateway as gateway_module
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound

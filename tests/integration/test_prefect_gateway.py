@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from pygeoapi_prefect.engine.deployments import register
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_NAME, WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import DeploymentMissing, PrefectUnavailable
 from pygeoapi_prefect.processes.registry import Registry

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pygeoapi_prefect.engine.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.errors import PrefectUnavailable
 from tests.integration.conftest import PrefectServer
 

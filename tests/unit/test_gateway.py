@@ -8,8 +8,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import Endpoint
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.errors import PrefectUnavailable
 
 RUN = {

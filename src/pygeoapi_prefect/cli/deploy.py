@@ -7,8 +7,8 @@ import click
 from pygeoapi_prefect.cli.service import read_service
 from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.deployments import deployment_specs, register
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
 
 

@@ -10,9 +10,9 @@ import httpx
 
 from pygeoapi_prefect.cli.service import Service, read_service
 from pygeoapi_prefect.engine.backend import endpoint_for
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.results.storage import ResultStorage

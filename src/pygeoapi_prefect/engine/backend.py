@@ -12,8 +12,8 @@ from typing import Any
 
 from pygeoapi_prefect.engine.deployments import fingerprint, register
 from pygeoapi_prefect.engine.doorbell import doorbell_of
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import Endpoint
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import read_snapshot, snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import PrefectUnavailable

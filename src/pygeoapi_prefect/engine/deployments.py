@@ -2,9 +2,9 @@
 
 import hashlib
 
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import DeploymentSpec
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_ENTRYPOINT, FLOW_NAME, JOB_TAG
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
 
 

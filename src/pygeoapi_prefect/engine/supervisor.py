@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from pygeoapi_prefect.engine.deployments import register
-from pygeoapi_prefect.engine.gateway import PrefectGateway
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, read_snapshot
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import PrefectUnavailable, PygeoapiPrefectError

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,6 @@ import anyio.abc
 import httpx
 from prefect.client.schemas.filters import (
     FlowRunFilter,
-    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     WorkPoolFilter,
@@ -40,7 +40,9 @@ from prefect.workers.base import (
     BaseWorkerResult,
 )
 
+from pygeoapi_prefect.engine.dismissals import Dismissals
 from pygeoapi_prefect.engine.doorbell import LONGEST_LINE, listening_socket
+from pygeoapi_prefect.engine.job_logs import LAST_WORDS_SECONDS, JobLogs
 from pygeoapi_prefect.engine.job_processes import JobProcess, JobProcesses
 from pygeoapi_prefect.engine.lifeline import follow_parent
 from pygeoapi_prefect.engine.names import WORKER_TYPE
@@ -48,18 +50,11 @@ from pygeoapi_prefect.engine.visitors import Visitors
 
 LOGGER = logging.getLogger(__name__)
 
-# How long a dismissed job may take to stop by itself, and to clean up once it is told to end.
-_CANCEL_GRACE_SECONDS = 5.0
-_TERMINATE_GRACE_SECONDS = 1.5
-_LOOK_FOR_DISMISSALS_SECONDS = 1.0
 _LOOK_AT_FILES_SECONDS = 1.0
 _PAUSE_AFTER_FAILURE_SECONDS = 10.0
 _LONGEST_WITHOUT_FORKSERVER_SECONDS = 90.0
-# Log records of all jobs travel together.
-_SECONDS_BETWEEN_LOGS = 0.3
-_LOGS_AT_ONCE = 200
-# What a worker that stops may take to report its jobs; Prefect may be gone already.
-_LAST_WORDS_SECONDS = 4.0
+# Longer than any answer takes; shorter than anybody takes to ask for another attempt.
+_OLD_NEWS = timedelta(seconds=60)
 # An answer with so many runs may not hold all there are.
 _MANY_RUNS = 50
 # Prefect answers 422 to a larger limit.
@@ -108,10 +103,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._processes = JobProcesses(self._spare)
         self._retired: list[JobProcesses] = []
         self._backlog: dict[UUID, FlowRun] = {}
+        self._offered: dict[UUID, FlowRun] = {}
+        self._ended: dict[UUID, datetime] = {}
         self._may_be_more = False
         self._running: dict[UUID, JobProcess | None] = {}
-        self._dismissing: set[UUID] = set()
-        self._logs: list[dict[str, Any]] = []
+        self._dismissals = Dismissals(self._running)
+        self._logs = JobLogs()
         self._visitors = Visitors(self._is_known)
         self._look = asyncio.Event()
 
@@ -127,8 +124,8 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             await self._crash_leftovers()
         self._start(self._poll_when_something_is_new)
         self._start(self._keep_warm)
-        self._start(self._watch_for_dismissals)
-        self._start(self._send_logs)
+        self._start(self._dismissals.watch, self.client)
+        self._start(self._logs.send, self.client)
         if self._doorbell:
             self._start(self._answer_doorbell)
         if self._events:
@@ -183,10 +180,14 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Look for new runs; called by the base class every PREFECT_WORKER_QUERY_SECONDS."""
+        self._offered.clear()
         entries = await self._get_scheduled_flow_runs()
         # The server's order counts: priority first, then who came first.
-        waiting = [entry.flow_run for entry in entries if entry.flow_run.id not in self._running]
-        self._backlog = {flow_run.id: flow_run for flow_run in waiting}
+        waiting = [entry.flow_run for entry in entries if self._is_to_run(entry.flow_run)]
+        # What was offered while the server answered need not be in its answer.
+        self._backlog = {flow_run.id: flow_run for flow_run in waiting} | {
+            run_id: run for run_id, run in self._offered.items() if self._is_to_run(run)
+        }
         self._may_be_more = len(entries) >= _MANY_RUNS
         self._run_what_fits()
         return waiting
@@ -210,6 +211,19 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
                 self._running[flow_run.id] = None
                 self._start(self._run_job, flow_run)
 
+    def _is_to_run(self, flow_run: FlowRun) -> bool:
+        """Say whether a run is news; what is heard of it may be older than its end here."""
+        ended = self._ended.get(flow_run.id)
+        is_old = ended and flow_run.state and flow_run.state.timestamp <= ended
+        return flow_run.id not in self._running and not is_old
+
+    def _remember_end(self, flow_run: FlowRun) -> None:
+        now = datetime.now(UTC)
+        self._ended = {
+            run_id: ended for run_id, ended in self._ended.items() if now - ended < _OLD_NEWS
+        }
+        self._ended[flow_run.id] = now
+
     def _is_known(self, run_id: str) -> bool:
         """Say whether this worker runs a job or is going to."""
         key = UUID(run_id)
@@ -231,12 +245,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             message = await self._visitors.receive(reader, writer)
             if "run" in message:
                 flow_run = FlowRun.model_validate(message["run"])
-                if flow_run.id not in self._running:
-                    self._backlog[flow_run.id] = flow_run
+                if self._is_to_run(flow_run):
+                    self._backlog[flow_run.id] = self._offered[flow_run.id] = flow_run
                     self._run_what_fits()
             elif "look" in message:
                 self._look.set()
-                await self._dismiss_the_dismissed()
+                self._dismissals.look_now()
 
     async def _listen_to_events(self) -> None:
         """Hear of new runs from Prefect; a web process may be on any machine."""
@@ -260,10 +274,11 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             process = await self._take_process()
             self._running[flow_run.id] = process
             code = await self._follow(flow_run, process)
-            if code is not None and flow_run.id not in self._dismissing:
+            self._remember_end(flow_run)
+            if code is not None and flow_run.id not in self._dismissals:
                 await self._propose_crashed_state(flow_run, _how_it_ended(code))
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
+            with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
                 await self._stop_for_good(flow_run)
             raise
         except Exception as error:
@@ -296,7 +311,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         has_said_how = False
         async for message in process.messages():
             if "log" in message:
-                self._logs.append(message["log"])
+                self._logs.add(message["log"])
             elif "ended" in message:
                 has_said_how = True
                 self._visitors.tell(str(flow_run.id))
@@ -311,79 +326,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             flow_run, "The worker was stopped while the job was running."
         )
 
-    async def _send_logs(self) -> None:
-        """Send what the jobs logged, in batches."""
-        try:
-            while True:
-                await anyio.sleep(_SECONDS_BETWEEN_LOGS)
-                await self._send_logs_so_far()
-        finally:
-            with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
-                await self._send_logs_so_far()
-
-    async def _send_logs_so_far(self) -> None:
-        while self._logs:
-            batch, self._logs = self._logs[:_LOGS_AT_ONCE], self._logs[_LOGS_AT_ONCE:]
-            try:
-                await self.client.create_logs(batch)
-            except Exception as error:
-                LOGGER.warning("%s log records could not be sent: %s", len(batch), error)
-
-    # --- dismissing ------------------------------------------------------------------------
-
-    async def _watch_for_dismissals(self) -> None:
-        while True:
-            await anyio.sleep(_LOOK_FOR_DISMISSALS_SECONDS)
-            await self._dismiss_the_dismissed()
-
-    async def _dismiss_the_dismissed(self) -> None:
-        """Stop the jobs of this worker that are being dismissed."""
-        running = [run_id for run_id in self._running if run_id not in self._dismissing]
-        if not running:
-            return
-        try:
-            found = await self.client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(
-                    id=FlowRunFilterId(any_=running),
-                    state=FlowRunFilterState(
-                        type=FlowRunFilterStateType(any_=[StateType.CANCELLING])
-                    ),
-                ),
-                sort=FlowRunSort.ID_DESC,
-                limit=_LARGEST_PAGE,
-            )
-        except Exception as error:
-            LOGGER.warning("cannot ask which jobs were dismissed: %s", error)
-            return
-        for flow_run in found:
-            if flow_run.id not in self._dismissing:
-                self._dismissing.add(flow_run.id)
-                self._start(self._dismiss, flow_run.id)
-
-    async def _dismiss(self, flow_run_id: UUID) -> None:
-        """Ask a job to stop, then tell it, then make it; Prefect hears of it in any case."""
-        try:
-            process = self._running.get(flow_run_id)
-            if process:
-                process.ask_to_stop()
-                await self._until_ended(flow_run_id, _CANCEL_GRACE_SECONDS)
-                for number in (signal.SIGTERM, signal.SIGKILL):
-                    process.send_signal(number)
-                    await self._until_ended(flow_run_id, _TERMINATE_GRACE_SECONDS)
-            flow_run = await self.client.read_flow_run(flow_run_id)
-            if flow_run.state is None or not flow_run.state.is_cancelled():
-                await self.client.set_flow_run_state(
-                    flow_run_id, Cancelled(message="The job was dismissed."), force=True
-                )
-        except Exception:
-            LOGGER.exception("job %s could not be dismissed in good order", flow_run_id)
-        finally:
-            self._dismissing.discard(flow_run_id)
-
-    async def _until_ended(self, flow_run_id: UUID, seconds: float) -> None:
-        with anyio.move_on_after(seconds):
-            while flow_run_id in self._running:
-                await anyio.sleep(0.05)
+    # --- what an earlier worker left -----------------------------------------------------------
 
     async def _crash_leftovers(self) -> None:
         """Report runs as crashed whose worker is gone; nobody else could run them."""

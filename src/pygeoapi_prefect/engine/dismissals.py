@@ -1,0 +1,107 @@
+"""Stopping the jobs of a worker that were dismissed: ask, then tell, then make them."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Cancelled
+
+from pygeoapi_prefect.engine.job_processes import JobProcess
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+# How long a job may take to stop by itself, and to clean up once it is told to end.
+_CANCEL_GRACE_SECONDS = 5.0
+_TERMINATE_GRACE_SECONDS = 1.5
+# Prefect answers 422 to a larger limit.
+_LARGEST_PAGE = 200
+
+
+class Dismissals:
+    """Finds jobs that are being dismissed and stops them.
+
+    Args:
+        running: the jobs of the worker, with their processes once they have one; it changes.
+    """
+
+    def __init__(self, running: Mapping[UUID, JobProcess | None]) -> None:
+        """Start with none."""
+        self._running = running
+        self._under_way: set[UUID] = set()
+        self._called = asyncio.Event()
+
+    def __contains__(self, flow_run_id: UUID) -> bool:
+        """Whether a job is being stopped because it was dismissed."""
+        return flow_run_id in self._under_way
+
+    def look_now(self) -> None:
+        """Do not wait for the next look."""
+        self._called.set()
+
+    async def watch(self, client: PrefectClient) -> None:
+        """Look now and then, and whenever called, until cancelled."""
+        async with anyio.create_task_group() as stopping:
+            while True:
+                with anyio.move_on_after(_SECONDS_BETWEEN_LOOKS):
+                    await self._called.wait()
+                self._called.clear()
+                for flow_run_id in await self._newly_dismissed(client):
+                    self._under_way.add(flow_run_id)
+                    stopping.start_soon(self._stop, client, flow_run_id)
+
+    async def _newly_dismissed(self, client: PrefectClient) -> list[UUID]:
+        candidates = [run_id for run_id in self._running if run_id not in self._under_way]
+        if not candidates:
+            return []
+        try:
+            found = await client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(
+                    id=FlowRunFilterId(any_=candidates),
+                    state=FlowRunFilterState(
+                        type=FlowRunFilterStateType(any_=[StateType.CANCELLING])
+                    ),
+                ),
+                sort=FlowRunSort.ID_DESC,
+                limit=_LARGEST_PAGE,
+            )
+        except Exception as error:
+            LOGGER.warning("cannot ask which jobs were dismissed: %s", error)
+            return []
+        return [flow_run.id for flow_run in found]
+
+    async def _stop(self, client: PrefectClient, flow_run_id: UUID) -> None:
+        """Stop a job; Prefect hears of it in any case."""
+        try:
+            if process := self._running.get(flow_run_id):
+                process.ask_to_stop()
+                await self._until_ended(flow_run_id, _CANCEL_GRACE_SECONDS)
+                for number in (signal.SIGTERM, signal.SIGKILL):
+                    process.send_signal(number)
+                    await self._until_ended(flow_run_id, _TERMINATE_GRACE_SECONDS)
+            flow_run = await client.read_flow_run(flow_run_id)
+            if flow_run.state is None or not flow_run.state.is_cancelled():
+                await client.set_flow_run_state(
+                    flow_run_id, Cancelled(message="The job was dismissed."), force=True
+                )
+        except Exception:
+            LOGGER.exception("job %s could not be dismissed in good order", flow_run_id)
+        finally:
+            self._under_way.discard(flow_run_id)
+
+    async def _until_ended(self, flow_run_id: UUID, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            while flow_run_id in self._running:
+                await anyio.sleep(0.05)

@@ -1,0 +1,434 @@
+"""The gateway over Prefect's REST API: synchronous, one kept-open HTTP client per process.
+
+It speaks HTTP itself instead of using Prefect's own client: importing that costs a web process
+two seconds and 70 MB, it retries for up to a minute, and its settings are global. Vendor objects
+and vendor errors end here.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import httpx
+
+from pygeoapi_prefect.engine.doorbell import Doorbell
+from pygeoapi_prefect.engine.models import DeploymentSpec, Endpoint, FlowRun, Progress
+from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PrefectUnavailable
+
+LOGGER = logging.getLogger(__name__)
+
+# Prefect answers 422 to a larger `limit` (PREFECT_API_DEFAULT_LIMIT).
+_LARGEST_PAGE = 200
+# A client must get its 503 within 3 s, so reads give up before that. Writes may queue behind
+# others on a busy server, and giving up on one leaves it unknown whether it happened.
+_READ_TIMEOUT = httpx.Timeout(2.5, connect=2.0)
+_WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
+# A kept-open connection that was idle for longer than this is tried with a read first, so that
+# a server that was cut off meanwhile is noticed in the time of a read.
+_IDLE_SECONDS = 5.0
+
+
+class PrefectGateway:
+    """The gateway to a real Prefect server; see `Gateway` for what its methods do.
+
+    Args:
+        endpoint: says where Prefect is; asked again for every request, because an embedded
+            server may have to be started first or may have moved.
+    """
+
+    def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
+        """Connect to nothing yet."""
+        self._endpoint = endpoint
+        self._client: httpx.Client | None = None
+        self._client_key: tuple[int, Endpoint] | None = None
+        self._deployment_ids: dict[tuple[str, str], str] = {}
+        self._last_answer = 0.0
+
+    # --- flow runs -------------------------------------------------------------------------
+
+    def create_flow_run(
+        self,
+        flow_name: str,
+        deployment_name: str,
+        parameters: Mapping[str, Any],
+        labels: Mapping[str, str],
+        tags: Sequence[str],
+    ) -> FlowRun:
+        """Create a scheduled run of a deployment."""
+        body = {
+            "parameters": {name: _unrendered(value) for name, value in parameters.items()},
+            "labels": dict(labels),
+            "tags": list(tags),
+            # Makes it safe to ask again when the answer got lost.
+            "idempotency_key": str(uuid4()),
+            "enforce_parameter_schema": False,
+        }
+        name = (flow_name, deployment_name)
+        for known_id in (self._deployment_ids.get(name), None):
+            deployment_id = known_id or self._find_deployment(*name)
+            try:
+                answer = self._write(
+                    "POST", f"/deployments/{deployment_id}/create_flow_run", body, tries=2
+                )
+            except _NotFound:
+                # Somebody deleted and perhaps made it again: its id is not to be trusted.
+                self._deployment_ids.pop(name, None)
+                continue
+            self._deployment_ids[name] = deployment_id
+            if bell := self._bell():
+                bell.offer(json.dumps(answer).encode())
+            return FlowRun.model_validate(answer)
+        raise _deployment_missing(*name)
+
+    def read_flow_run(self, flow_run_id: str) -> FlowRun:
+        """Read one run."""
+        try:
+            answer = self._read("GET", f"/flow_runs/{_as_uuid(flow_run_id)}")
+        except _NotFound:
+            raise JobNotFound(flow_run_id) from None
+        return FlowRun.model_validate(answer)
+
+    def list_flow_runs(
+        self,
+        tag: str,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        state_types: Sequence[str] | None = None,
+    ) -> list[FlowRun]:
+        """List runs that carry a tag, newest first."""
+        body: dict[str, Any] = {
+            "flow_runs": {"tags": {"all_": [tag]}},
+            "sort": "EXPECTED_START_TIME_DESC",
+        }
+        if state_types is not None:
+            body["flow_runs"]["state"] = {"type": {"any_": list(state_types)}}
+        runs: list[FlowRun] = []
+        while limit is None or len(runs) < limit:
+            page = _LARGEST_PAGE if limit is None else min(_LARGEST_PAGE, limit - len(runs))
+            body |= {"limit": page, "offset": offset + len(runs)}
+            answer = self._read("POST", "/flow_runs/filter", body)
+            runs.extend(FlowRun.model_validate(item) for item in answer)
+            if len(answer) < page:
+                break
+        return runs
+
+    def count_flow_runs(self, flow_name: str) -> int:
+        """Count the runs of a flow."""
+        body = {"flows": {"name": {"any_": [flow_name]}}}
+        return int(self._read("POST", "/flow_runs/count", body))
+
+    def set_state(
+        self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
+    ) -> str:
+        """Propose a state for a run, or force it."""
+        body = {"state": {"type": state_type, "message": message}, "force": force}
+        try:
+            answer = self._write("POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body)
+        except _NotFound:
+            raise JobNotFound(flow_run_id) from None
+        if bell := self._bell():
+            bell.call_attention()
+        # A cancelled run that had not started answers REJECT and carries the state it got.
+        state = answer.get("state") or {}
+        return str(state.get("type", state_type))
+
+    def delete_flow_run(self, flow_run_id: str) -> None:
+        """Delete a run with its progress."""
+        run_id = str(_as_uuid(flow_run_id))
+        for artifact in self._progress_artifacts([run_id]):
+            self._delete_artifact(artifact["id"])
+        try:
+            self._write("DELETE", f"/flow_runs/{run_id}")
+        except _NotFound:
+            raise JobNotFound(flow_run_id) from None
+
+    def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        """Wait until a worker says that it is through with a run."""
+        bell = self._bell()
+        return bell is not None and bell.wait(flow_run_id, seconds)
+
+    # --- progress --------------------------------------------------------------------------
+
+    def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
+        """Read the progress of runs."""
+        found: dict[str, Progress] = {}
+        for start in range(0, len(flow_run_ids), _LARGEST_PAGE):
+            for item in self._progress_artifacts(flow_run_ids[start : start + _LARGEST_PAGE]):
+                progress = Progress(
+                    artifact_id=item["id"],
+                    percent=float(item["data"] or 0),
+                    message=item["description"],
+                    updated=item["updated"],
+                )
+                found.setdefault(item["flow_run_id"], progress)  # the newest comes first
+        return found
+
+    def _progress_artifacts(self, flow_run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the artifacts, the newest first; each attempt of a run makes one."""
+        ids = list(flow_run_ids)
+        body = {
+            "artifacts": {"flow_run_id": {"any_": ids}, "type": {"any_": ["progress"]}},
+            "sort": "CREATED_DESC",
+            "limit": _LARGEST_PAGE,
+        }
+        found: list[dict[str, Any]] = self._read("POST", "/artifacts/filter", body)
+        return found
+
+    def _delete_artifact(self, artifact_id: str) -> None:
+        try:
+            self._write("DELETE", f"/artifacts/{artifact_id}")
+        except _NotFound:
+            LOGGER.debug("artifact %s is gone already", artifact_id)
+
+    # --- set-up ----------------------------------------------------------------------------
+
+    def is_healthy(self) -> bool:
+        """Say whether Prefect answers and lets us in.
+
+        Raises:
+            PrefectUnavailable: it answers, but refuses our credentials.
+        """
+        try:
+            self._exchange("GET", "/admin/version", None, _READ_TIMEOUT)
+        except PrefectUnavailable as error:
+            if isinstance(error.__cause__, httpx.HTTPStatusError):
+                raise
+            return False
+        return True
+
+    def ensure_work_pool(self, name: str, pool_type: str) -> None:
+        """Create the work pool unless it exists.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            self._read("GET", f"/work_pools/{quote(name)}")
+        except _NotFound:
+            self._write(
+                "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
+            )
+
+    def ensure_deployment(self, spec: DeploymentSpec) -> None:
+        """Create or update a deployment and its flow.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        flow = self._write("POST", "/flows/", {"name": spec.flow_name})
+        self._write(
+            "POST",
+            "/deployments/",
+            {
+                "name": spec.name,
+                "flow_id": flow["id"],
+                "entrypoint": spec.entrypoint,
+                "work_pool_name": spec.work_pool,
+                "description": spec.description,
+                "tags": list(spec.tags),
+                "enforce_parameter_schema": False,
+                "parameter_openapi_schema": {"type": "object", "properties": {}},
+            },
+        )
+
+    def list_deployments(self, tag: str, work_pool: str) -> dict[str, str]:
+        """Return name -> id of the deployments of a work pool that carry a tag.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        found: dict[str, str] = {}
+        while True:
+            body = {
+                "deployments": {"tags": {"all_": [tag]}},
+                "work_pools": {"name": {"any_": [work_pool]}},
+                "limit": _LARGEST_PAGE,
+                "offset": len(found),
+            }
+            page = self._read("POST", "/deployments/filter", body)
+            found |= {item["name"]: item["id"] for item in page}
+            if len(page) < _LARGEST_PAGE:
+                return found
+
+    def has_waiting_runs(self, deployment_id: str) -> bool:
+        """Say whether runs of a deployment wait to be run; Prefect removes them along with it.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        body = {
+            "flow_runs": {
+                "deployment_id": {"any_": [deployment_id]},
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+            }
+        }
+        return bool(self._read("POST", "/flow_runs/count", body))
+
+    def delete_deployment(self, deployment_id: str) -> None:
+        """Delete a deployment; its runs stay.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            self._write("DELETE", f"/deployments/{deployment_id}")
+        except _NotFound:
+            LOGGER.debug("deployment %s is gone already", deployment_id)
+
+    def count_live_workers(self, work_pool: str) -> int | None:
+        """Return how many workers of a pool are online, None if there is no such pool.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            workers = self._read("POST", f"/work_pools/{quote(work_pool)}/workers/filter", {})
+        except _NotFound:
+            return None
+        return sum(1 for worker in workers if worker.get("status") == "ONLINE")
+
+    def server_version(self) -> str:
+        """Return the version of the Prefect server.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        return str(self._read("GET", "/admin/version"))
+
+    def _bell(self) -> Doorbell | None:
+        path = self._endpoint().doorbell
+        return Doorbell(path) if path else None
+
+    # --- HTTP ------------------------------------------------------------------------------
+
+    def _find_deployment(self, flow_name: str, deployment_name: str) -> str:
+        try:
+            answer = self._read(
+                "GET", f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
+            )
+        except _NotFound:
+            raise _deployment_missing(flow_name, deployment_name) from None
+        return str(answer["id"])
+
+    def _read(self, method: str, path: str, body: Any = None) -> Any:
+        return self._exchange(method, path, body, _READ_TIMEOUT)
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        tries: int = 1,
+        conflict_is_fine: bool = False,
+    ) -> Any:
+        if time.monotonic() - self._last_answer > _IDLE_SECONDS:
+            self._read("GET", "/health")
+        for remaining in reversed(range(tries)):
+            try:
+                return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
+            except PrefectUnavailable as error:
+                if not remaining or not isinstance(error.__cause__, httpx.RemoteProtocolError):
+                    raise
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        timeout: httpx.Timeout,
+        conflict_is_fine: bool = False,
+    ) -> Any:
+        endpoint = self._endpoint()
+        try:
+            # httpx's own `json=` refuses NaN and infinities, which inputs may hold.
+            content = None if body is None else json.dumps(body).encode()
+            response = self._open_client(endpoint).request(
+                method,
+                endpoint.api_url + path,
+                content=content,
+                headers={"content-type": "application/json"},
+                timeout=timeout,
+            )
+            if response.status_code == httpx.codes.NOT_FOUND:
+                raise _NotFound(_refusal(endpoint, response) + " Is this a Prefect API?")
+            if response.status_code == httpx.codes.CONFLICT and conflict_is_fine:
+                return None
+            response.raise_for_status()
+            self._last_answer = time.monotonic()
+            return response.json() if response.content else None
+        except httpx.HTTPStatusError as error:
+            raise PrefectUnavailable(_refusal(endpoint, error.response)) from error
+        except httpx.TimeoutException as error:
+            raise PrefectUnavailable(
+                f"The Prefect server at {endpoint.api_url} does not answer in time."
+            ) from error
+        except (httpx.TransportError, ValueError) as error:
+            raise PrefectUnavailable(
+                f"The Prefect server at {endpoint.api_url} cannot be reached."
+            ) from error
+
+    def _open_client(self, endpoint: Endpoint) -> httpx.Client:
+        # Web servers fork: a connection must not be shared with the parent process.
+        key = (os.getpid(), endpoint)
+        if self._client is None or self._client_key != key:
+            headers = {"authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+            user, _, password = (endpoint.auth_string or "").partition(":")
+            self._client = httpx.Client(
+                auth=(user, password) if endpoint.auth_string else None,
+                headers=headers,
+                limits=httpx.Limits(max_connections=64, keepalive_expiry=60),
+                # Prefect is addressed directly; a proxy for the outside world has no part in it.
+                trust_env=bool(endpoint.api_key),
+            )
+            self._client_key = key
+        return self._client
+
+
+class _NotFound(PrefectUnavailable):
+    """Prefect answered 404; where that cannot be, it is not Prefect that answered."""
+
+
+def _unrendered(value: Any) -> dict[str, str]:
+    """Wrap a value so that Prefect hands it on as it is.
+
+    `create_flow_run` on the server renders parameters: a client's
+    `{"__prefect_kind": "jinja", ...}` would be evaluated there. A value of kind `json` is decoded
+    once and not looked into (`prefect.utilities.schema_tools.hydration`).
+    """
+    return {"__prefect_kind": "json", "value": json.dumps(value)}
+
+
+def _as_uuid(job_id: str) -> UUID:
+    try:
+        return UUID(job_id)
+    except ValueError:
+        raise JobNotFound(job_id) from None
+
+
+def _deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissing:
+    return DeploymentMissing(
+        f"Prefect has no deployment {flow_name}/{deployment_name}; "
+        "`pygeoapi-prefect deploy` creates it."
+    )
+
+
+def _refusal(endpoint: Endpoint, response: httpx.Response) -> str:
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return (
+            f"The Prefect server at {endpoint.api_url} refuses the credentials; check "
+            "PREFECT_API_AUTH_STRING or PREFECT_API_KEY."
+        )
+    detail = response.text[:300]
+    return (
+        f"The Prefect server at {endpoint.api_url} answered "
+        f"{response.status_code} to {response.request.method} "
+        f"{response.request.url.path}: {detail}"
+    )

@@ -9,11 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.test_up import processes_of
 from tests.support.client import Client
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.programs import BIN, ROOT, environment, eventually, free_port
-from tests.support.stack import Stack, web_server
+from tests.support.stack import Stack, processes_of, web_server
 
 SERVE = [str(BIN / "pygeoapi"), "serve"]
 GUNICORN = [str(BIN / "gunicorn"), "-w", "4", "-b", "127.0.0.1:{port}", "--timeout", "60"]

@@ -65,8 +65,10 @@ class ExternalPrefect:
 
 
 @contextmanager
-def external_stack(folder: Path, template: Path) -> Iterator[tuple[Stack, ExternalPrefect]]:
-    """Run pygeoapi against an external Prefect, with the processes deployed and a worker."""
+def external_stack(
+    folder: Path, template: Path, auth: str = AUTH
+) -> Iterator[tuple[Stack, ExternalPrefect]]:
+    """Run pygeoapi against an external Prefect, logging in as told; nothing is deployed."""
     use_template(template, folder)
     prefect = ExternalPrefect(folder)
     prefect.start()
@@ -77,7 +79,7 @@ def external_stack(folder: Path, template: Path) -> Iterator[tuple[Stack, Extern
     }
     command = [str(BIN / "pygeoapi"), "serve", "--starlette"]
     try:
-        with web_server(folder / "web", command, manager, PREFECT_API_AUTH_STRING=AUTH) as stack:
+        with web_server(folder / "web", command, manager, PREFECT_API_AUTH_STRING=auth) as stack:
             yield stack, prefect
     finally:
         prefect.kill()
@@ -165,22 +167,10 @@ def test_an_external_prefect_from_deployment_to_outage_and_back(
 
 
 def test_wrong_credentials_are_named(tmp_path: Path, template: Path) -> None:
-    use_template(template, tmp_path)
-    prefect = ExternalPrefect(tmp_path)
-    prefect.start()
-    manager = {
-        "name": "pygeoapi_prefect.PrefectManager",
-        "prefect_api_url": prefect.url,
-        "output_dir": str(tmp_path / "results"),
-    }
-    serve = [str(BIN / "pygeoapi"), "serve", "--starlette"]
-    try:
-        with web_server(tmp_path / "web", serve, manager, PREFECT_API_AUTH_STRING="a:b") as stack:
-            answer = stack.client.http.get("/jobs", params={"f": "json"})
-            assert answer.status_code == 503
-            assert "PREFECT_API_AUTH_STRING" in answer.json()["description"]
-    finally:
-        prefect.kill()
+    with external_stack(tmp_path, template, auth="a:b") as (stack, _):
+        answer = stack.client.http.get("/jobs", params={"f": "json"})
+        assert answer.status_code == 503
+        assert "PREFECT_API_AUTH_STRING" in answer.json()["description"]
 
 
 def test_storage_that_cannot_be_written_fails_the_job_in_words(

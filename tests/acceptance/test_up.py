@@ -10,19 +10,7 @@ import pytest
 
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.programs import BIN, environment, eventually, free_port, program, stop
-from tests.support.stack import Stack, up
-
-
-def processes_of(state: Path) -> dict[str, psutil.Process]:
-    """Return server and worker of an embedded backend."""
-    found = {}
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if (process.info["environ"] or {}).get("PREFECT_HOME") == str(state / "prefect"):
-            for name in ("server", "worker"):
-                if f"-m pygeoapi_prefect.engine.{name}" in line:
-                    found[name] = process
-    return found
+from tests.support.stack import Stack, processes_of, up
 
 
 def everything_below(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:

@@ -9,11 +9,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.test_up import processes_of
 from tests.support.client import Client
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.programs import BIN, environment, eventually, free_port, program, wait_for_line
-from tests.support.stack import Stack, use_template, web_server
+from tests.support.stack import Stack, processes_of, use_template, web_server
 
 PROCESSOR = """
 import os, pathlib, sys, time

@@ -8,6 +8,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import psutil
+
 from tests.support.client import Client
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.programs import (
@@ -114,3 +116,15 @@ def use_template(template: Path | None, state: Path) -> None:
     if template is not None and not state.exists():
         (state / "prefect").mkdir(parents=True)
         shutil.copy(template, state / "prefect" / "prefect.db")
+
+
+def processes_of(state: Path) -> dict[str, psutil.Process]:
+    """Return server and worker of an embedded backend."""
+    found = {}
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if (process.info["environ"] or {}).get("PREFECT_HOME") == str(state / "prefect"):
+            for name in ("server", "worker"):
+                if f"-m pygeoapi_prefect.engine.{name}" in line:
+                    found[name] = process
+    return found

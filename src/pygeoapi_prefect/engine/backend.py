@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pygeoapi_prefect.engine.deployments import fingerprint, register
+from pygeoapi_prefect.engine.deployments import register
 from pygeoapi_prefect.engine.doorbell import doorbell_of
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import read_snapshot, snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.engine.supervisor import python_path
 from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.settings import ManagerSettings
 
@@ -122,7 +123,7 @@ class EmbeddedBackend:
 
     def _register(self, endpoint: Endpoint) -> None:
         configuration = read_snapshot(self._folder.snapshot)
-        LOGGER.info("registering processes (%s)", fingerprint(configuration)[:8])
+        LOGGER.info("registering processes")
         register(PrefectGateway(lambda: endpoint), configuration)
 
     def _spawn(self) -> None:
@@ -131,14 +132,13 @@ class EmbeddedBackend:
         self._folder.backend_file.unlink(missing_ok=True)
         LOGGER.info("starting the embedded Prefect in %s", self._folder.path)
         command = [sys.executable, "-m", "pygeoapi_prefect.engine.supervisor"]
-        python_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         with self._folder.log.open("ab") as log:
             self._supervisor = subprocess.Popen(  # noqa: S603
                 [*command, str(self._folder.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONPATH": python_path},
+                env=os.environ | {"PYTHONPATH": python_path()},
                 # It outlives the web process that starts it and ignores its terminal.
                 start_new_session=True,
             )

@@ -1,7 +1,5 @@
 """Registering processes in Prefect: one deployment of our flow for each."""
 
-import hashlib
-
 from pygeoapi_prefect.engine.models import DeploymentSpec
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_ENTRYPOINT, FLOW_NAME, JOB_TAG
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
@@ -23,12 +21,6 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
         )
         for process_id in configuration.registry
     ]
-
-
-def fingerprint(configuration: Configuration) -> str:
-    """Return a short text that changes when the deployments of a configuration do."""
-    specs = "".join(spec.model_dump_json() for spec in deployment_specs(configuration))
-    return hashlib.sha256(specs.encode()).hexdigest()
 
 
 def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]:

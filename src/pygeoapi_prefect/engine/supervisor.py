@@ -243,10 +243,14 @@ def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, st
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         ENVIRONMENT_VARIABLE: str(folder.snapshot),
-        # Whatever the web process can import, its jobs must be able to import.
-        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        "PYTHONPATH": python_path(),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def python_path() -> str:
+    """Return a PYTHONPATH with which jobs can import whatever this process can."""
+    return os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
 
 
 def run_detached(folder: StateFolder, workers: int) -> None:

@@ -145,6 +145,15 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         assert self._runs_task_group is not None  # noqa: S101
         self._runs_task_group.start_soon(task, *arguments)
 
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """Return what a new pool of this type lets people set for a run: nothing.
+
+        The server checks variables, and their schema, each time a run is created; with those of
+        the base class, that took a third of all its time.
+        """
+        return {"job_configuration": {"env": {}}, "variables": {"properties": {}}}
+
     async def run(
         self,
         flow_run: FlowRun,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class JobChannel(Protocol):
@@ -33,6 +33,14 @@ class JobChannel(Protocol):
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
         """Store one output."""
+        ...
+
+    def load_cursor(self) -> Any:
+        """Return the last cursor saved."""
+        ...
+
+    def save_cursor(self, value: Any) -> None:
+        """Save a cursor."""
         ...
 
 
@@ -97,6 +105,34 @@ class Job:
         """
         if self._channel:
             self._channel.output(name, data, media_type)
+
+    def load_cursor(self) -> Any:
+        """Return where an earlier attempt of this job got to.
+
+        Returns:
+            What it last gave to `save_cursor`; None if there is nothing, or outside a job.
+
+        Raises:
+            StorageUnavailable: result storage cannot be read.
+        """
+        return self._channel.load_cursor() if self._channel else None
+
+    def save_cursor(self, value: Any) -> None:
+        """Remember how far this job has got, so that the next attempt can go on from there.
+
+        When this returns, the value survives whatever happens to the job, its worker and Prefect.
+        It takes as long as writing a small file to result storage.
+
+        Args:
+            value: anything that JSON can hold.
+
+        Raises:
+            TypeError: JSON cannot hold it.
+            ValueError: JSON cannot hold it.
+            StorageUnavailable: result storage cannot be written.
+        """
+        if self._channel:
+            self._channel.save_cursor(value)
 
     @contextmanager
     def running(self, channel: JobChannel) -> Iterator[None]:

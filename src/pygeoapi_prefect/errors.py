@@ -15,6 +15,7 @@ PygeoapiPrefectError
 │   ├── JobFailed             never: the job failed
 │   └── ResultMissing         they were written and are gone, or cannot be read
 ├── Unavailable               try again later
+│   ├── QueueFull             as many jobs wait as may
 │   ├── PrefectUnavailable
 │   └── StorageUnavailable
 ├── DeploymentMissing         Prefect does not know the deployment of a process
@@ -134,6 +135,10 @@ class Unavailable(PygeoapiPrefectError):
         super().__init__(message)
 
 
+class QueueFull(Unavailable):
+    """As many jobs wait as may wait."""
+
+
 class PrefectUnavailable(Unavailable):
     """The Prefect server does not answer, or not in time."""
 
@@ -156,11 +161,15 @@ class ProcessorFailed(PygeoapiPrefectError):
     Attributes:
         error_type: name of the exception's type where it says more than the text does,
             None for errors the processor raised on purpose.
+        is_final: whether another attempt would fail as well, by the processor's own account.
     """
 
-    def __init__(self, message: str, error_type: str | None = None) -> None:
+    def __init__(
+        self, message: str, error_type: str | None = None, *, is_final: bool = False
+    ) -> None:
         """Keep the type beside the processor's own words."""
         self.error_type = error_type
+        self.is_final = is_final
         super().__init__(message)
 
 

@@ -5,13 +5,16 @@ Values come from the pygeoapi configuration first and from the environment secon
 """
 
 import os
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -27,6 +30,31 @@ from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 _FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
 JobControlOption = Literal["sync-execute", "async-execute"]
+# Of processes that do not name one; room for others before and after.
+DEFAULT_PRIORITY = 100
+_SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_duration(value: object) -> object:
+    """Return a text such as `30d`, or a number of seconds, as a duration; others as they are.
+
+    Raises:
+        ValueError: it is a text, but not a duration.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = f"{value}s"
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value)
+    if not found:
+        raise ValueError(f"{value!r} is not a duration such as 90s, 15m, 12h, 30d or 4w")
+    try:
+        return timedelta(seconds=float(found[1]) * _SECONDS_OF_UNIT[found[2]])
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than anything lasts") from None
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
 class ManagerSettings(BaseSettings):
@@ -43,6 +71,10 @@ class ManagerSettings(BaseSettings):
         prefect_api_key: API key for that server (environment only).
         work_pool: the work pool on which vanilla processes run.
         sync_timeout: seconds a synchronous request waits before it turns into an asynchronous one.
+        max_queued_jobs: how many jobs may wait; a client that wants one more is told to come back
+            later. None = any number.
+        job_retention: how long jobs are kept after their end (`30d`), with results, inputs and
+            logs. None = for ever.
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +92,8 @@ class ManagerSettings(BaseSettings):
     prefect_api_key: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_KEY")
     work_pool: str = "pygeoapi"
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
+    max_queued_jobs: int | None = Field(default=1000, ge=1)
+    job_retention: Duration | None = None
 
     @field_validator("connection")
     @classmethod
@@ -102,17 +136,44 @@ class ManagerSettings(BaseSettings):
         return str(self.state_dir / "results")
 
 
+class RetryBackoff(BaseModel):
+    """How long to wait before another attempt: `initial * factor ** (attempt - 1)`, with jitter.
+
+    Attributes:
+        initial: seconds before the second attempt.
+        factor: by which the wait grows from attempt to attempt.
+        maximum: seconds beyond which it does not grow.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    initial: float = Field(default=10, ge=0, allow_inf_nan=False)
+    factor: float = Field(default=2, ge=1, allow_inf_nan=False)
+    maximum: float = Field(default=600, ge=0, allow_inf_nan=False)
+
+
 class ExecutionPolicy(BaseModel):
     """How the jobs of a process are run: the `prefect` part of its `processor` section.
 
     Attributes:
         isolation: `fork` = a process forked from one that has imported everything; `spawn` = a
             new interpreter, for libraries that do not survive a fork (a second or more slower).
+        retries: how many more attempts a job gets after one that failed or crashed.
+        retry_backoff: how long to wait before each.
+        timeout: seconds that one attempt may take; None = any time.
+        concurrency_limit: how many jobs of the process run at once, on all workers together; the
+            others stay accepted. None = any number.
+        priority: jobs of processes with a lower one start first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     isolation: Literal["fork", "spawn"] = "fork"
+    retries: int = Field(default=0, ge=0)
+    retry_backoff: RetryBackoff = RetryBackoff()
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    concurrency_limit: int | None = Field(default=None, ge=1)
+    priority: int = Field(default=DEFAULT_PRIORITY, ge=1)
 
 
 class ProcessSettings(BaseModel):

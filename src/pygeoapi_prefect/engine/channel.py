@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.storage import ResultStorage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class FlowRunChannel:
         attempt: its run count.
         send: sends a request to Prefect's API and returns the decoded answer.
         collector: takes outputs.
+        storage: keeps the cursor.
         is_cancel_requested: says whether the job should stop.
     """
 
@@ -36,6 +38,7 @@ class FlowRunChannel:
         attempt: int,
         send: Send,
         collector: Collector,
+        storage: ResultStorage,
         is_cancel_requested: Callable[[], bool],
     ) -> None:
         """Send nothing yet."""
@@ -43,6 +46,7 @@ class FlowRunChannel:
         self.attempt = attempt
         self._send = send
         self._collector = collector
+        self._storage = storage
         self._is_cancel_requested = is_cancel_requested
         self._percent = 0.0
         self._message: str | None = None
@@ -70,6 +74,14 @@ class FlowRunChannel:
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
         """Store one output."""
         self._collector.publish(name, data, media_type)
+
+    def load_cursor(self) -> Any:
+        """Return the last cursor that an attempt of this job saved."""
+        return self._storage.read_cursor(self.job_id)
+
+    def save_cursor(self, value: Any) -> None:
+        """Save a cursor for the next attempt."""
+        self._storage.write_cursor(self.job_id, value)
 
     def close(self) -> None:
         """Send what is not sent yet and stop."""

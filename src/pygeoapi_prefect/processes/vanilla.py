@@ -1,6 +1,7 @@
 """Vanilla processors: pygeoapi's own `BaseProcessor` classes, unchanged."""
 
 import json
+import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -12,6 +13,8 @@ from pygeoapi.util import json_serial
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Returned
 from pygeoapi_prefect.settings import ProcessSettings
+
+LOGGER = logging.getLogger(__name__)
 
 
 class VanillaProcessor:
@@ -62,7 +65,11 @@ class VanillaProcessor:
         try:
             returned = self.plugin.execute(dict(inputs), **options)
         except Exception as error:
-            raise ProcessorFailed(*_in_words(error)) from error
+            # pygeoapi's error classes carry an HTTP status: 4xx says that the request is wrong,
+            # and that it will be wrong again.
+            status = getattr(error, "http_status_code", None)
+            is_final = isinstance(status, int) and 400 <= status < 500
+            raise ProcessorFailed(*_in_words(error), is_final=is_final) from error
         if returned is None:
             return Returned()
         try:
@@ -76,6 +83,17 @@ class VanillaProcessor:
                 f"the processor returned {media_type!r:.80} where its media type should be"
             )
         return Returned(media_type=media_type, value=_plain(value))
+
+
+def remove_resources(processor: BaseProcessor, job_id: str) -> None:
+    """Let a processor clear away what it keeps for a job, if it has pygeoapi's newer hook."""
+    hook = getattr(processor, "remove_resources", None)
+    if hook is None:
+        return
+    try:
+        hook(job_id)
+    except Exception:
+        LOGGER.exception("%s could not remove what it keeps for job %s", processor, job_id)
 
 
 def module_of(name: str) -> str:

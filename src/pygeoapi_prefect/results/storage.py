@@ -2,6 +2,7 @@
 
     <root>/<job id>/<attempt>/<number>-<output id>     the bytes of one output
     <root>/<job id>/manifest.json                      written last
+    <root>/<job id>/cursor.json                        how far an attempt got, for the next one
     <root>/inputs/<random id>.json                     inputs too large for Prefect
 
 Bytes come first and the manifest last, so a job killed in the middle leaves nothing that could be
@@ -36,6 +37,7 @@ from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 LOGGER = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
+_CURSOR = "cursor.json"
 _PIECE = 1 << 20
 
 
@@ -178,6 +180,32 @@ class ResultStorage:
                 self._fs.rm(folder, recursive=True)
         except FileNotFoundError:
             return
+
+    # --- cursors ---------------------------------------------------------------------------
+
+    def write_cursor(self, job_id: str, value: Any) -> None:
+        """Write the cursor of a job, all or nothing.
+
+        Raises:
+            TypeError: JSON cannot hold it.
+            ValueError: JSON cannot hold it.
+            StorageUnavailable: storage cannot be written.
+        """
+        content = json.dumps(value, allow_nan=False).encode()
+        with self._explaining("written"):
+            self._replace(self._path(job_id, _CURSOR), content)
+
+    def read_cursor(self, job_id: str) -> Any:
+        """Read the cursor of a job, None if there is none.
+
+        Raises:
+            StorageUnavailable: storage cannot be read.
+        """
+        try:
+            with self._explaining("read"):
+                return json.loads(self._fs.cat_file(self._path(job_id, _CURSOR)))
+        except FileNotFoundError:
+            return None
 
     # --- inputs ----------------------------------------------------------------------------
 

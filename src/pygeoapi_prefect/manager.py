@@ -35,6 +35,7 @@ from pygeoapi_prefect.jobs.service import JobService
 from pygeoapi_prefect.problems import problem_of
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.results.delivery import JSON, Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.settings import read_manager_settings
@@ -92,7 +93,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 str(errors.ConfigurationError("the pygeoapi configuration", faults))
             )
         gateway = PrefectGateway(endpoint_for(self._settings, manager_def, resources))
-        self._jobs = JobService(gateway, storage)
+        self._jobs = JobService(gateway, storage, self._settings.max_queued_jobs)
         mends.install()
 
     # --- processes -------------------------------------------------------------------------
@@ -238,9 +239,14 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             StorageUnavailable: its results cannot be removed; the job stays.
         """
         try:
-            self._jobs.dismiss(job_id)
+            dismissal = self._jobs.dismiss(job_id)
         except errors.JobNotFound:
             raise JobNotFoundError from None
+        process_id = dismissal.job.process_id
+        ran = dismissal.is_idle and dismissal.job.started is not None
+        if ran and process_id is not None and process_id in self._registry:
+            # Of a job that is still being stopped, the worker sees to it.
+            remove_resources(self.get_processor(process_id), job_id)
         return True
 
     def __repr__(self) -> str:

@@ -5,20 +5,21 @@ checked, and the connection goes to a checked one, not to what a second look-up 
 """
 
 import ipaddress
-import logging
 import socket
-from typing import Any
+import ssl
+from functools import cache
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from pygeoapi_prefect.errors import InvalidRequest
 
-LOGGER = logging.getLogger(__name__)
-
 # RFC 6052: the last 32 bits are an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+# Whatever a subscriber does byte by byte.
+_LONGEST_SECONDS = 30.0
 
 
 def check_callback(url: str, *, allow_internal: bool) -> str:
@@ -63,28 +64,47 @@ def _is_public(text: str) -> bool:
     return not address.is_site_local and (carried is None or _is_public(str(carried)))
 
 
-def send_callback(url: str, body: Any, *, allow_internal: bool) -> None:
-    """Post JSON to a subscriber; what happens to it never matters to the job.
+async def send_callback(url: str, body: bytes, *, allow_internal: bool) -> str | None:
+    """Post JSON to a subscriber.
 
     Args:
         url: where to.
-        body: what JSON can hold, or bytes that are JSON.
+        body: the JSON.
         allow_internal: see `check_callback`.
+
+    Returns:
+        None if the subscriber took it, otherwise why not. A redirection is not followed, and what
+        else the subscriber answers is not read.
     """
     try:
-        address = check_callback(url, allow_internal=allow_internal)
-        target = httpx.URL(url)
-        with httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client:
-            response = client.post(
-                target.copy_with(host=address),
-                content=body if isinstance(body, bytes) else None,
-                json=None if isinstance(body, bytes) else body,
-                headers={
-                    "host": target.netloc.decode("ascii"),
-                    "content-type": "application/json",
-                },
-                extensions={"sni_hostname": target.host},
+        with anyio.fail_after(_LONGEST_SECONDS):
+            address = await anyio.to_thread.run_sync(
+                lambda: check_callback(url, allow_internal=allow_internal)
             )
-        LOGGER.info("subscriber %s answered %s", url, response.status_code)
+            target = httpx.URL(url)
+            async with (
+                httpx.AsyncClient(
+                    timeout=_TIMEOUT, verify=_tls(), follow_redirects=False, trust_env=False
+                ) as client,
+                client.stream(
+                    "POST",
+                    target.copy_with(host=address),
+                    content=body,
+                    headers={
+                        "host": target.netloc.decode("ascii"),
+                        "content-type": "application/json",
+                    },
+                    extensions={"sni_hostname": target.host},
+                ) as response,
+            ):
+                return None if response.is_success else f"answered {response.status_code}"
+    except TimeoutError:
+        return f"did not answer within {_LONGEST_SECONDS:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, InvalidRequest) as error:
-        LOGGER.warning("subscriber %s could not be told: %s", url, error)
+        return f"{type(error).__name__}: {error}"
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Reading the certificates takes longer than a callback.
+    return httpx.create_ssl_context()

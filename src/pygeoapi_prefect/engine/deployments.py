@@ -1,9 +1,16 @@
 """Registering processes in Prefect: one deployment of our flow for each."""
 
-from pygeoapi_prefect.engine.models import DeploymentSpec
-from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_ENTRYPOINT, FLOW_NAME, JOB_TAG
+from pygeoapi_prefect.engine.models import DeploymentSpec, WorkQueueSpec
+from pygeoapi_prefect.engine.names import (
+    DEFAULT_QUEUE,
+    DEPLOYMENT_TAG,
+    FLOW_ENTRYPOINT,
+    FLOW_NAME,
+    JOB_TAG,
+)
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
+from pygeoapi_prefect.settings import DEFAULT_PRIORITY, ExecutionPolicy
 
 
 def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
@@ -14,6 +21,7 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
             flow_name=FLOW_NAME,
             entrypoint=FLOW_ENTRYPOINT,
             work_pool=configuration.settings.work_pool,
+            work_queue=_queue_of(process_id, configuration.registry.settings(process_id).prefect),
             description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
             # Runs inherit the tags, so that a run that somebody starts in the Prefect UI is a job
             # like any other.
@@ -21,6 +29,28 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
         )
         for process_id in configuration.registry
     ]
+
+
+def queue_specs(configuration: Configuration) -> list[WorkQueueSpec]:
+    """Return the queues a configuration asks for, those first whose runs are to start first.
+
+    A process that differs from the others has a queue of its own: Prefect then hands out its runs
+    in their turn, and no more than may run, whichever worker asks.
+    """
+    policies = [(p, configuration.registry.settings(p).prefect) for p in configuration.registry]
+    queues = {DEFAULT_QUEUE: (DEFAULT_PRIORITY, WorkQueueSpec(name=DEFAULT_QUEUE))}
+    for process_id, policy in policies:
+        name = _queue_of(process_id, policy)
+        if name is not None:
+            spec = WorkQueueSpec(name=name, concurrency_limit=policy.concurrency_limit)
+            queues[name] = (policy.priority, spec)
+    return [queues[name][1] for name in sorted(queues, key=lambda name: (queues[name][0], name))]
+
+
+def _queue_of(process_id: str, policy: ExecutionPolicy) -> str | None:
+    if policy.concurrency_limit is None and policy.priority == DEFAULT_PRIORITY:
+        return None
+    return f"process-{process_id}"
 
 
 def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]:
@@ -37,6 +67,7 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]
     Raises:
         PrefectUnavailable: Prefect does not answer.
     """
+    gateway.ensure_work_queues(configuration.settings.work_pool, queue_specs(configuration))
     specs = deployment_specs(configuration)
     for spec in specs:
         gateway.ensure_deployment(spec)

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from pygeoapi_prefect.engine.models import FlowRun, Progress
@@ -52,6 +53,7 @@ class Gateway(Protocol):
         limit: int | None = None,
         offset: int = 0,
         state_types: Sequence[str] | None = None,
+        ended_before: datetime | None = None,
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first.
 
@@ -60,14 +62,19 @@ class Gateway(Protocol):
             limit: how many at most, None for all.
             offset: how many of the newest to leave out.
             state_types: only runs in one of these states.
+            ended_before: only runs that ended before this moment.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
         ...
 
-    def count_flow_runs(self, flow_name: str) -> int:
+    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
         """Count the runs of a flow. Not those of a tag: Prefect has no index for tags.
+
+        Args:
+            flow_name: the flow.
+            state_types: only runs in one of these states.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.

@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+# A run in one of these will never change again by itself.
+FINAL_STATE_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -30,7 +33,7 @@ class RunState(_Model):
     @property
     def is_final(self) -> bool:
         """Whether the run will never change again by itself."""
-        return self.type in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+        return self.type in FINAL_STATE_TYPES
 
 
 class FlowRun(_Model):
@@ -84,6 +87,7 @@ class DeploymentSpec(_Model):
         flow_name: the flow it belongs to.
         entrypoint: dotted path of the flow function.
         work_pool: name of the work pool its runs go to.
+        work_queue: name of the queue in that pool; None = the pool's default.
         description: for people in the Prefect UI.
         tags: for finding it again.
     """
@@ -92,8 +96,21 @@ class DeploymentSpec(_Model):
     flow_name: str
     entrypoint: str
     work_pool: str
+    work_queue: str | None = None
     description: str
     tags: tuple[str, ...] = ()
+
+
+class WorkQueueSpec(_Model):
+    """A queue of a work pool as we want Prefect to have it.
+
+    Attributes:
+        name: the queue's name.
+        concurrency_limit: how many of its runs may be under way at once; None = any number.
+    """
+
+    name: str
+    concurrency_limit: int | None = None
 
 
 class Endpoint(_Model):

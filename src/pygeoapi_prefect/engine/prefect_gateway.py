@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -17,7 +18,14 @@ from uuid import UUID, uuid4
 import httpx
 
 from pygeoapi_prefect.engine.doorbell import Doorbell
-from pygeoapi_prefect.engine.models import DeploymentSpec, Endpoint, FlowRun, Progress
+from pygeoapi_prefect.engine.models import (
+    DeploymentSpec,
+    Endpoint,
+    FlowRun,
+    Progress,
+    WorkQueueSpec,
+)
+from pygeoapi_prefect.engine.names import DEFAULT_QUEUE
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PrefectUnavailable
 
 LOGGER = logging.getLogger(__name__)
@@ -100,6 +108,7 @@ class PrefectGateway:
         limit: int | None = None,
         offset: int = 0,
         state_types: Sequence[str] | None = None,
+        ended_before: datetime | None = None,
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first."""
         body: dict[str, Any] = {
@@ -108,6 +117,8 @@ class PrefectGateway:
         }
         if state_types is not None:
             body["flow_runs"]["state"] = {"type": {"any_": list(state_types)}}
+        if ended_before is not None:
+            body["flow_runs"]["end_time"] = {"before_": ended_before.isoformat()}
         runs: list[FlowRun] = []
         while limit is None or len(runs) < limit:
             page = _LARGEST_PAGE if limit is None else min(_LARGEST_PAGE, limit - len(runs))
@@ -118,9 +129,11 @@ class PrefectGateway:
                 break
         return runs
 
-    def count_flow_runs(self, flow_name: str) -> int:
+    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
         """Count the runs of a flow."""
-        body = {"flows": {"name": {"any_": [flow_name]}}}
+        body: dict[str, Any] = {"flows": {"name": {"any_": [flow_name]}}}
+        if state_types is not None:
+            body["flow_runs"] = {"state": {"type": {"any_": list(state_types)}}}
         return int(self._read("POST", "/flow_runs/count", body))
 
     def set_state(
@@ -215,6 +228,24 @@ class PrefectGateway:
                 "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
             )
 
+    def ensure_work_queues(self, work_pool: str, queues: Sequence[WorkQueueSpec]) -> None:
+        """Make the queues of a work pool, in the order in which their runs are to start.
+
+        Others that exist stay, after these: runs may wait in them.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer, or has no such work pool.
+        """
+        root = f"/work_pools/{quote(work_pool)}/queues"
+        existing = {queue["name"]: queue for queue in self._read("POST", f"{root}/filter", {})}
+        for priority, queue in enumerate(queues, 1):
+            body = {"priority": priority, "concurrency_limit": queue.concurrency_limit}
+            known = existing.get(queue.name)
+            if known is None:
+                self._write("POST", root, {"name": queue.name, **body})
+            elif any(known[key] != value for key, value in body.items()):
+                self._write("PATCH", f"{root}/{quote(queue.name)}", body)
+
     def ensure_deployment(self, spec: DeploymentSpec) -> None:
         """Create or update a deployment and its flow.
 
@@ -230,6 +261,7 @@ class PrefectGateway:
                 "flow_id": flow["id"],
                 "entrypoint": spec.entrypoint,
                 "work_pool_name": spec.work_pool,
+                "work_queue_name": spec.work_queue or DEFAULT_QUEUE,
                 "description": spec.description,
                 "tags": list(spec.tags),
                 "enforce_parameter_schema": False,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +11,23 @@ from typing import Any
 from pygeoapi_prefect.engine.callbacks import check_callback
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
-from pygeoapi_prefect.engine.names import FLOW_NAME, INPUTS_LABEL, JOB_TAG, PROCESS_LABEL
+from pygeoapi_prefect.engine.names import (
+    CALLBACK_TAG,
+    FLOW_NAME,
+    INPUTS_LABEL,
+    JOB_TAG,
+    PROCESS_LABEL,
+)
+from pygeoapi_prefect.engine.removal import remove_job
 from pygeoapi_prefect.errors import (
     InvalidInputs,
     JobDismissed,
     JobFailed,
+    QueueFull,
     ResultMissing,
     ResultNotReady,
 )
-from pygeoapi_prefect.jobs.models import Job, JobStatus
+from pygeoapi_prefect.jobs.models import Dismissal, Job, JobStatus
 from pygeoapi_prefect.jobs.status import job_from, status_of
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.validation import input_faults
@@ -34,6 +43,7 @@ _LARGEST_INPUTS_IN_PREFECT = 200_000
 # While waiting for a job: often at first, because most synchronous jobs are short.
 _FIRST_LOOK_SECONDS = 0.05
 _SLOWEST_LOOK_SECONDS = 1.0
+_SECONDS_BETWEEN_COUNTS = 1.0
 
 
 class JobService:
@@ -42,12 +52,18 @@ class JobService:
     Args:
         gateway: to Prefect.
         storage: where results and large inputs live.
+        most_queued: how many jobs may wait; None = any number.
     """
 
-    def __init__(self, gateway: Gateway, storage: ResultStorage) -> None:
+    def __init__(
+        self, gateway: Gateway, storage: ResultStorage, most_queued: int | None = None
+    ) -> None:
         """Connect to nothing yet."""
         self._gateway = gateway
         self._storage = storage
+        self._most_queued = most_queued
+        # How many waited when somebody last counted, and how many came from here since.
+        self._queued, self._counted = 0, -math.inf
 
     def submit(
         self,
@@ -69,6 +85,7 @@ class JobService:
         Raises:
             InvalidInputs: the inputs do not fit; every fault is listed.
             InvalidRequest: a URL of the subscriber is not allowed.
+            QueueFull: as many jobs wait as may.
             DeploymentMissing: Prefect does not know the process.
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: large inputs cannot be stored.
@@ -77,7 +94,9 @@ class JobService:
             raise InvalidInputs(faults)
         for url in request.subscriber.urls if request.subscriber else ():
             check_callback(url, allow_internal=allow_internal)
+        self._check_queue()
         labels = {PROCESS_LABEL: request.process_id}
+        tags = [JOB_TAG, CALLBACK_TAG] if request.subscriber else [JOB_TAG]
         reference = None
         if not _fit_into_prefect(request.inputs):
             reference = self._storage.write_inputs(request.inputs or {})
@@ -89,14 +108,29 @@ class JobService:
                 request.process_id,
                 parameters={"request": request.model_dump(mode="json")},
                 labels=labels,
-                tags=[JOB_TAG],
+                tags=tags,
             )
         except Exception:
             if reference:
                 self._storage.delete_inputs(reference)
             raise
+        self._queued += 1
         LOGGER.info("job %s of process %s accepted", run.id, request.process_id)
         return run.id
+
+    def _check_queue(self) -> None:
+        if self._most_queued is None:
+            return
+        # Counting takes a tenth of a submission. What others submit within a second is not worth
+        # it: the limit keeps a service from drowning, nobody needs it to the job.
+        full = self._queued >= self._most_queued
+        if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
+            self._queued = self._gateway.count_flow_runs(FLOW_NAME, ["SCHEDULED"])
+            self._counted = time.monotonic()
+        if self._queued >= self._most_queued:
+            raise QueueFull(
+                f"{self._queued} jobs wait already; as many as may (max_queued_jobs).", 30
+            )
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """Wait until a job has ended, but not for longer than some seconds.
@@ -189,11 +223,8 @@ class JobService:
             raise ResultNotReady(f"Job {job_id} is {job.status}; it has no results yet.")
         return deliver(self._storage, manifest)
 
-    def dismiss(self, job_id: str) -> Job | None:
+    def dismiss(self, job_id: str) -> Dismissal:
         """Stop a job, or remove it with its results if it has ended.
-
-        Returns:
-            The job as it is now, None if it was removed.
 
         Raises:
             JobNotFound: there is no such job.
@@ -204,16 +235,16 @@ class JobService:
         if run.state is None or not run.state.is_final:
             self._gateway.set_state(job_id, "CANCELLING", message="Dismissed by a client.")
             run = self._gateway.read_flow_run(job_id)
-            if not (run.state and run.state.is_final and run.state.type != "CANCELLED"):
-                return self._job(run)
+            if run.state and run.state.type == "CANCELLED":
+                # It was not running: what an attempt before left behind is not needed any more.
+                self._storage.delete(run.id)
+                return Dismissal(job_from(run), is_removed=False, is_idle=True)
+            if not (run.state and run.state.is_final):
+                return Dismissal(self._job(run), is_removed=False, is_idle=False)
             # It ended by itself while we asked it to stop.
-        # Results first: if that fails, the job is still there to be removed again.
-        self._storage.delete(run.id)
-        if reference := run.labels.get(INPUTS_LABEL):
-            self._storage.delete_inputs(reference)
-        self._gateway.delete_flow_run(run.id)
+        remove_job(self._gateway, self._storage, run)
         LOGGER.info("job %s removed", job_id)
-        return None
+        return Dismissal(job_from(run), is_removed=True, is_idle=True)
 
     def _job(self, run: FlowRun) -> Job:
         status = status_of(run.state)

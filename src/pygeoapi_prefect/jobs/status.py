@@ -1,5 +1,6 @@
 """From a flow run to a job: the one place that knows what each state means to a client."""
 
+from pygeoapi_prefect.engine.claims import attempt_of
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
@@ -52,6 +53,8 @@ def job_from(
     """
     state = run.state
     status = status_of(state)
+    if status is JobStatus.ACCEPTED and run.run_count:
+        status = JobStatus.RUNNING  # it has run, and is about to run again
     failure = None
     if status is JobStatus.FAILED:
         failure = (state.message if state else None) or "The job failed without saying why."
@@ -94,9 +97,14 @@ def _message(
     if status is JobStatus.ACCEPTED:
         return _WHY_WAITING.get(name, "The job is accepted and about to start.")
     if status is JobStatus.RUNNING:
+        text = state.message if state else None
         if name == "AwaitingRetry":
-            return f"Attempt {run.run_count} failed; the next one waits for its turn."
-        return (progress.message if progress else None) or "The job is running."
+            return text or f"Attempt {run.run_count} failed; the next one waits for its turn."
+        if state and state.type != "RUNNING":
+            return f"Attempt {run.run_count + 1} waits for a worker."
+        doing = (progress.message if progress else None) or "The job is running."
+        attempt, attempts = attempt_of(text) or (1, 1)
+        return doing if attempts == 1 else f"Attempt {attempt} of {attempts}: {doing}"
     if name == "Cancelling":
         return "The job is being stopped."
     if status is JobStatus.DISMISSED:

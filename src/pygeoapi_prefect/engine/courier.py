@@ -1,0 +1,213 @@
+"""The courier: brings subscribers the news of their jobs, for a day if it takes that long.
+
+Nothing is kept here. A job of which a subscriber is still to hear something carries a tag, and
+what was delivered is said in its labels; so news outlive the job's process, the worker and the web
+server, and whoever keeps house for the work pool next goes on where the last one stopped. What was
+delivered but not noted down before a crash is delivered again.
+"""
+
+import asyncio
+import json
+import logging
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
+
+from pygeoapi_prefect.engine.callbacks import send_callback
+from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG
+from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
+from pygeoapi_prefect.processes.execution import ExecutionRequest
+from pygeoapi_prefect.results.delivery import deliver
+from pygeoapi_prefect.results.storage import ResultStorage
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 300.0
+_JITTER = 0.2
+_GIVES_UP_AFTER = timedelta(days=1)
+# That a job is under way is no news once it has ended; it must not keep back that it has.
+_OLD_NEWS_AFTER = timedelta(minutes=10)
+_AT_ONCE = 50
+# Prefect answers 422 to a larger limit.
+_LARGEST_PAGE = 200
+_DELIVERED, _GIVEN_UP = "delivered", "given up"
+
+
+@dataclass(frozen=True)
+class News:
+    """Something a subscriber is to hear.
+
+    Attributes:
+        event: in_progress, success or failed.
+        url: where to.
+        expires: when there is no point any more in telling it.
+    """
+
+    event: str
+    url: str
+    expires: datetime
+
+    @property
+    def label(self) -> str:
+        """The label that says how far the delivery is."""
+        return CALLBACK_LABEL + self.event
+
+
+class Courier:
+    """Delivers the news of the jobs of a work pool.
+
+    Args:
+        neighbours: knows which worker of the pool is to do it.
+    """
+
+    def __init__(self, neighbours: Neighbours) -> None:
+        """Start with none."""
+        self._neighbours = neighbours
+        self._under_way: set[UUID] = set()
+        self._called = asyncio.Event()
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+
+    def look_now(self, flow_run: FlowRun) -> None:
+        """Hear that a job has begun or ended."""
+        if CALLBACK_TAG in flow_run.tags:
+            self._called.set()
+
+    async def watch(self, client: PrefectClient) -> None:
+        """Look now and then, and whenever called, until cancelled."""
+        async with anyio.create_task_group() as deliveries:
+            while True:
+                with anyio.move_on_after(_SECONDS_BETWEEN_LOOKS):
+                    await self._called.wait()
+                self._called.clear()
+                if not self._neighbours.i_keep_house:
+                    continue
+                try:
+                    runs = await self._runs_with_subscribers(client)
+                except Exception as error:
+                    LOGGER.warning("cannot look for callbacks: %s: %s", type(error).__name__, error)
+                    continue
+                for run in runs:
+                    if run.id not in self._under_way:
+                        self._under_way.add(run.id)
+                        deliveries.start_soon(self._serve, client, run)
+
+    async def _runs_with_subscribers(self, client: PrefectClient) -> list[FlowRun]:
+        found: list[FlowRun] = []
+        while True:
+            page = await client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[CALLBACK_TAG])),
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+                limit=_LARGEST_PAGE,
+                offset=len(found),
+            )
+            found += page
+            if len(page) < _LARGEST_PAGE:
+                return found
+
+    async def _serve(self, client: PrefectClient, run: FlowRun) -> None:
+        """Deliver all there is to deliver of a job now, one after the other."""
+        failures = 0
+        try:
+            while (news := next_news(run)) is not None:
+                async with self._at_once:
+                    trouble = await self._deliver(run, news)
+                now = datetime.now(UTC)
+                failures = failures + 1 if trouble else 0
+                if not trouble:
+                    text = f"{_DELIVERED} at {now:%Y-%m-%dT%H:%M:%SZ}"
+                elif now > news.expires:
+                    text = f"{_GIVEN_UP} at {now:%Y-%m-%dT%H:%M:%SZ}: {trouble}"
+                else:
+                    text = f"try {failures} at {now:%Y-%m-%dT%H:%M:%SZ}: {trouble}"
+                    LOGGER.warning("job %s: subscriber %s: %s", run.id, news.url, trouble)
+                await client.update_flow_run_labels(run.id, {news.label: text})
+                if failures:
+                    await anyio.sleep(_pause_after(failures))
+                run = await client.read_flow_run(run.id)
+            if run.state is not None and run.state.is_final():
+                tags = [tag for tag in run.tags if tag != CALLBACK_TAG]
+                await client.update_flow_run(run.id, tags=tags)
+        except ObjectNotFound:
+            LOGGER.debug("job %s is gone, and what its subscriber did not hear with it", run.id)
+        except Exception as error:
+            LOGGER.warning(
+                "job %s: its subscriber has to wait: %s: %s", run.id, type(error).__name__, error
+            )
+        finally:
+            self._under_way.discard(run.id)
+
+    async def _deliver(self, run: FlowRun, news: News) -> str | None:
+        """Deliver something; return None if that worked, otherwise why not."""
+        configuration = current_configuration()
+        process_id = _request_of(run).process_id
+        allow_internal = (
+            process_id in configuration.registry
+            and configuration.registry.allows_internal_requests(process_id)
+        )
+        body = b"{}"
+        if news.event == "success":
+            try:
+                document = await anyio.to_thread.run_sync(_document, configuration, str(run.id))
+            except Exception as error:
+                return f"the results cannot be read: {error}"
+            if document is None:
+                return "the results are gone"
+            body = document
+        return await send_callback(news.url, body, allow_internal=allow_internal)
+
+
+def next_news(run: FlowRun) -> News | None:
+    """Return what the subscriber of a run is to hear next, None if nothing now."""
+    subscriber, state = _request_of(run).subscriber, run.state
+    if subscriber is None or state is None:
+        return None
+    due: list[News] = []
+    expires: datetime
+    if subscriber.in_progress_uri and run.start_time:
+        expires = run.start_time + _GIVES_UP_AFTER
+        if state.is_final():
+            expires = min(expires, state.timestamp + _OLD_NEWS_AFTER)
+        due.append(News("in_progress", subscriber.in_progress_uri, expires))
+    if state.is_final():
+        expires = state.timestamp + _GIVES_UP_AFTER
+        if state.is_completed():
+            due.append(News("success", subscriber.success_uri, expires))
+        elif subscriber.failed_uri:
+            due.append(News("failed", subscriber.failed_uri, expires))
+    done = (_DELIVERED, _GIVEN_UP)
+    left = (n for n in due if not str(run.labels.get(n.label, "")).startswith(done))
+    return next(left, None)
+
+
+def _request_of(run: FlowRun) -> ExecutionRequest:
+    return ExecutionRequest.model_validate(run.parameters["request"])
+
+
+def _document(configuration: Configuration, job_id: str) -> bytes | None:
+    """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
+    storage = ResultStorage(configuration.settings.results_url)
+    manifest = storage.read_manifest(job_id)
+    if manifest is None:
+        return None
+    body = deliver(storage, manifest.model_copy(update={"as_document": True})).body
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def _pause_after(failures: int) -> float:
+    seconds = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20))
+    # S311: nobody gains anything by guessing this.
+    return seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311

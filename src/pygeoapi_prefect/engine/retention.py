@@ -1,0 +1,79 @@
+"""Retention: jobs that ended long enough ago are removed in the background, batch by batch."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import anyio
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL
+
+from pygeoapi_prefect.engine.models import Endpoint, FlowRun
+from pygeoapi_prefect.engine.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.removal import remove_old_jobs
+from pygeoapi_prefect.engine.snapshot import current_configuration
+from pygeoapi_prefect.results.storage import ResultStorage
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 30.0
+# Requests come first: each removal is a write, and Prefect on SQLite does one at a time.
+_SECONDS_BETWEEN_BATCHES = 1.0
+
+
+class Retention:
+    """Removes the old jobs of a service.
+
+    Args:
+        neighbours: knows which worker of the pool is to do it.
+        remove_resources: lets a processor clear away what it keeps for jobs.
+    """
+
+    def __init__(
+        self,
+        neighbours: Neighbours,
+        remove_resources: Callable[[str, list[str]], Awaitable[None]],
+    ) -> None:
+        """Remove nothing yet."""
+        self._neighbours = neighbours
+        self._remove_resources = remove_resources
+        self._gateway = PrefectGateway(_endpoint)
+
+    async def watch(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            removed: list[FlowRun] = []
+            retention = current_configuration().settings.job_retention
+            if retention is not None and self._neighbours.i_keep_house:
+                try:
+                    removed = await anyio.to_thread.run_sync(self._remove_batch, retention)
+                    await self._clear_up_after(removed)
+                except Exception as error:
+                    LOGGER.warning("cannot remove old jobs: %s: %s", type(error).__name__, error)
+            await anyio.sleep(_SECONDS_BETWEEN_BATCHES if removed else _SECONDS_BETWEEN_LOOKS)
+
+    def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
+        storage = ResultStorage(current_configuration().settings.results_url)
+        removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention)
+        if removed:
+            LOGGER.info("%s jobs were older than %s and are removed", len(removed), retention)
+        return removed
+
+    async def _clear_up_after(self, removed: list[FlowRun]) -> None:
+        jobs_of = defaultdict[str, list[str]](list)
+        for run in removed:
+            if process_id := run.labels.get(PROCESS_LABEL):
+                jobs_of[process_id].append(run.id)
+        for process_id, job_ids in jobs_of.items():
+            await self._remove_resources(process_id, job_ids)
+
+
+def _endpoint() -> Endpoint:
+    auth, key = PREFECT_API_AUTH_STRING.value(), PREFECT_API_KEY.value()
+    return Endpoint(
+        api_url=str(PREFECT_API_URL.value()),
+        auth_string=auth.get_secret_value() if auth else None,
+        api_key=key.get_secret_value() if key else None,
+    )

@@ -45,6 +45,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
             "PREFECT_API_URL": service.settings.prefect_api_url,
             "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_CLIENT_MAX_RETRIES": "2",
             ENVIRONMENT_VARIABLE: str(snapshot),
         }
         click.echo(f"pygeoapi-prefect: worker for {service.settings.prefect_api_url}")

@@ -8,11 +8,14 @@ Prefect and needed for a job's process is used here; a test fails when it moves.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.concurrency._leases import maintain_concurrency_lease
@@ -28,12 +31,17 @@ from prefect.states import Crashed, Running
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.engine import capture_sigterm, propose_state_sync
 
+from pygeoapi_prefect.engine.claims import under_way, worker_of
 from pygeoapi_prefect.engine.flow import run_job
+from pygeoapi_prefect.engine.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.snapshot import current_configuration
 
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_HEARTBEATS = 30.0
 _LEASE_SECONDS = 300
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
 
 SendLog = Callable[[dict[str, object]], None]
 
@@ -57,33 +65,62 @@ def connect() -> None:
         LOGGER.debug("Prefect does not answer yet: %s", error)
 
 
-def run_attempt(flow_run: FlowRun, send_log: SendLog) -> State | None:
+def run_attempt(
+    flow_run: FlowRun, send_log: SendLog, started: Callable[[], None]
+) -> State[Any] | None:
     """Run one attempt of our flow.
 
     Args:
-        flow_run: the run, pending.
+        flow_run: the run, pending; the message of its state names the worker.
         send_log: takes each log record of the job.
+        started: called once Prefect has let the run start.
 
     Returns:
-        The final state that Prefect accepted; None if Prefect did not let the run start.
+        The state in which the run is now: a final one, or waiting for its next attempt; None if
+        Prefect did not let it start.
     """
     client = prepare()
     set_api_log_sink(send_log)
+    policy = policy_of(flow_run, current_configuration().registry)
+    attempt = flow_run.run_count + 1
+    worker = worker_of(flow_run.state.message if flow_run.state else None) or "unknown"
     try:
-        running = propose_state_sync(client, Running(), flow_run_id=flow_run.id)
+        running = _propose(
+            client, flow_run, Running(message=under_way(worker, attempt, policy.retries + 1))
+        )
     except (Abort, Pause) as refusal:
         LOGGER.info("job %s is not to run: %s", flow_run.id, refusal)
         return None
     if not running.is_running():
         LOGGER.info("job %s is not to run, it is %s", flow_run.id, running.name)
         return None
-    flow_run.state, flow_run.run_count = running, flow_run.run_count + 1
+    started()
+    flow_run.state, flow_run.run_count = running, attempt
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
             final = run_job.fn(flow_run.parameters["request"])
     except BaseException as error:
-        final = Crashed(message=f"The job was interrupted: {type(error).__name__}: {error}")
-    return propose_state_sync(client, final, flow_run_id=flow_run.id)
+        crashed: State[Any] = Crashed(
+            message=f"The job was interrupted: {type(error).__name__}: {error}"
+        )
+        final = after_failure(crashed, policy, attempt)
+    return _propose(client, flow_run, final)
+
+
+def _propose(client: SyncPrefectClient, flow_run: FlowRun, state: State[Any]) -> State[Any]:
+    """Propose a state, however long Prefect is away: nobody else knows what to say."""
+    # By this Prefect recognises a proposal that it has accepted while its answer got lost.
+    state.state_details.transition_id = uuid4()
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return propose_state_sync(client, state, flow_run_id=flow_run.id)
+        except httpx.HTTPError as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error:
+                raise
+            LOGGER.warning("Prefect does not take the state of job %s: %s", flow_run.id, error)
+        time.sleep(pause)
+        pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
 
 
 @contextmanager

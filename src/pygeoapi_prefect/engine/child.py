@@ -3,8 +3,10 @@
 The worker sends one JSON line with the flow run, later perhaps the line `cancel`. The process
 answers with JSON lines, so that what it said is known however it ends:
 
+    {"running": true}    Prefect has let the run start
     {"log": {...}}       a log record, as Prefect's API takes it
-    {"ended": "..."}     the type of the state the run is in now; nothing else will come
+    {"ended": "..."}     the type of the state the run is in now; nothing else will come;
+                         with `"again": seconds` if there is to be another attempt after these
 """
 
 import json
@@ -16,18 +18,18 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from datetime import UTC, datetime
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 
 from pygeoapi_prefect.engine.attempt import connect, run_attempt
-from pygeoapi_prefect.engine.flow import (
-    cancel_switch,
-    tell_subscriber_of_the_end,
-    wants_new_interpreter,
-)
-from pygeoapi_prefect.processes.execution import ExecutionRequest
+from pygeoapi_prefect.engine.flow import cancel_switch, wants_new_interpreter
+from pygeoapi_prefect.engine.process_tree import JOB_PROCESS_VARIABLE
+from pygeoapi_prefect.engine.retries import process_of
+from pygeoapi_prefect.engine.snapshot import current_configuration
+from pygeoapi_prefect.processes.vanilla import remove_resources as clear_up
 
 # Their chatter is about our requests, not about the job.
 _NOT_THE_JOBS_OWN = ("httpx", "httpcore", "prefect", "pygeoapi_prefect.engine", "asyncio")
@@ -57,9 +59,11 @@ def wait_and_run(worker: socket.socket) -> None:
     line = reader.readline()
     if not line:
         return  # not needed any more
+    if line.startswith(b'{"remove_resources"'):
+        _remove_resources(**json.loads(line))
+        return
     flow_run = FlowRun.model_validate_json(line)
-    process_id = ExecutionRequest.model_validate(flow_run.parameters["request"]).process_id
-    if wants_new_interpreter(process_id):
+    if wants_new_interpreter(process_of(flow_run)):
         _start_again(worker, line)
     _run(worker, reader, flow_run)
 
@@ -67,16 +71,21 @@ def wait_and_run(worker: socket.socket) -> None:
 def _run(worker: socket.socket, reader: BinaryIO, flow_run: FlowRun) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run.id)
+    os.environ[JOB_PROCESS_VARIABLE] = str(os.getpid())
     _reseed()
     _listen(reader)
     voice = _Voice(worker, str(flow_run.id))
     logging.getLogger().addHandler(_JobLogHandler(voice))
-    state = run_attempt(flow_run, voice.log)
-    voice.ended(state.type.value if state else "NOT_STARTED")
-    if state is not None and state.is_final():
-        request = ExecutionRequest.model_validate(flow_run.parameters["request"])
-        # Only now: whoever is told asks for the job at once, and must find it ended.
-        tell_subscriber_of_the_end(request, str(flow_run.id), state.is_completed())
+    state = run_attempt(flow_run, voice.log, voice.running)
+    voice.ended(state)
+
+
+def _remove_resources(remove_resources: str, jobs: list[str]) -> None:  # as in the message
+    registry = current_configuration().registry
+    if remove_resources in registry:
+        processor = registry.processor(remove_resources).plugin
+        for job_id in jobs:
+            clear_up(processor, job_id)
 
 
 def _start_again(worker: socket.socket, line: bytes) -> NoReturn:
@@ -104,9 +113,16 @@ class _Voice:
         record.pop("__payload_size__", None)
         self._say({"log": {**record, "flow_run_id": self._flow_run_id}})
 
-    def ended(self, state_type: str) -> None:
-        """Say that the run has reached its state."""
-        self._say({"ended": state_type})
+    def running(self) -> None:
+        """Say that the run has started."""
+        self._say({"running": True})
+
+    def ended(self, state: State[Any] | None) -> None:
+        """Say that the run has reached its state; None = it was not allowed to start."""
+        message: dict[str, object] = {"ended": state.type.value if state else "NOT_STARTED"}
+        if state and (when := state.state_details.scheduled_time):
+            message["again"] = when.timestamp() - time.time()
+        self._say(message)
 
     def _say(self, message: dict[str, object]) -> None:
         with self._lock:

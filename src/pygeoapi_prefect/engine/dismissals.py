@@ -1,9 +1,9 @@
 """Stopping the jobs of a worker that were dismissed: ask, then tell, then make them."""
 
 import asyncio
+import contextlib
 import logging
-import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
 import anyio
@@ -16,16 +16,18 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import Cancelled
+from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.job_processes import JobProcess
+from pygeoapi_prefect.engine.retries import process_of
+from pygeoapi_prefect.engine.settlement import dismiss, persistently
+from pygeoapi_prefect.engine.snapshot import current_configuration
 
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-# How long a job may take to stop by itself, and to clean up once it is told to end.
+# How long a job may take to stop by itself before it is made to.
 _CANCEL_GRACE_SECONDS = 5.0
-_TERMINATE_GRACE_SECONDS = 1.5
 # Prefect answers 422 to a larger limit.
 _LARGEST_PAGE = 200
 
@@ -35,11 +37,17 @@ class Dismissals:
 
     Args:
         running: the jobs of the worker, with their processes once they have one; it changes.
+        remove_resources: lets a processor clear away what it keeps for jobs.
     """
 
-    def __init__(self, running: Mapping[UUID, JobProcess | None]) -> None:
+    def __init__(
+        self,
+        running: Mapping[UUID, JobProcess | None],
+        remove_resources: Callable[[str, list[str]], Awaitable[None]],
+    ) -> None:
         """Start with none."""
         self._running = running
+        self._remove_resources = remove_resources
         self._under_way: set[UUID] = set()
         self._called = asyncio.Event()
 
@@ -87,21 +95,20 @@ class Dismissals:
         try:
             if process := self._running.get(flow_run_id):
                 process.ask_to_stop()
-                await self._until_ended(flow_run_id, _CANCEL_GRACE_SECONDS)
-                for number in (signal.SIGTERM, signal.SIGKILL):
-                    process.send_signal(number)
-                    await self._until_ended(flow_run_id, _TERMINATE_GRACE_SECONDS)
-            flow_run = await client.read_flow_run(flow_run_id)
-            if flow_run.state is None or not flow_run.state.is_cancelled():
-                await client.set_flow_run_state(
-                    flow_run_id, Cancelled(message="The job was dismissed."), force=True
-                )
+                with anyio.move_on_after(_CANCEL_GRACE_SECONDS):
+                    await process.wait()
+                await process.stop()
+            await persistently(
+                lambda: self._report(client, flow_run_id), f"the dismissal of job {flow_run_id}"
+            )
         except Exception:
             LOGGER.exception("job %s could not be dismissed in good order", flow_run_id)
         finally:
             self._under_way.discard(flow_run_id)
 
-    async def _until_ended(self, flow_run_id: UUID, seconds: float) -> None:
-        with anyio.move_on_after(seconds):
-            while flow_run_id in self._running:
-                await anyio.sleep(0.05)
+    async def _report(self, client: PrefectClient, flow_run_id: UUID) -> None:
+        with contextlib.suppress(ObjectNotFound):  # somebody removed it
+            flow_run = await client.read_flow_run(flow_run_id)
+            await dismiss(client, flow_run, current_configuration())
+            if process_id := process_of(flow_run):
+                await self._remove_resources(process_id, [str(flow_run_id)])

@@ -4,10 +4,7 @@ Imported by workers only: a web process submits by deployment and needs neither 
 Prefect's engine.
 """
 
-import os
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -20,15 +17,23 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.types import KeyValueLabels
 
 from pygeoapi_prefect.context import job
-from pygeoapi_prefect.engine.callbacks import send_callback
 from pygeoapi_prefect.engine.channel import FlowRunChannel
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, FLOW_NAME
-from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, Configuration, read_snapshot
-from pygeoapi_prefect.errors import ProcessorFailed, PygeoapiPrefectError
+from pygeoapi_prefect.engine.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.snapshot import current_configuration
+from pygeoapi_prefect.errors import (
+    ConfigurationError,
+    ProcessorFailed,
+    ProcessorUnusable,
+    PygeoapiPrefectError,
+    RequestError,
+)
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.storage import ResultStorage
+
+# What is wrong will be wrong again.
+_FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
 
 
 class CancelSwitch:
@@ -55,8 +60,8 @@ def run_job(request: dict[str, Any]) -> State:
         request: an `ExecutionRequest`, as JSON.
 
     Returns:
-        The final state of the flow run, with a message a client may read. Results never travel
-        through Prefect.
+        The state of the flow run, with a message a client may read: final, or waiting for the
+        next attempt. Results never travel through Prefect.
     """
     context = FlowRunContext.get()
     if (
@@ -66,12 +71,11 @@ def run_job(request: dict[str, Any]) -> State:
     ):
         raise RuntimeError("run_job runs as a flow run of a deployment")
     client = context.client
-    job_id = str(context.flow_run.id)
+    job_id, attempt = str(context.flow_run.id), context.flow_run.run_count
+    policy = policy_of(context.flow_run, current_configuration().registry)
     logger = get_run_logger()
     try:
-        outputs = _execute(
-            ExecutionRequest.model_validate(request), job_id, context.flow_run.run_count, client
-        )
+        outputs = _execute(ExecutionRequest.model_validate(request), job_id, attempt, client)
     except TerminationSignal:
         if not cancel_switch.is_on():
             raise
@@ -80,13 +84,16 @@ def run_job(request: dict[str, Any]) -> State:
         if cancel_switch.is_on():
             return Cancelled(message="The job was dismissed.")
         logger.error("The processor failed.", exc_info=error.__cause__ or error)
-        if error.error_type:
+        failure: State[Any] = Failed(message=str(error))
+        settled = failure if error.is_final else after_failure(failure, policy, attempt)
+        if error.error_type and settled is failure:
             labels: KeyValueLabels = {ERROR_TYPE_LABEL: error.error_type}
             client.update_flow_run_labels(context.flow_run.id, labels)
-        return Failed(message=str(error))
+        return settled
     except (PygeoapiPrefectError, OSError) as error:
         logger.exception("The job failed.")
-        return Failed(message=str(error))
+        failure = Failed(message=str(error))
+        return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if cancel_switch.is_on():
         return Cancelled(message="The job was dismissed.")
     return Completed(message=f"Job complete: {outputs}")
@@ -96,8 +103,7 @@ def _execute(
     request: ExecutionRequest, job_id: str, attempt: int, client: SyncPrefectClient
 ) -> str:
     """Run the processor, store the outputs and name them."""
-    configuration = read_configuration()
-    tell_subscriber(request, "in_progress", {})
+    configuration = current_configuration()
     storage = ResultStorage(configuration.settings.results_url)
     processor = configuration.registry.processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
@@ -107,7 +113,7 @@ def _execute(
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)
     channel = FlowRunChannel(
-        job_id, attempt, _sender(client), collector, lambda: cancel_switch.is_on()
+        job_id, attempt, _sender(client), collector, storage, lambda: cancel_switch.is_on()
     )
     try:
         with job.running(channel):
@@ -123,49 +129,12 @@ def _execute(
     return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
 
 
-def read_configuration() -> Configuration:
-    """Return what this worker was told to run; read anew whenever the file has changed."""
-    path = Path(os.environ[ENVIRONMENT_VARIABLE])
-    status = path.stat()
-    return _read_once(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=1)
-def _read_once(path: Path, modified: int, size: int) -> Configuration:
-    return read_snapshot(path)
-
-
-def wants_new_interpreter(process_id: str) -> bool:
+def wants_new_interpreter(process_id: str | None) -> bool:
     """Say whether a process is configured not to run in a forked process."""
-    registry = read_configuration().registry
-    return process_id in registry and registry.settings(process_id).prefect.isolation == "spawn"
-
-
-def tell_subscriber(request: ExecutionRequest, event: str, body: Any) -> None:
-    """Tell the subscriber of a job, if it has one that wants to hear of an event.
-
-    Args:
-        request: whose subscriber.
-        event: in_progress, success or failed.
-        body: what to send.
-    """
-    url = request.subscriber and getattr(request.subscriber, f"{event}_uri")
-    if url:
-        allow_internal = read_configuration().registry.allows_internal_requests(request.process_id)
-        send_callback(url, body, allow_internal=allow_internal)
-
-
-def tell_subscriber_of_the_end(request: ExecutionRequest, job_id: str, succeeded: bool) -> None:
-    """Tell the subscriber of a job how it ended; with the results document if it succeeded."""
-    if request.subscriber is None:
-        return
-    if not succeeded:
-        tell_subscriber(request, "failed", {})
-        return
-    storage = ResultStorage(read_configuration().settings.results_url)
-    if manifest := storage.read_manifest(job_id):
-        document = deliver(storage, manifest.model_copy(update={"as_document": True}))
-        tell_subscriber(request, "success", document.body)
+    registry = current_configuration().registry
+    if process_id is None or process_id not in registry:
+        return False
+    return registry.settings(process_id).prefect.isolation == "spawn"
 
 
 def _sender(client: SyncPrefectClient) -> Callable[[str, str, dict[str, Any]], Any]:

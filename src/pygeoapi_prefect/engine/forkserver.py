@@ -1,8 +1,13 @@
 """The forkserver: a warm process that has imported everything and forks a process for each job.
 
 A process of its own, because the worker has threads and connections, which do not survive a fork.
-The worker talks to it over a socket: one byte with a file descriptor asks for a fork whose other
-end of the descriptor the worker keeps; the answers are JSON lines,
+The worker asks over a socket, in messages of one letter and a process id:
+
+    f    fork; comes with a file descriptor whose other end the worker keeps
+    w    this job may be run again by others: kill it when the worker is not heard of any more
+    a    the worker is alive, and Prefect hears it
+
+The answers are JSON lines:
 
     {"warm": true, "files": {...}}   everything is imported, from these files of the user's
     {"forked": pid}                  in the order of the requests
@@ -19,8 +24,17 @@ import select
 import signal
 import socket
 import sys
+import time
 
 from pygeoapi_prefect.engine import preload
+from pygeoapi_prefect.engine.job_processes import REQUEST
+from pygeoapi_prefect.engine.neighbours import LETS_GO_SECONDS
+from pygeoapi_prefect.engine.process_tree import (
+    adopt_orphans,
+    kill_orphans_of_ended_jobs,
+    kill_tree,
+    signal_group,
+)
 
 
 def serve(control: socket.socket) -> None:
@@ -36,52 +50,89 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     # A Ctrl-C in the terminal reaches everybody; the worker decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    adopt_orphans()
     preload.preload()
     _say(control, warm=True, files=preload.files_of_users())
-    children: set[int] = set()
+    jobs = _Jobs()
     try:
-        while _wait_for(control, woken, children):
+        while _wait_for(control, woken, jobs):
             try:
-                _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+                message, descriptors, _, _ = socket.recv_fds(control, REQUEST.size, 1)
             except ConnectionError:
                 return
-            if not descriptors:
+            if len(message) < REQUEST.size:
                 return
-            pid = os.fork()
-            if pid == 0:
-                os.close(wake)
-                os.close(woken)
-                _be_a_child(control, descriptors[0])
-            os.close(descriptors[0])
-            children.add(pid)
-            _say(control, forked=pid)
+            letter, pid = REQUEST.unpack(message)
+            if letter == b"a":
+                jobs.heard = time.monotonic()
+            elif letter == b"w":
+                jobs.watched.add(pid)
+            else:
+                pid = os.fork()
+                if pid == 0:
+                    os.close(wake)
+                    os.close(woken)
+                    _be_a_child(control, descriptors[0])
+                os.close(descriptors[0])
+                jobs.pids.add(pid)
+                _say(control, forked=pid)
     finally:
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+        for pid in jobs.pids:
+            kill_tree(pid)
 
 
-def _wait_for(control: socket.socket, woken: int, children: set[int]) -> bool:
-    """Report children that end until there is a request; False if there will be none."""
+class _Jobs:
+    """The processes of jobs.
+
+    Attributes:
+        pids: all of them.
+        watched: those to be killed when the worker is not heard of any more.
+        heard: when it was heard of last.
+    """
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+        self.watched: set[int] = set()
+        self.heard = time.monotonic()
+
+    def kill_unwatched(self) -> None:
+        """Kill those that others may run again by now."""
+        if time.monotonic() - self.heard > LETS_GO_SECONDS:
+            for pid in self.watched & self.pids:
+                kill_tree(pid)
+            self.watched.clear()
+
+
+def _wait_for(control: socket.socket, woken: int, jobs: _Jobs) -> bool:
+    """Report jobs that end until there is a request; False if there will be none."""
     while True:
-        readable, _, _ = select.select([control.fileno(), woken], [], [])
+        patience = 1.0 if jobs.watched else None
+        readable, _, _ = select.select([control.fileno(), woken], [], [], patience)
         if woken in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 512)
-            _report_ended(control, children)
+            _report_ended(control, jobs)
         if control.fileno() in readable:
             return True
+        jobs.kill_unwatched()
 
 
-def _report_ended(control: socket.socket, children: set[int]) -> None:
-    for pid in list(children):
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            children.discard(pid)
-            # What the job left behind in its process group goes with it.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-            _say(control, ended=pid, code=os.waitstatus_to_exitcode(status))
+def _report_ended(control: socket.socket, jobs: _Jobs) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid not in jobs.pids:
+            continue  # it was adopted
+        jobs.pids.discard(pid)
+        jobs.watched.discard(pid)
+        # What the job left behind goes with it.
+        signal_group(pid, signal.SIGKILL)
+        kill_orphans_of_ended_jobs(jobs.pids)
+        _say(control, ended=pid, code=os.waitstatus_to_exitcode(status))
 
 
 def _be_a_child(control: socket.socket, descriptor: int) -> None:

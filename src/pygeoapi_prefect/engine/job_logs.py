@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import anyio
+import httpx
 from prefect.client.orchestration import PrefectClient
 
 LOGGER = logging.getLogger(__name__)
@@ -12,6 +13,9 @@ LOGGER = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 4.0
 _SECONDS_BETWEEN_BATCHES = 0.3
 _RECORDS_AT_ONCE = 200
+# While Prefect is away; the oldest go first.
+_RECORDS_KEPT = 20_000
+_PAUSE_AFTER_FAILURE_SECONDS = 1.0
 
 
 class JobLogs:
@@ -41,5 +45,10 @@ class JobLogs:
             self._records = self._records[_RECORDS_AT_ONCE:]
             try:
                 await client.create_logs(batch)
+            except httpx.HTTPError as error:
+                LOGGER.warning("%s log records have to wait: %s", len(batch), error)
+                self._records = (batch + self._records)[-_RECORDS_KEPT:]
+                await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
+                return
             except Exception as error:
                 LOGGER.warning("%s log records could not be sent: %s", len(batch), error)

@@ -4,21 +4,28 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
+
 from pygeoapi_prefect.engine.file_times import times_of
+from pygeoapi_prefect.engine.process_tree import kill_tree, signal_group
 
 LOGGER = logging.getLogger(__name__)
 
+# What the forkserver is asked: a letter and a process id; small enough to arrive in one piece.
+REQUEST = struct.Struct("!cq")
 _LONGEST_LINE = 16 << 20
 _WARM_UP_SECONDS = 120
+# How long a job may take to clean up once it is told to end.
+_TERMINATE_GRACE_SECONDS = 1.5
 
 
 class JobProcess:
@@ -50,11 +57,24 @@ class JobProcess:
         """Turn its cancel switch on."""
         self._writer.write(b"cancel\n")
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to it and everything it started."""
+    async def wait(self) -> int:
+        """Wait for its end and return its exit code; negative = killed by that signal."""
+        # Whoever waits may be cancelled, the end may not.
+        return await asyncio.shield(self.ended)
+
+    async def stop(self) -> None:
+        """Tell it and what it started to end, and kill what is still there soon after."""
         if not self.ended.done():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+            signal_group(self.pid, signal.SIGTERM)
+            with anyio.move_on_after(_TERMINATE_GRACE_SECONDS):
+                await self.wait()
+        self.kill()
+        await self.wait()
+
+    def kill(self) -> None:
+        """Kill it with everything it started."""
+        if not self.ended.done():
+            kill_tree(self.pid)
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Go through what it says until it says no more."""
@@ -78,11 +98,13 @@ class JobProcesses:
 
     Args:
         spare: how many processes wait for a job.
+        inherited: a file descriptor that all of them hold.
     """
 
-    def __init__(self, spare: int) -> None:
+    def __init__(self, spare: int, inherited: int) -> None:
         """Start nothing yet."""
         self._spare = spare
+        self._inherited = inherited
         self._waiting: deque[JobProcess] = deque()
         self._asked: deque[JobProcess] = deque()
         self._by_pid: dict[int, JobProcess] = {}
@@ -112,7 +134,7 @@ class JobProcesses:
         control, theirs = socket.socketpair()
         self._server = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "pygeoapi_prefect.engine.forkserver", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), self._inherited],
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
@@ -158,6 +180,14 @@ class JobProcesses:
         await process.forked
         return process
 
+    def watch(self, process: JobProcess) -> None:
+        """Have a job killed when this worker is not heard of any more; see `say_alive`."""
+        self._request(b"w", process.pid)
+
+    def say_alive(self) -> None:
+        """Say that this worker is alive, and that Prefect hears it."""
+        self._request(b"a")
+
     def close(self) -> None:
         """Let the waiting processes go; the forkserver leaves when its last job has ended."""
         self._closing = True
@@ -180,6 +210,11 @@ class JobProcesses:
                 self._server.kill()
                 self._server.wait()
 
+    def _request(self, letter: bytes, pid: int = 0) -> None:
+        if self._control is not None and self.is_alive:
+            with contextlib.suppress(OSError):  # it just left
+                self._control.send(REQUEST.pack(letter, pid))
+
     async def _fork(self) -> JobProcess:
         if self._control is None or not self.is_alive:
             raise RuntimeError("the forkserver is gone")
@@ -188,7 +223,7 @@ class JobProcesses:
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
         process = JobProcess(reader, writer)
         self._asked.append(process)
-        socket.send_fds(self._control, [b"f"], [theirs.fileno()])
+        socket.send_fds(self._control, [REQUEST.pack(b"f", 0)], [theirs.fileno()])
         theirs.close()
         return process
 

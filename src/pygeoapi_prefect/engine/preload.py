@@ -17,15 +17,14 @@ import prefect.task_runners  # noqa: F401
 
 from pygeoapi_prefect.engine import attempt, child
 from pygeoapi_prefect.engine.file_times import times_of
-from pygeoapi_prefect.engine.flow import read_configuration
-from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE
+from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, current_configuration
 
 LOGGER = logging.getLogger(__name__)
 
 
 def preload() -> None:
     """Import the modules of the configured processors and make what every job needs."""
-    configuration = read_configuration()
+    configuration = current_configuration()
     for name in configuration.registry.modules():
         try:
             importlib.import_module(name)

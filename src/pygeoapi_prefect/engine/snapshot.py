@@ -7,6 +7,7 @@ it is never behind.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,23 @@ def read_snapshot(path: Path) -> Configuration:
         settings=read_manager_settings(content["server"]["manager"]),
         registry=Registry(content["resources"]),
     )
+
+
+def current_configuration() -> Configuration:
+    """Return what this worker was told to run; read anew whenever the file has changed.
+
+    Raises:
+        ConfigurationError: it holds something wrong.
+        OSError: the file cannot be read.
+    """
+    path = Path(os.environ[ENVIRONMENT_VARIABLE])
+    status = path.stat()
+    return _read_once(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, modified: int, size: int) -> Configuration:
+    return read_snapshot(path)
 
 
 # The C versions are ten times faster, where PyYAML was built with them. Both are the safe ones.

@@ -237,6 +237,10 @@ def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, st
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        # Logs of removed runs go with the next day; Prefect keeps them for ever otherwise.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
+        # Who waits for Prefect does so in our own way: a restart must not cost a job half a minute.
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
         # Only a safety net: the doorbell rings for whatever comes from a web process.
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         # Questions that every process would ask our own server before its first request.

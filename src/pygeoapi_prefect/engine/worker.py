@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import signal
-from datetime import UTC, datetime, timedelta
+import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,19 +20,13 @@ from uuid import UUID
 import anyio
 import anyio.abc
 import httpx
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    WorkPoolFilter,
-    WorkPoolFilterName,
-)
-from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelled, Crashed
+from prefect.states import Crashed, Failed, Pending
+from prefect.utilities.engine import propose_state
 from prefect.workers.base import (
     BaseJobConfiguration,
     BaseVariables,
@@ -40,25 +34,30 @@ from prefect.workers.base import (
     BaseWorkerResult,
 )
 
+from pygeoapi_prefect.engine.backlog import Backlog
+from pygeoapi_prefect.engine.claims import taken
+from pygeoapi_prefect.engine.courier import Courier
 from pygeoapi_prefect.engine.dismissals import Dismissals
 from pygeoapi_prefect.engine.doorbell import LONGEST_LINE, listening_socket
+from pygeoapi_prefect.engine.exit_reasons import out_of_memory_kills, reason_of
 from pygeoapi_prefect.engine.job_logs import LAST_WORDS_SECONDS, JobLogs
-from pygeoapi_prefect.engine.job_processes import JobProcess, JobProcesses
+from pygeoapi_prefect.engine.job_processes import JobProcess
 from pygeoapi_prefect.engine.lifeline import follow_parent
 from pygeoapi_prefect.engine.names import WORKER_TYPE
+from pygeoapi_prefect.engine.neighbours import HEARTBEAT_SECONDS, Neighbours, new_name
+from pygeoapi_prefect.engine.reaper import Reaper
+from pygeoapi_prefect.engine.retention import Retention
+from pygeoapi_prefect.engine.retries import policy_of
+from pygeoapi_prefect.engine.settlement import persistently, settle, to_the_queue
+from pygeoapi_prefect.engine.snapshot import current_configuration
 from pygeoapi_prefect.engine.visitors import Visitors
+from pygeoapi_prefect.engine.warm_processes import WarmProcesses
+from pygeoapi_prefect.settings import ExecutionPolicy
 
 LOGGER = logging.getLogger(__name__)
 
-_LOOK_AT_FILES_SECONDS = 1.0
-_PAUSE_AFTER_FAILURE_SECONDS = 10.0
-_LONGEST_WITHOUT_FORKSERVER_SECONDS = 90.0
-# Longer than any answer takes; shorter than anybody takes to ask for another attempt.
-_OLD_NEWS = timedelta(seconds=60)
 # An answer with so many runs may not hold all there are.
 _MANY_RUNS = 50
-# Prefect answers 422 to a larger limit.
-_LARGEST_PAGE = 200
 
 
 class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
@@ -92,25 +91,38 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         exclusive: bool = False,
     ) -> None:
         """Prepare; nothing is started yet."""
-        # Runs of the near future are not taken early: they may wait for a retry.
-        super().__init__(work_pool_name, limit=limit, prefetch_seconds=0)
+        super().__init__(
+            work_pool_name,
+            name=new_name(),
+            limit=limit,
+            # Runs of the near future are not taken early: they may wait for a retry.
+            prefetch_seconds=0,
+            heartbeat_interval_seconds=HEARTBEAT_SECONDS,
+        )
         self._slots = limit
-        self._spare = min(limit, 2)
         self._ready_file = ready_file
         self._doorbell = doorbell
         self._events = events
         self._exclusive = exclusive
-        self._processes = JobProcesses(self._spare)
-        self._retired: list[JobProcesses] = []
-        self._backlog: dict[UUID, FlowRun] = {}
-        self._offered: dict[UUID, FlowRun] = {}
-        self._ended: dict[UUID, datetime] = {}
+        self._backlog = Backlog(_policy)
         self._may_be_more = False
+        self._look = asyncio.Event()
         self._running: dict[UUID, JobProcess | None] = {}
-        self._dismissals = Dismissals(self._running)
+        self._neighbours = Neighbours(self.name, work_pool_name, exclusive=exclusive)
+        self._processes = WarmProcesses(min(limit, 2), self.name, self._neighbours)
+        self._reaper = Reaper(
+            self.name,
+            work_pool_name,
+            self._running,
+            self._neighbours,
+            exclusive=exclusive,
+            found=self._look.set,
+        )
+        self._dismissals = Dismissals(self._running, self._processes.remove_resources)
+        self._courier = Courier(self._neighbours)
+        self._retention = Retention(self._neighbours, self._processes.remove_resources)
         self._logs = JobLogs()
         self._visitors = Visitors(self._is_known)
-        self._look = asyncio.Event()
 
     # --- life ------------------------------------------------------------------------------
 
@@ -121,11 +133,15 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         await _server_is_up()
         await super().setup()
         if self._exclusive:
-            await self._crash_leftovers()
-        self._start(self._poll_when_something_is_new)
-        self._start(self._keep_warm)
+            await self._reaper.look(self.client)
+        self._start(self._look_when_something_is_new)
+        self._start(self._processes.keep_warm)
         self._start(self._dismissals.watch, self.client)
         self._start(self._logs.send, self.client)
+        self._start(self._reaper.watch, self.client)
+        self._start(self._courier.watch, self.client)
+        self._start(self._retention.watch)
+        self._start(self._processes.say_alive)
         if self._doorbell:
             self._start(self._answer_doorbell)
         if self._events:
@@ -137,9 +153,11 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         """Stop: jobs that still run are killed and reported as crashed."""
         if self._runs_task_group is not None:
             self._runs_task_group.cancel_scope.cancel()
+        with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+            with contextlib.suppress(httpx.HTTPError):
+                await self._neighbours.forget(self.client, self.name)
         await super().teardown(*exc_info)
-        for processes in (self._processes, *self._retired):
-            processes.kill()
+        self._processes.kill()
 
     def _start(self, task: Any, *arguments: Any) -> None:
         assert self._runs_task_group is not None  # noqa: S101
@@ -163,75 +181,50 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         """Not used: the base class would make a dozen requests around it."""
         raise NotImplementedError
 
-    async def _keep_warm(self) -> None:
-        """Start another forkserver when the one there is gone or outdated.
-
-        Jobs that run stay with the old one, which leaves when the last of them has ended.
-        """
-        while True:
-            await anyio.sleep(_LOOK_AT_FILES_SECONDS)
-            if self._processes.is_alive and not self._processes.is_outdated:
-                continue
-            fresh = JobProcesses(self._spare)
-            try:
-                await fresh.start()
-            except (RuntimeError, OSError) as error:
-                LOGGER.error("no new forkserver: %s", error)
-                fresh.kill()
-                await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
-                continue
-            LOGGER.warning("configuration or code changed, or the forkserver was gone: warm again")
-            self._processes.close()
-            self._retired = [old for old in (*self._retired, self._processes) if old.is_alive]
-            self._processes = fresh
+    async def sync_with_backend(self) -> None:
+        """Send a heartbeat; called by the base class, which would give up after some failures."""
+        try:
+            await super().sync_with_backend()
+        except httpx.HTTPError as error:
+            LOGGER.warning("no heartbeat: %s: %s", type(error).__name__, error)
 
     # --- which runs there are --------------------------------------------------------------
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Look for new runs; called by the base class every PREFECT_WORKER_QUERY_SECONDS."""
-        self._offered.clear()
-        entries = await self._get_scheduled_flow_runs()
-        # The server's order counts: priority first, then who came first.
-        waiting = [entry.flow_run for entry in entries if self._is_to_run(entry.flow_run)]
-        # What was offered while the server answered need not be in its answer.
-        self._backlog = {flow_run.id: flow_run for flow_run in waiting} | {
-            run_id: run for run_id, run in self._offered.items() if self._is_to_run(run)
-        }
+        self._backlog.begin_look()
+        try:
+            entries = await self._get_scheduled_flow_runs()
+        except httpx.HTTPError as error:
+            LOGGER.warning("cannot look for new jobs: %s: %s", type(error).__name__, error)
+            return []
+        waiting = [entry.flow_run for entry in entries]
+        self._backlog.end_look(waiting)
         self._may_be_more = len(entries) >= _MANY_RUNS
-        self._run_what_fits()
+        self._run_what_fits(just_looked=True)
         return waiting
 
-    async def _poll_when_something_is_new(self) -> None:
+    def _look_in(self, seconds: float) -> None:
+        """Look when a run is due; the slow poll might be two seconds late."""
+        asyncio.get_running_loop().call_later(max(0.0, seconds) + 0.05, self._look.set)
+
+    async def _look_when_something_is_new(self) -> None:
         while True:
             await self._look.wait()
             self._look.clear()
-            try:
-                await self.get_and_submit_flow_runs()
-            except Exception as error:
-                LOGGER.warning("cannot look for new jobs: %s", error)
-                await anyio.sleep(1)
+            await self.get_and_submit_flow_runs()
             # A burst of news is one look.
             await anyio.sleep(0.1)
 
-    def _run_what_fits(self) -> None:
-        while self._backlog and len(self._running) < self._slots:
-            flow_run = self._backlog.pop(next(iter(self._backlog)))
+    def _run_what_fits(self, *, just_looked: bool = False) -> None:
+        while len(self._running) < self._slots and (flow_run := self._backlog.first()):
+            if self._backlog.is_limited(flow_run) and not just_looked:
+                self._look.set()
+                return
+            self._backlog.take(flow_run)
             if flow_run.id not in self._running:
                 self._running[flow_run.id] = None
                 self._start(self._run_job, flow_run)
-
-    def _is_to_run(self, flow_run: FlowRun) -> bool:
-        """Say whether a run is news; what is heard of it may be older than its end here."""
-        ended = self._ended.get(flow_run.id)
-        is_old = ended and flow_run.state and flow_run.state.timestamp <= ended
-        return flow_run.id not in self._running and not is_old
-
-    def _remember_end(self, flow_run: FlowRun) -> None:
-        now = datetime.now(UTC)
-        self._ended = {
-            run_id: ended for run_id, ended in self._ended.items() if now - ended < _OLD_NEWS
-        }
-        self._ended[flow_run.id] = now
 
     def _is_known(self, run_id: str) -> bool:
         """Say whether this worker runs a job or is going to."""
@@ -253,10 +246,8 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         with contextlib.suppress(ConnectionError, ValueError):
             message = await self._visitors.receive(reader, writer)
             if "run" in message:
-                flow_run = FlowRun.model_validate(message["run"])
-                if self._is_to_run(flow_run):
-                    self._backlog[flow_run.id] = self._offered[flow_run.id] = flow_run
-                    self._run_what_fits()
+                self._backlog.offer(FlowRun.model_validate(message["run"]))
+                self._run_what_fits()
             elif "look" in message:
                 self._look.set()
                 self._dismissals.look_now()
@@ -277,92 +268,103 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
 
     async def _run_job(self, flow_run: FlowRun) -> None:
         """Take a scheduled run through its life."""
+        policy = _policy(flow_run)
         try:
-            if not await self._propose_pending_state(flow_run):
+            if not await self._claim(flow_run):
                 return
-            process = await self._take_process()
+            watched = policy.retries > 0 and not self._exclusive
+            process = await self._processes.take(watched=watched)
             self._running[flow_run.id] = process
-            code = await self._follow(flow_run, process)
-            self._remember_end(flow_run)
-            if code is not None and flow_run.id not in self._dismissals:
-                await self._propose_crashed_state(flow_run, _how_it_ended(code))
+            failure = await self._follow(flow_run, process, policy.timeout)
+            if failure is not None and flow_run.id not in self._dismissals:
+                await self._settle(flow_run, failure)
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
                 await self._stop_for_good(flow_run)
             raise
         except Exception as error:
             LOGGER.exception("job %s could not be run", flow_run.id)
-            await self._propose_crashed_state(flow_run, f"The job could not be run: {error}")
+            await self._settle(flow_run, Crashed(message=f"The job could not be run: {error}"))
         finally:
             self._running.pop(flow_run.id, None)
             self._visitors.tell(str(flow_run.id))
+            self._courier.look_now(flow_run)
             self._run_what_fits()
-            if not self._backlog and self._may_be_more:
+            if policy.concurrency_limit or (not self._backlog and self._may_be_more):
                 self._look.set()
-            await self._replenish()
-
-    async def _take_process(self) -> JobProcess:
-        """Return a process for a job, if need be from a forkserver that is still to come."""
-        with anyio.fail_after(_LONGEST_WITHOUT_FORKSERVER_SECONDS):
-            while True:
-                try:
-                    return await self._processes.take()
-                except (RuntimeError, OSError):
-                    await anyio.sleep(0.1)
-
-    async def _replenish(self) -> None:
-        with contextlib.suppress(RuntimeError, OSError):  # a new forkserver is on its way
             await self._processes.replenish()
 
-    async def _follow(self, flow_run: FlowRun, process: JobProcess) -> int | None:
-        """Follow a job to its end; return its exit code if it did not say how it ended."""
+    async def _claim(self, flow_run: FlowRun) -> bool:
+        """Make a run ours; return whether it is."""
+        pending: State[Any] = Pending(message=taken(self.name))
+        try:
+            flow_run.state = await propose_state(self.client, pending, flow_run_id=flow_run.id)
+        except (Abort, Pause, ObjectNotFound) as refusal:
+            LOGGER.info("job %s is not to be taken: %s", flow_run.id, refusal)
+            return False
+        except httpx.HTTPError as error:
+            LOGGER.warning("job %s cannot be taken: %s", flow_run.id, error)
+            self._backlog.give_back(flow_run)
+            return False
+        return flow_run.state.is_pending()
+
+    async def _settle(
+        self, flow_run: FlowRun, failure: State[Any], never_started: State[Any] | None = None
+    ) -> None:
+        settled = await persistently(
+            lambda: settle(
+                self.client,
+                flow_run.id,
+                failure,
+                current_configuration(),
+                never_started=never_started,
+            ),
+            f"the end of job {flow_run.id}",
+        )
+        if settled and (when := settled.state_details.scheduled_time):
+            self._look_in(when.timestamp() - time.time())
+
+    async def _follow(
+        self, flow_run: FlowRun, process: JobProcess, timeout: float | None
+    ) -> State[Any] | None:
+        """Follow a job to its end; return how it failed if it did not say so itself."""
+        kills = out_of_memory_kills()
         process.give(flow_run.model_dump_json())
-        has_said_how = False
-        async for message in process.messages():
-            if "log" in message:
-                self._logs.add(message["log"])
-            elif "ended" in message:
-                has_said_how = True
-                self._visitors.tell(str(flow_run.id))
-        code = await process.ended
-        return None if has_said_how else code
+        has_said_how, code = False, 0
+        with anyio.move_on_after(timeout) as limit:
+            async for message in process.messages():
+                if "log" in message:
+                    self._logs.add(message["log"])
+                elif "running" in message:
+                    self._courier.look_now(flow_run)
+                elif "ended" in message:
+                    has_said_how = True
+                    if "again" in message:
+                        self._look_in(message["again"])
+                    self._visitors.tell(str(flow_run.id))
+            code = await process.wait()
+        if limit.cancelled_caught:
+            await process.stop()
+        if has_said_how:
+            return None
+        if limit.cancelled_caught:
+            text = f"The job took longer than the {timeout:g} s that it may."
+            return Failed(name="TimedOut", message=text)
+        return Crashed(message=reason_of(code, out_of_memory=out_of_memory_kills() > kills))
 
     async def _stop_for_good(self, flow_run: FlowRun) -> None:
         """Kill a job because the worker stops."""
         if process := self._running.get(flow_run.id):
-            process.send_signal(signal.SIGKILL)
-        await self._propose_crashed_state(
-            flow_run, "The worker was stopped while the job was running."
+            process.kill()
+        await self._settle(
+            flow_run,
+            Crashed(message="The worker was stopped while the job was running."),
+            to_the_queue("The worker was stopped before the job started."),
         )
 
-    # --- what an earlier worker left -----------------------------------------------------------
 
-    async def _crash_leftovers(self) -> None:
-        """Report runs as crashed whose worker is gone; nobody else could run them."""
-        leftovers = await self.client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(
-                    type=FlowRunFilterStateType(
-                        any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-                    )
-                ),
-            ),
-            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[self._work_pool_name])),
-            sort=FlowRunSort.ID_DESC,
-            limit=_LARGEST_PAGE,
-        )
-        for flow_run in leftovers:
-            if flow_run.state and flow_run.state.is_cancelling():
-                await self.client.set_flow_run_state(
-                    flow_run.id, Cancelled(message="The job was dismissed."), force=True
-                )
-                continue
-            await self.client.set_flow_run_state(
-                flow_run.id,
-                Crashed(message="The service stopped while the job was running."),
-                force=True,
-            )
-            LOGGER.warning("job %s was left behind by an earlier worker", flow_run.id)
+def _policy(flow_run: FlowRun) -> ExecutionPolicy:
+    return policy_of(flow_run, current_configuration().registry)
 
 
 async def _server_is_up() -> None:
@@ -374,14 +376,6 @@ async def _server_is_up() -> None:
                 if (await client.get(health)).is_success:
                     return
             await anyio.sleep(0.1)
-
-
-def _how_it_ended(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"The job's process ended unexpectedly with exit code {exit_code}."
-    name = signal.Signals(-exit_code).name
-    hint = "; it may have run out of memory" if -exit_code == signal.SIGKILL else ""
-    return f"The job's process was killed by {name}{hint}."
 
 
 async def _work(worker: JobWorker) -> None:

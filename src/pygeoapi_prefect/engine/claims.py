@@ -1,0 +1,38 @@
+"""Claims: which worker a run is with, said in the message of its state.
+
+A claim travels with the state that a worker sets anyway, so it costs no request of its own, and
+whoever looks at the run in Prefect can read it.
+"""
+
+import re
+
+_WORKER = re.compile(r"\bworker (\S+)\.$")
+_ATTEMPT = re.compile(r"^Attempt (\d+) of (\d+)\b")
+
+
+def taken(worker: str) -> str:
+    """Return the message of a pending run that a worker has taken."""
+    return f"Taken by worker {worker}."
+
+
+def under_way(worker: str, attempt: int, attempts: int) -> str:
+    """Return the message of a running run.
+
+    Args:
+        worker: name of the worker, without white space.
+        attempt: which attempt this is, from 1.
+        attempts: how many there may be.
+    """
+    return f"Attempt {attempt} of {attempts} on worker {worker}."
+
+
+def worker_of(message: str | None) -> str | None:
+    """Return the worker that a message names, None if it names none."""
+    found = _WORKER.search(message or "")
+    return found[1] if found else None
+
+
+def attempt_of(message: str | None) -> tuple[int, int] | None:
+    """Return which attempt of how many a message speaks of, None if it does not say."""
+    found = _ATTEMPT.match(message or "")
+    return (int(found[1]), int(found[2])) if found else None

@@ -1,0 +1,158 @@
+"""The workers of a work pool: which are gone, and which of those there keeps house for the pool.
+
+A worker is alive as long as Prefect hears its heartbeats; on the same machine, as long as it holds
+its lock, which also its forkserver and the processes of its jobs hold. Of those alive, the one
+with the first name keeps house for all: reaps, calls back, prunes.
+"""
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import platformdirs
+from prefect.client.orchestration import PrefectClient
+
+HEARTBEAT_SECONDS = 5
+# From the last heartbeat on: after the first a worker without contact lets go of the jobs that
+# others may run again (its forkserver kills them after as long again), after the second others
+# take it for gone. The gap is the promise that no job runs twice at once.
+LETS_GO_SECONDS = 20.0
+GONE_SECONDS = 60.0
+# Prefect answers 422 to a larger limit.
+_LARGEST_PAGE = 200
+
+
+def new_name() -> str:
+    """Return a name for a worker: its machine's, and something of its own."""
+    return f"{socket.gethostname()}-{uuid4().hex[:8]}"
+
+
+class WorkerLock:
+    """Held by a worker and all its processes, for others on the same machine to see.
+
+    Args:
+        name: the worker's.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Take it."""
+        self._path = _lock_path(name)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Let it go; no process of the worker may be left."""
+        self._path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+class Neighbours:
+    """Watches the workers of a pool.
+
+    Args:
+        me: name of this worker.
+        pool: the work pool.
+        exclusive: no other worker serves this pool; those of the past are gone.
+    """
+
+    def __init__(self, me: str, pool: str, *, exclusive: bool) -> None:
+        """Know nobody yet."""
+        self._me = me
+        self._pool = pool
+        self._exclusive = exclusive
+        # Name -> (its last heartbeat as Prefect shows it, when we first saw that one).
+        self._seen: dict[str, tuple[object, float]] = {}
+        # Those that runs name but Prefect does not, and since when.
+        self._unknown: dict[str, float] = {}
+        self._last_contact = time.monotonic()
+
+    @property
+    def has_contact(self) -> bool:
+        """Whether Prefect hears this worker; if not, others will take it for gone."""
+        return self._exclusive or time.monotonic() - self._last_contact < LETS_GO_SECONDS
+
+    @property
+    def i_keep_house(self) -> bool:
+        """Whether this worker looks after the pool; False until it knows who else is there."""
+        if self._exclusive or not self._seen:
+            return self._exclusive
+        return self._me == min(n for n in (*self._seen, self._me) if not self.is_gone(n))
+
+    async def look(self, client: PrefectClient) -> None:
+        """See who is there.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        try:
+            workers = await client.read_workers_for_work_pool(
+                self._pool, offset=0, limit=_LARGEST_PAGE
+            )
+        except BaseException:
+            # Nobody's heartbeats arrive while Prefect is away; that makes nobody gone.
+            self._seen.clear()
+            self._unknown.clear()
+            raise
+        now = time.monotonic()
+        before, self._seen = self._seen, {}
+        for worker in workers:
+            beat = worker.last_heartbeat_time
+            old_beat, since = before.get(worker.name, (None, now))
+            self._seen[worker.name] = (beat, since if beat == old_beat else now)
+        self._unknown = {n: since for n, since in self._unknown.items() if n not in self._seen}
+        if self._me in self._seen and self._seen[self._me][1] == now:
+            self._last_contact = now
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a worker is gone for good, with all its processes."""
+        if name == self._me:
+            return False
+        held = _is_held(name)
+        if held is not None:
+            return not held
+        if self._exclusive:
+            return True
+        now = time.monotonic()
+        since = self._seen[name][1] if name in self._seen else self._unknown.setdefault(name, now)
+        return now - since > GONE_SECONDS
+
+    def gone(self) -> list[str]:
+        """Return the workers that Prefect still lists but that are gone."""
+        return [name for name in self._seen if self.is_gone(name)]
+
+    async def forget(self, client: PrefectClient, name: str) -> None:
+        """Remove a worker that is gone from Prefect's list.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        await client._client.delete(f"/work_pools/{self._pool}/workers/{name}")
+        self._seen.pop(name, None)
+        _lock_path(name).unlink(missing_ok=True)
+
+
+def _lock_path(name: str) -> Path:
+    folder = platformdirs.user_state_path("pygeoapi-prefect") / "workers"
+    return folder / f"{name.replace(os.sep, '_')}.lock"
+
+
+def _is_held(name: str) -> bool | None:
+    """Say whether a worker of this machine lives, None if it is not one of this machine."""
+    try:
+        descriptor = os.open(_lock_path(name), os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

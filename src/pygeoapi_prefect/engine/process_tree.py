@@ -1,0 +1,69 @@
+"""Ending a process with everything it started, also what left its process group."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import psutil
+
+# In the environment of every program that a job starts: the id of the job's process.
+JOB_PROCESS_VARIABLE = "PYGEOAPI_PREFECT_JOB_PROCESS"
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process that leads a process group, with its group and all its descendants."""
+    # Whoever forks while we look is found the next time round.
+    for _ in range(3):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for descendant in psutil.Process(pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    descendant.kill()
+        if not signal_group(pid, signal.SIGKILL):
+            return
+
+
+def signal_group(pid: int, number: signal.Signals) -> bool:
+    """Send a signal to a process group; return whether there was one."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends, where the system can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill_orphans_of_ended_jobs(jobs: Collection[int]) -> None:
+    """Kill adopted processes that were started by a job which has ended.
+
+    Args:
+        jobs: the processes of the jobs that run.
+    """
+    for pid in _children():
+        if pid in jobs:
+            continue
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            orphan = psutil.Process(pid)
+            job = orphan.environ().get(JOB_PROCESS_VARIABLE)
+            if job is not None and int(job) not in jobs:
+                for each in (*orphan.children(recursive=True), orphan):
+                    each.kill()
+
+
+def _children() -> list[int]:
+    pid = os.getpid()
+    try:
+        # Far cheaper than looking through all processes; this is done for each job.
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        return [int(child) for child in children.split()]
+    except OSError:
+        return [child.pid for child in psutil.Process().children()]

@@ -1,0 +1,167 @@
+"""The reaper: finds runs that nobody runs any more and settles them.
+
+Prefect leaves a run Running for ever when the worker goes with it. Each run says in its state
+which worker it is with, so any worker can tell which are orphans: those of workers that are gone,
+and its own that it does not know (their last word did not reach Prefect).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from pygeoapi_prefect.engine.claims import worker_of
+from pygeoapi_prefect.engine.job_processes import JobProcess
+from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.settlement import settle, to_the_queue
+from pygeoapi_prefect.engine.snapshot import current_configuration
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+# A dismissed job no longer says whose it is; its worker needs some seconds to stop it.
+_DISMISSED_FOR_SECONDS = 20.0
+# Prefect answers 422 to a larger limit.
+_LARGEST_PAGE = 200
+_UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+
+
+class Reaper:
+    """Settles orphans of a work pool.
+
+    Args:
+        me: name of this worker.
+        pool: the work pool.
+        running: the jobs of this worker, with their processes once they have one; it changes.
+        neighbours: the workers of the pool.
+        exclusive: no other worker serves this pool.
+        found: called after an orphan was settled.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        pool: str,
+        running: Mapping[UUID, JobProcess | None],
+        neighbours: Neighbours,
+        *,
+        exclusive: bool,
+        found: Callable[[], None],
+    ) -> None:
+        """Know of no orphan yet."""
+        self._me = me
+        self._pool = pool
+        self._running = running
+        self._neighbours = neighbours
+        self._exclusive = exclusive
+        self._found = found
+        # Since when a run has looked like an orphan, or a job of ours as if it were none.
+        self._suspects: dict[UUID, float] = {}
+
+    async def watch(self, client: PrefectClient) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            try:
+                await self.look(client)
+            except Exception as error:
+                LOGGER.warning("cannot look for lost jobs: %s: %s", type(error).__name__, error)
+            await anyio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    async def look(self, client: PrefectClient) -> None:
+        """Look once.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        await self._neighbours.look(client)
+        # In this order: whatever ends between the two is not under way and not ours.
+        under_way = await self._runs_under_way(client)
+        ours = {run_id for run_id, process in self._running.items() if process}
+        orphans = {run.id: run for run in under_way if self._may_be_orphan(run)}
+        strangers = ours - {run.id for run in under_way}
+        if len(under_way) == _LARGEST_PAGE:
+            strangers = set()
+        now = time.monotonic()
+        self._suspects = {
+            run_id: self._suspects.get(run_id, now) for run_id in (*orphans, *strangers)
+        }
+        # What is said of a run may be older than what has happened to it: one look is none.
+        for run in orphans.values():
+            if self._is_orphan(run, now - self._suspects[run.id]):
+                await self._settle(client, run)
+        for run_id in strangers:
+            if self._suspects[run_id] < now:
+                await self._let_go(client, run_id)
+        if self._neighbours.i_keep_house:
+            owners = {worker_of(run.state.message) for run in under_way if run.state}
+            for name in set(self._neighbours.gone()) - owners:
+                await self._neighbours.forget(client, name)
+
+    async def _runs_under_way(self, client: PrefectClient) -> list[FlowRun]:
+        return await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY))
+            ),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[self._pool])),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            limit=_LARGEST_PAGE,
+        )
+
+    def _may_be_orphan(self, run: FlowRun) -> bool:
+        if run.id in self._running or run.state is None:
+            return False
+        owner = worker_of(run.state.message)
+        if owner == self._me:
+            return True
+        if not self._neighbours.i_keep_house:
+            return False
+        if owner is None:
+            # Not a run of a worker like this one, unless it is being dismissed.
+            return self._exclusive or run.state.type is StateType.CANCELLING
+        return self._neighbours.is_gone(owner)
+
+    def _is_orphan(self, run: FlowRun, seconds: float) -> bool:
+        owner = worker_of(run.state.message) if run.state else None
+        if owner == self._me:
+            return seconds > 0
+        # An exclusive worker need not wait for others that might have it.
+        return owner is not None or self._exclusive or seconds > _DISMISSED_FOR_SECONDS
+
+    async def _settle(self, client: PrefectClient, run: FlowRun) -> None:
+        owner = worker_of(run.state.message if run.state else None) or "that ran it"
+        settled = await settle(
+            client,
+            run.id,
+            Crashed(message=f"The worker {owner} is gone, and the job with it."),
+            current_configuration(),
+            never_started=to_the_queue(f"The worker {owner} was gone before the job started."),
+        )
+        self._suspects.pop(run.id, None)
+        if settled:
+            LOGGER.warning("job %s was left behind by worker %s", run.id, owner)
+            self._found()
+
+    async def _let_go(self, client: PrefectClient, run_id: UUID) -> None:
+        """Kill a job of ours that is not under way any more, whoever ended it."""
+        try:
+            run = await client.read_flow_run(run_id)
+        except ObjectNotFound:
+            run = None
+        process = self._running.get(run_id)
+        if process and not (run and run.state and run.state.type in _UNDER_WAY):
+            LOGGER.warning("job %s was ended by somebody else and is stopped", run_id)
+            process.kill()

@@ -1,0 +1,71 @@
+"""What becomes of a run whose attempt failed: another attempt later, or the end.
+
+Waiting happens in Prefect, as a scheduled run in the state AwaitingRetry: it holds no process and
+no slot, survives everything, and any worker may take it up. Prefect's own retries would sleep
+inside the process, know one fixed delay, and do not cover a process that was killed.
+"""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import AwaitingRetry
+
+from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.settings import ExecutionPolicy, RetryBackoff
+
+# Jobs that failed together should not come back together.
+_JITTER = 0.2
+
+
+def process_of(flow_run: FlowRun) -> str | None:
+    """Return the process of a run, None if it does not say."""
+    request = (flow_run.parameters or {}).get("request")
+    return request.get("process_id") if isinstance(request, dict) else None
+
+
+def policy_of(flow_run: FlowRun, registry: Registry) -> ExecutionPolicy:
+    """Return how the jobs of a run's process are run; the defaults if it is not configured."""
+    process_id = process_of(flow_run)
+    if process_id is None or process_id not in registry:
+        return ExecutionPolicy()
+    return registry.settings(process_id).prefect
+
+
+def after_failure(failure: State[Any], policy: ExecutionPolicy, attempt: int) -> State[Any]:
+    """Return the state of a run after an attempt of it failed.
+
+    Args:
+        failure: the state it would get without retries.
+        policy: of its process.
+        attempt: which attempt failed, from 1.
+
+    Returns:
+        AwaitingRetry with the time of the next attempt, or `failure` if that was the last.
+    """
+    if attempt > policy.retries:
+        return failure
+    when = datetime.now(UTC) + timedelta(seconds=seconds_before(attempt, policy.retry_backoff))
+    reason = (failure.message or "it did not say why").rstrip(".")
+    return AwaitingRetry(
+        scheduled_time=when,
+        message=(
+            f"Attempt {attempt} of {policy.retries + 1} failed: {reason}. "
+            f"The next starts at {when:%Y-%m-%dT%H:%M:%SZ}."
+        ),
+    )
+
+
+def seconds_before(attempt: int, backoff: RetryBackoff) -> float:
+    """Return how long to wait after an attempt failed: exponential, capped, with jitter.
+
+    Args:
+        attempt: the one that failed, from 1.
+        backoff: of the process.
+    """
+    # Beyond any cap long before floats end.
+    seconds = backoff.initial * backoff.factor ** min(attempt - 1, 64)
+    # S311: nobody gains anything by guessing this.
+    jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+    return min(backoff.maximum, seconds * jitter)

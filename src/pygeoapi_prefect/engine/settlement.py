@@ -1,0 +1,130 @@
+"""Settling: giving a run whose process is gone the state that is true.
+
+Whoever finds such a run (the worker whose job died, or one that finds what another left) looks
+at what there is: a manifest means that the job was through, and only its last word got lost.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import anyio
+import httpx
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Completed, Running, Scheduled
+
+from pygeoapi_prefect.engine.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.snapshot import Configuration
+from pygeoapi_prefect.errors import ResultMissing
+from pygeoapi_prefect.results.storage import ResultStorage
+
+LOGGER = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 15.0
+
+
+async def settle(
+    client: PrefectClient,
+    flow_run_id: UUID,
+    failure: State[Any],
+    configuration: Configuration,
+    *,
+    never_started: State[Any] | None = None,
+) -> State[Any] | None:
+    """Settle a run that nobody runs any more.
+
+    Args:
+        client: to Prefect.
+        flow_run_id: the run.
+        failure: the state to give it if it was running; without results, and if its process has
+            no retries left.
+        configuration: which processes there are, and where results are.
+        never_started: the state to give it if it was taken but not running yet; None = `failure`,
+            and the attempt counts.
+
+    Returns:
+        Its state now, None if it needed no settling.
+
+    Raises:
+        httpx.HTTPError: Prefect does not answer.
+        StorageUnavailable: result storage does not answer.
+    """
+    try:
+        flow_run = await client.read_flow_run(flow_run_id)
+    except ObjectNotFound:
+        return None
+    state = flow_run.state
+    if state is None:
+        return None
+    if state.type is StateType.CANCELLING:
+        return await dismiss(client, flow_run, configuration)
+    if state.type not in (StateType.PENDING, StateType.RUNNING):
+        return None
+    attempt = flow_run.run_count
+    if state.type is StateType.PENDING and never_started is not None:
+        settled = never_started
+    elif state.type is StateType.RUNNING and await _has_results(flow_run, configuration):
+        settled = Completed(message="Job complete")
+    else:
+        if state.type is StateType.PENDING:
+            # Prefect counts attempts by their running states.
+            await client.set_flow_run_state(flow_run_id, Running(), force=True)
+            attempt += 1
+        settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
+    await client.set_flow_run_state(flow_run_id, settled, force=True)
+    LOGGER.warning("job %s is now %s: %s", flow_run_id, settled.name, settled.message)
+    return settled
+
+
+def to_the_queue(reason: str) -> State[Any]:
+    """Return the state of a run that was taken, but has to be taken again."""
+    return Scheduled(message=reason)
+
+
+async def dismiss(
+    client: PrefectClient, flow_run: FlowRun, configuration: Configuration
+) -> State[Any]:
+    """Give a run the state dismissed and remove what it wrote; its process is gone.
+
+    Returns:
+        The state.
+
+    Raises:
+        httpx.HTTPError: Prefect does not answer.
+    """
+    storage = ResultStorage(configuration.settings.results_url)
+    try:
+        await anyio.to_thread.run_sync(storage.delete, str(flow_run.id))
+    except Exception as error:  # it stays dismissed; removing the job tries again
+        LOGGER.warning("job %s: its outputs could not be removed: %s", flow_run.id, error)
+    if flow_run.state is not None and flow_run.state.type is StateType.CANCELLED:
+        return flow_run.state
+    cancelled: State[Any] = Cancelled(message="The job was dismissed.")
+    await client.set_flow_run_state(flow_run.id, cancelled, force=True)
+    return cancelled
+
+
+async def persistently[T](act: Callable[[], Awaitable[T]], what: str) -> T:
+    """Do something that Prefect and result storage must hear of, however long they are away."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await act()
+        except Exception as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error:
+                raise
+            LOGGER.warning("%s has to wait: %s: %s", what, type(error).__name__, error)
+        await anyio.sleep(pause)
+        pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+
+async def _has_results(flow_run: FlowRun, configuration: Configuration) -> bool:
+    storage = ResultStorage(configuration.settings.results_url)
+    try:
+        return await anyio.to_thread.run_sync(storage.read_manifest, str(flow_run.id)) is not None
+    except ResultMissing:
+        return False

@@ -98,12 +98,14 @@ class FlowRunChannel:
                 if not self._unsent:
                     return
                 percent, message, self._unsent = self._percent, self._message, False
-            self._send_progress(percent, message)
+            is_sent = self._send_progress(percent, message)
             with self._changed:
+                # What could not be sent is sent again with whatever is new by then.
+                self._unsent = self._unsent or not (is_sent or self._closed)
                 # Wait out the interval, but not the end of the job.
                 self._changed.wait_for(lambda: self._closed, timeout=_SECONDS_BETWEEN_REPORTS)
 
-    def _send_progress(self, percent: float, message: str | None) -> None:
+    def _send_progress(self, percent: float, message: str | None) -> bool:
         body = {"data": percent, "description": message}
         try:
             if self._artifact_id is None:
@@ -115,6 +117,8 @@ class FlowRunChannel:
                 self._artifact_id = answer["id"]
             else:
                 self._send("PATCH", f"/artifacts/{self._artifact_id}", body)
+            return True
         except Exception:
             # A job must not fail because nobody could hear how far it was.
             LOGGER.warning("job %s: its progress could not be sent", self.job_id, exc_info=True)
+            return False

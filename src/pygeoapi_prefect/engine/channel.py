@@ -61,6 +61,8 @@ class FlowRunChannel:
         with self._changed:
             self._percent = max(self._percent, percent)
             self._message = message if message is not None else self._message
+            if self._unsent:
+                return  # the reporter knows already; waking it costs more than all the rest
             self._unsent = True
             if self._reporter is None:
                 self._reporter = threading.Thread(target=self._report, name="progress", daemon=True)

@@ -21,12 +21,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.callbacks import send_callback
 from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG
 from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
@@ -42,8 +42,6 @@ _GIVES_UP_AFTER = timedelta(days=1)
 # That a job is under way is no news once it has ended; it must not keep back that it has.
 _OLD_NEWS_AFTER = timedelta(minutes=10)
 _AT_ONCE = 50
-# Prefect answers 422 to a larger limit.
-_LARGEST_PAGE = 200
 _DELIVERED, _GIVEN_UP = "delivered", "given up"
 
 
@@ -96,7 +94,9 @@ class Courier:
                 if not self._neighbours.i_keep_house:
                     continue
                 try:
-                    runs = await self._runs_with_subscribers(client)
+                    runs = await all_flow_runs(
+                        client, FlowRunFilter(tags=FlowRunFilterTags(all_=[CALLBACK_TAG]))
+                    )
                 except Exception as error:
                     LOGGER.warning("cannot look for callbacks: %s: %s", type(error).__name__, error)
                     continue
@@ -104,19 +104,6 @@ class Courier:
                     if run.id not in self._under_way:
                         self._under_way.add(run.id)
                         deliveries.start_soon(self._serve, client, run)
-
-    async def _runs_with_subscribers(self, client: PrefectClient) -> list[FlowRun]:
-        found: list[FlowRun] = []
-        while True:
-            page = await client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[CALLBACK_TAG])),
-                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-                limit=_LARGEST_PAGE,
-                offset=len(found),
-            )
-            found += page
-            if len(page) < _LARGEST_PAGE:
-                return found
 
     async def _serve(self, client: PrefectClient, run: FlowRun) -> None:
         """Deliver all there is to deliver of a job now, one after the other."""

@@ -93,6 +93,9 @@ class Dismissals:
     async def _stop(self, client: PrefectClient, flow_run_id: UUID) -> None:
         """Stop a job; Prefect hears of it in any case."""
         try:
+            # A job that was taken a moment ago gets its process in the next one.
+            while flow_run_id in self._running and self._running[flow_run_id] is None:
+                await anyio.sleep(0.05)
             if process := self._running.get(flow_run_id):
                 process.ask_to_stop()
                 with anyio.move_on_after(_CANCEL_GRACE_SECONDS):

@@ -20,13 +20,13 @@ from prefect.client.schemas.filters import (
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.job_processes import JobProcess
 from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.settlement import settle, to_the_queue
 from pygeoapi_prefect.engine.snapshot import current_configuration
 
@@ -35,8 +35,6 @@ LOGGER = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 5.0
 # A dismissed job no longer says whose it is; its worker needs some seconds to stop it.
 _DISMISSED_FOR_SECONDS = 20.0
-# Prefect answers 422 to a larger limit.
-_LARGEST_PAGE = 200
 _UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
@@ -89,12 +87,14 @@ class Reaper:
         """
         await self._neighbours.look(client)
         # In this order: whatever ends between the two is not under way and not ours.
-        under_way = await self._runs_under_way(client)
+        under_way = await all_flow_runs(
+            client,
+            FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY))),
+            WorkPoolFilter(name=WorkPoolFilterName(any_=[self._pool])),
+        )
         ours = {run_id for run_id, process in self._running.items() if process}
         orphans = {run.id: run for run in under_way if self._may_be_orphan(run)}
         strangers = ours - {run.id for run in under_way}
-        if len(under_way) == _LARGEST_PAGE:
-            strangers = set()
         now = time.monotonic()
         self._suspects = {
             run_id: self._suspects.get(run_id, now) for run_id in (*orphans, *strangers)
@@ -110,16 +110,6 @@ class Reaper:
             owners = {worker_of(run.state.message) for run in under_way if run.state}
             for name in set(self._neighbours.gone()) - owners:
                 await self._neighbours.forget(client, name)
-
-    async def _runs_under_way(self, client: PrefectClient) -> list[FlowRun]:
-        return await client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY))
-            ),
-            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[self._pool])),
-            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-            limit=_LARGEST_PAGE,
-        )
 
     def _may_be_orphan(self, run: FlowRun) -> bool:
         if run.id in self._running or run.state is None:
@@ -142,17 +132,19 @@ class Reaper:
         return owner is not None or self._exclusive or seconds > _DISMISSED_FOR_SECONDS
 
     async def _settle(self, client: PrefectClient, run: FlowRun) -> None:
-        owner = worker_of(run.state.message if run.state else None) or "that ran it"
+        owner = worker_of(run.state.message if run.state else None)
+        who = f"worker {owner}" if owner else "worker"
         settled = await settle(
             client,
             run.id,
-            Crashed(message=f"The worker {owner} is gone, and the job with it."),
+            owner,
+            Crashed(message=f"The {who} is gone, and the job with it."),
             current_configuration(),
-            never_started=to_the_queue(f"The worker {owner} was gone before the job started."),
+            never_started=to_the_queue(f"The {who} was gone before the job started."),
         )
         self._suspects.pop(run.id, None)
         if settled:
-            LOGGER.warning("job %s was left behind by worker %s", run.id, owner)
+            LOGGER.warning("job %s was left behind by its %s", run.id, who)
             self._found()
 
     async def _let_go(self, client: PrefectClient, run_id: UUID) -> None:

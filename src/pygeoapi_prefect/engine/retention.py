@@ -45,13 +45,13 @@ class Retention:
         """Look now and then, until cancelled."""
         while True:
             removed: list[FlowRun] = []
-            retention = current_configuration().settings.job_retention
-            if retention is not None and self._neighbours.i_keep_house:
-                try:
+            try:
+                retention = current_configuration().settings.job_retention
+                if retention is not None and self._neighbours.i_keep_house:
                     removed = await anyio.to_thread.run_sync(self._remove_batch, retention)
                     await self._clear_up_after(removed)
-                except Exception as error:
-                    LOGGER.warning("cannot remove old jobs: %s: %s", type(error).__name__, error)
+            except Exception as error:
+                LOGGER.warning("cannot remove old jobs: %s: %s", type(error).__name__, error)
             await anyio.sleep(_SECONDS_BETWEEN_BATCHES if removed else _SECONDS_BETWEEN_LOOKS)
 
     def _remove_batch(self, retention: timedelta) -> list[FlowRun]:

@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Running, Scheduled
 
+from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import ResultMissing
@@ -30,6 +31,7 @@ _LONGEST_PAUSE_SECONDS = 15.0
 async def settle(
     client: PrefectClient,
     flow_run_id: UUID,
+    owner: str | None,
     failure: State[Any],
     configuration: Configuration,
     *,
@@ -40,6 +42,8 @@ async def settle(
     Args:
         client: to Prefect.
         flow_run_id: the run.
+        owner: the worker that is known not to run it; nothing happens if it is with another by
+            now. None = it does not say.
         failure: the state to give it if it was running; without results, and if its process has
             no retries left.
         configuration: which processes there are, and where results are.
@@ -63,6 +67,8 @@ async def settle(
     if state.type is StateType.CANCELLING:
         return await dismiss(client, flow_run, configuration)
     if state.type not in (StateType.PENDING, StateType.RUNNING):
+        return None
+    if owner is not None and worker_of(state.message) != owner:
         return None
     attempt = flow_run.run_count
     if state.type is StateType.PENDING and never_started is not None:

@@ -143,28 +143,12 @@ class Supervisor:
         Raises:
             PrefectUnavailable: another supervisor runs here, or a part does not start.
         """
-        # Others look whether it is free by taking it for a moment.
-        if not self._lock.acquire(time.monotonic() + 1):
-            raise PrefectUnavailable(
-                f"The state folder {self._folder.path} is in use by another service; stop that "
-                "one or name another folder."
-            )
+        self._take_folder()
         if before:
             before()
-        self._folder.backend_file.unlink(missing_ok=True)
-        self._ready_file.unlink(missing_ok=True)
-        _keep_log_short(self._folder.log)
         configuration = read_snapshot(self._folder.snapshot)
         pool = configuration.settings.work_pool
-
-        port = _free_port(self._folder.path / "port")
-        endpoint = Endpoint(
-            api_url=f"http://127.0.0.1:{port}/api", auth_string=self._folder.auth_file_ready()
-        )
-        self._report(f"starting Prefect server on {endpoint.ui_url}")
-        server = self._add(
-            "Prefect server", ["pygeoapi_prefect.engine.server", str(port)], endpoint
-        )
+        endpoint, server = self._add_server()
         self._report(f"starting worker for {self._workers} jobs at once")
         command = ["pygeoapi_prefect.engine.worker", "--pool", pool, "--exclusive"]
         command += ["--workers", str(self._workers), "--follow-parent"]
@@ -183,6 +167,23 @@ class Supervisor:
         self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
         return True
 
+    def start_server(self, stop: threading.Event) -> Endpoint | None:
+        """Start Prefect alone and return where it is, None if told to stop before.
+
+        Without a worker, jobs that wait go on waiting.
+
+        Raises:
+            PrefectUnavailable: another supervisor runs here, or it does not start.
+        """
+        self._take_folder()
+        endpoint, server = self._add_server()
+        if not self._wait(stop, server, PrefectGateway(lambda: endpoint).is_healthy):
+            return None
+        self.endpoint = endpoint
+        # Web processes that start meanwhile need not wait for us.
+        self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
+        return endpoint
+
     def keep_alive(self) -> None:
         """Start again what died."""
         for process in self._processes:
@@ -197,6 +198,28 @@ class Supervisor:
             process.stop()
         self._ready_file.unlink(missing_ok=True)
         self._lock.release()
+
+    def _take_folder(self) -> None:
+        # Others look whether it is free by taking it for a moment.
+        if not self._lock.acquire(time.monotonic() + 1):
+            raise PrefectUnavailable(
+                f"The state folder {self._folder.path} is in use by another service; stop that "
+                "one or name another folder."
+            )
+        self._folder.backend_file.unlink(missing_ok=True)
+        self._ready_file.unlink(missing_ok=True)
+        _keep_log_short(self._folder.log)
+
+    def _add_server(self) -> tuple[Endpoint, ManagedProcess]:
+        port = _free_port(self._folder.path / "port")
+        endpoint = Endpoint(
+            api_url=f"http://127.0.0.1:{port}/api", auth_string=self._folder.auth_file_ready()
+        )
+        self._report(f"starting Prefect server on {endpoint.ui_url}")
+        server = self._add(
+            "Prefect server", ["pygeoapi_prefect.engine.server", str(port)], endpoint
+        )
+        return endpoint, server
 
     def _add(self, name: str, module: list[str], endpoint: Endpoint) -> ManagedProcess:
         environment = os.environ | prefect_environment(self._folder, endpoint)

@@ -315,6 +315,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             lambda: settle(
                 self.client,
                 flow_run.id,
+                self.name,
                 failure,
                 current_configuration(),
                 never_started=never_started,

@@ -1,11 +1,13 @@
 """The backlog: the runs that a worker has heard of but not taken yet, in their order."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
+from pygeoapi_prefect.engine.retries import process_of
 from pygeoapi_prefect.settings import ExecutionPolicy
 
 # Longer than any answer of the server takes.
@@ -28,6 +30,8 @@ class Backlog:
         self._waiting: dict[UUID, FlowRun] = {}
         self._offered: dict[UUID, FlowRun] = {}
         self._taken: dict[UUID, tuple[UUID | None, datetime]] = {}
+        # Those that have a slot here, also while they are being stopped, and their processes.
+        self._active: dict[UUID, str | None] = {}
 
     def __contains__(self, run_id: UUID) -> bool:
         """Whether a run waits here."""
@@ -54,7 +58,8 @@ class Backlog:
 
     def first(self) -> FlowRun | None:
         """Return the run whose turn it is: the lowest priority, then who came first."""
-        return min(self._waiting.values(), key=self._turn, default=None)
+        may_run = (run for run in self._waiting.values() if not self._is_full(run))
+        return min(may_run, key=self._turn, default=None)
 
     def is_limited(self, run: FlowRun) -> bool:
         """Whether only so many jobs of a run's process may run at once.
@@ -73,6 +78,11 @@ class Backlog:
             if now - when < _OLD_NEWS
         }
         self._taken[run.id] = (_state_id(run), now)
+        self._active[run.id] = process_of(run)
+
+    def release(self, run: FlowRun) -> None:
+        """Hear that a run that was taken has no slot any more."""
+        del self._active[run.id]
 
     def give_back(self, run: FlowRun) -> None:
         """Let a run be heard of again that could not be taken after all."""
@@ -80,7 +90,12 @@ class Backlog:
 
     def _is_news(self, run: FlowRun) -> bool:
         taken = self._taken.get(run.id)
-        return taken is None or taken[0] != _state_id(run)
+        return run.id not in self._active and (taken is None or taken[0] != _state_id(run))
+
+    def _is_full(self, run: FlowRun) -> bool:
+        # The server does not count jobs that are being stopped; their processes are still there.
+        limit = self._policy_of(run).concurrency_limit
+        return limit is not None and Counter(self._active.values())[process_of(run)] >= limit
 
     def _turn(self, run: FlowRun) -> tuple[int, datetime]:
         since = run.next_scheduled_start_time or run.expected_start_time or run.created

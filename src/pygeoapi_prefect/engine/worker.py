@@ -222,9 +222,8 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
                 self._look.set()
                 return
             self._backlog.take(flow_run)
-            if flow_run.id not in self._running:
-                self._running[flow_run.id] = None
-                self._start(self._run_job, flow_run)
+            self._running[flow_run.id] = None
+            self._start(self._run_job, flow_run)
 
     def _is_known(self, run_id: str) -> bool:
         """Say whether this worker runs a job or is going to."""
@@ -287,10 +286,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             await self._settle(flow_run, Crashed(message=f"The job could not be run: {error}"))
         finally:
             self._running.pop(flow_run.id, None)
+            self._backlog.release(flow_run)
             self._visitors.tell(str(flow_run.id))
             self._courier.look_now(flow_run)
             self._run_what_fits()
-            if policy.concurrency_limit or (not self._backlog and self._may_be_more):
+            is_over = not self._backlog and self._may_be_more
+            if is_over or policy.concurrency_limit or policy.retries:
                 self._look.set()
             await self._processes.replenish()
 

@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import FlowRun, State
 
 from pygeoapi_prefect.engine.attempt import connect, run_attempt
 from pygeoapi_prefect.engine.flow import cancel_switch, wants_new_interpreter
-from pygeoapi_prefect.engine.process_tree import JOB_PROCESS_VARIABLE
+from pygeoapi_prefect.engine.process_tree import adopt_orphans, kill_tree
 from pygeoapi_prefect.engine.retries import process_of
 from pygeoapi_prefect.engine.snapshot import current_configuration
 from pygeoapi_prefect.processes.vanilla import remove_resources as clear_up
@@ -53,6 +53,7 @@ def wait_and_run(worker: socket.socket) -> None:
     """
     # A group of its own, so that all that the job starts can be killed with it.
     os.setsid()
+    adopt_orphans()
     if not select.select([worker.fileno()], [], [], _IDLE_SECONDS)[0]:
         connect()  # nothing to do yet: what the first request needs can be made now
     reader = worker.makefile("rb")
@@ -71,7 +72,6 @@ def wait_and_run(worker: socket.socket) -> None:
 def _run(worker: socket.socket, reader: BinaryIO, flow_run: FlowRun) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run.id)
-    os.environ[JOB_PROCESS_VARIABLE] = str(os.getpid())
     _reseed()
     _listen(reader)
     voice = _Voice(worker, str(flow_run.id))
@@ -161,7 +161,7 @@ def _listen(reader: BinaryIO) -> None:
         while line := reader.readline():
             if line.strip() == b"cancel":
                 asked.set()
-        os.killpg(0, signal.SIGKILL)
+        kill_tree(os.getpid())
 
     threading.Thread(target=listen, name="worker", daemon=True).start()
 

@@ -79,6 +79,7 @@ def serve(control: socket.socket) -> None:
     finally:
         for pid in jobs.pids:
             kill_tree(pid)
+        kill_orphans_of_ended_jobs(jobs.pids)
 
 
 class _Jobs:

@@ -239,7 +239,9 @@ class JobProcesses:
                 process.ended.set_result(message["code"])
                 process.let_go()
                 self._leave_if_idle()
-        # The forkserver is gone, and it took its children with it or they will follow.
+        # The forkserver is gone; if it was killed, its children are still there.
+        for process in self._by_pid.values():
+            process.kill()
         for process in [*self._asked, *self._by_pid.values()]:
             if not process.forked.done():
                 process.forked.set_exception(RuntimeError("the forkserver is gone"))

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import psutil
 
-# In the environment of every program that a job starts: the id of the job's process.
-JOB_PROCESS_VARIABLE = "PYGEOAPI_PREFECT_JOB_PROCESS"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -37,26 +35,28 @@ def signal_group(pid: int, number: signal.Signals) -> bool:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of all descendants whose own parent ends, where the system can do that."""
+    """Become the parent of all descendants whose own parent ends, where the system can do that.
+
+    Jobs do so as well as the forkserver. What a job starts can then be found below it while it
+    runs, and below the forkserver once it has ended: there, nothing else is adopted.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_orphans_of_ended_jobs(jobs: Collection[int]) -> None:
-    """Kill adopted processes that were started by a job which has ended.
+    """Kill adopted processes: they were started by jobs that have ended.
 
     Args:
-        jobs: the processes of the jobs that run.
+        jobs: the processes of the jobs that run, the only children that were not adopted.
     """
     for pid in _children():
         if pid in jobs:
             continue
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             orphan = psutil.Process(pid)
-            job = orphan.environ().get(JOB_PROCESS_VARIABLE)
-            if job is not None and int(job) not in jobs:
-                for each in (*orphan.children(recursive=True), orphan):
-                    each.kill()
+            for each in (*orphan.children(recursive=True), orphan):
+                each.kill()
 
 
 def _children() -> list[int]:

@@ -66,7 +66,7 @@ class ExternalPrefect:
 
 @contextmanager
 def external_stack(
-    folder: Path, template: Path, auth: str = AUTH
+    folder: Path, template: Path, auth: str = AUTH, processes: dict[str, Any] | None = None
 ) -> Iterator[tuple[Stack, ExternalPrefect]]:
     """Run pygeoapi against an external Prefect, logging in as told; nothing is deployed."""
     use_template(template, folder)
@@ -78,8 +78,9 @@ def external_stack(
         "output_dir": str(folder / "results"),
     }
     command = [str(BIN / "pygeoapi"), "serve", "--starlette"]
+    env = {"PREFECT_API_AUTH_STRING": auth}
     try:
-        with web_server(folder / "web", command, manager, PREFECT_API_AUTH_STRING=auth) as stack:
+        with web_server(folder / "web", command, manager, processes=processes, **env) as stack:
             yield stack, prefect
     finally:
         prefect.kill()

@@ -33,8 +33,10 @@ def resources() -> dict[str, Any]:
     return {"hello-world": {"type": "process", "processor": {"name": "HelloWorld"}}, **ours}
 
 
-def configuration(port: int, manager: dict[str, Any]) -> dict[str, Any]:
-    """Return a complete pygeoapi configuration."""
+def configuration(
+    port: int, manager: dict[str, Any], processes: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a complete pygeoapi configuration, with more processes than those of all tests."""
     contact = dict.fromkeys(
         "name position address city stateorprovince postalcode country phone fax hours "
         "instructions role".split(),
@@ -68,7 +70,7 @@ def configuration(port: int, manager: dict[str, Any]) -> dict[str, Any]:
             "provider": {"name": "Test", "url": url},
             "contact": {**contact, "email": "test@example.org", "url": url},
         },
-        "resources": resources(),
+        "resources": resources() | (processes or {}),
     }
 
 

@@ -27,12 +27,13 @@ class FakeGateway:
         failure: raised by every method while it is set.
         on_read: called with the run's id before a run is read, for things that happen meanwhile.
         reads: how often a single run was read.
+        counts: how often runs were counted.
     """
 
     def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
         self.failure: PygeoapiPrefectError | None = None
         self.on_read: Callable[[str], None] = lambda _: None
-        self.reads = 0
+        self.reads = self.counts = 0
         self._deployments = None if deployments is None else set(deployments)
         self._runs: dict[str, FlowRun] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
@@ -80,6 +81,10 @@ class FakeGateway:
     def run(self, run_id: str) -> FlowRun:
         """Return a run without asking the gateway for it."""
         return self._runs[run_id]
+
+    def tags(self, run_id: str) -> tuple[str, ...]:
+        """Return the tags of a run."""
+        return self._tags[run_id]
 
     @property
     def run_ids(self) -> list[str]:
@@ -129,6 +134,7 @@ class FakeGateway:
         limit: int | None = None,
         offset: int = 0,
         state_types: Sequence[str] | None = None,
+        ended_before: datetime | None = None,
     ) -> list[FlowRun]:
         self._answer()
         with self._lock:
@@ -136,13 +142,19 @@ class FakeGateway:
                 run
                 for run in reversed(self._runs.values())
                 if tag in self._tags[run.id]
-                and (state_types is None or (run.state and run.state.type in state_types))
+                and _is_in(run, state_types)
+                and (ended_before is None or (run.end_time and run.end_time < ended_before))
             ]
         return found[offset:] if limit is None else found[offset : offset + limit]
 
-    def count_flow_runs(self, flow_name: str) -> int:
+    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
         self._answer()
-        return sum(1 for run_id in self._runs if self._flows[run_id] == flow_name)
+        self.counts += 1
+        return sum(
+            1
+            for run_id, run in self._runs.items()
+            if self._flows[run_id] == flow_name and _is_in(run, state_types)
+        )
 
     def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
         self._answer()
@@ -188,3 +200,7 @@ class FakeGateway:
         if run_id not in self._runs:
             raise JobNotFound(flow_run_id)
         return run_id
+
+
+def _is_in(run: FlowRun, state_types: Sequence[str] | None) -> bool:
+    return state_types is None or (run.state is not None and run.state.type in state_types)

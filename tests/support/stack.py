@@ -45,12 +45,16 @@ class Stack:
 
 @contextmanager
 def up(
-    folder: Path, *options: str, template: Path | None = None, **manager: Any
+    folder: Path,
+    *options: str,
+    template: Path | None = None,
+    processes: dict[str, Any] | None = None,
+    **manager: Any,
 ) -> Iterator[Stack]:
     """Run `pygeoapi-prefect up` on a folder."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    content = configuration(port, prefect_manager(folder, **manager))
+    content = configuration(port, prefect_manager(folder, **manager), processes)
     config = write_configuration(folder / "config.yml", content)
     state = folder / "state"
     use_template(template, state)
@@ -72,6 +76,7 @@ def web_server(
     command: Sequence[str],
     manager: dict[str, Any],
     template: Path | None = None,
+    processes: dict[str, Any] | None = None,
     **env: str,
 ) -> Iterator[Stack]:
     """Run a plain web server with a manager, as an operator would.
@@ -81,11 +86,12 @@ def web_server(
         command: the server's command line; `{port}` is filled in.
         manager: the `server.manager` section.
         template: state folder to start from.
+        processes: more resources.
         env: more environment.
     """
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    config = write_configuration(folder / "config.yml", configuration(port, manager))
+    config = write_configuration(folder / "config.yml", configuration(port, manager, processes))
     state = folder / "state"
     use_template(template, state)
     variables = environment(

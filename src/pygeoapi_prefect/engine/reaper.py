@@ -73,18 +73,17 @@ class Reaper:
     async def watch(self, client: PrefectClient) -> None:
         """Look now and then, until cancelled."""
         while True:
-            try:
-                await self.look(client)
-            except Exception as error:
-                LOGGER.warning("cannot look for lost jobs: %s: %s", type(error).__name__, error)
+            await self.look(client)
             await anyio.sleep(_SECONDS_BETWEEN_LOOKS)
 
     async def look(self, client: PrefectClient) -> None:
-        """Look once.
+        """Look once; what cannot be done now is done the next time."""
+        try:
+            await self._look(client)
+        except Exception as error:
+            LOGGER.warning("cannot look for lost jobs: %s: %s", type(error).__name__, error)
 
-        Raises:
-            httpx.HTTPError: Prefect does not answer.
-        """
+    async def _look(self, client: PrefectClient) -> None:
         await self._neighbours.look(client)
         # In this order: whatever ends between the two is not under way and not ours.
         under_way = await all_flow_runs(
@@ -134,14 +133,18 @@ class Reaper:
     async def _settle(self, client: PrefectClient, run: FlowRun) -> None:
         owner = worker_of(run.state.message if run.state else None)
         who = f"worker {owner}" if owner else "worker"
-        settled = await settle(
-            client,
-            run.id,
-            owner,
-            Crashed(message=f"The {who} is gone, and the job with it."),
-            current_configuration(),
-            never_started=to_the_queue(f"The {who} was gone before the job started."),
-        )
+        try:
+            settled = await settle(
+                client,
+                run.id,
+                owner,
+                Crashed(message=f"The {who} is gone, and the job with it."),
+                current_configuration(),
+                never_started=to_the_queue(f"The {who} was gone before the job started."),
+            )
+        except Exception as error:  # the others need not wait for it
+            LOGGER.warning("job %s cannot be settled yet: %s", run.id, error)
+            return
         self._suspects.pop(run.id, None)
         if settled:
             LOGGER.warning("job %s was left behind by its %s", run.id, who)

@@ -195,7 +195,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._backlog.begin_look()
         try:
             entries = await self._get_scheduled_flow_runs()
-        except httpx.HTTPError as error:
+        except Exception as error:  # it may be better the next time; running jobs must not suffer
             LOGGER.warning("cannot look for new jobs: %s: %s", type(error).__name__, error)
             return []
         waiting = [entry.flow_run for entry in entries]

@@ -5,6 +5,7 @@ every command imports what it needs when it is called.
 """
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -26,6 +27,19 @@ _workers = click.option(
     show_default="number of cores",
     help="How many jobs run at once.",
 )
+
+
+def _moment(context: click.Context, parameter: click.Parameter, age: str) -> datetime:
+    from pygeoapi_prefect.settings import parse_duration
+
+    try:
+        duration = parse_duration(age)
+        assert isinstance(duration, timedelta)  # noqa: S101
+        return datetime.now(UTC) - duration
+    except OverflowError:
+        raise click.BadParameter(f"{age!r} is longer than anything lasts") from None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 class _Group(click.Group):
@@ -89,6 +103,24 @@ def deploy(config: Path, dry_run: bool) -> None:
     from pygeoapi_prefect.cli.deploy import deploy_processes
 
     deploy_processes(config, dry_run=dry_run)
+
+
+@main.command()
+@_config
+@click.option(
+    "--older-than",
+    "before",
+    metavar="AGE",
+    callback=_moment,
+    required=True,
+    help="For how long jobs must have ended: 90s, 15m, 12h, 30d, 4w.",
+)
+@click.option("--dry-run", is_flag=True, help="Only list them.")
+def prune(config: Path, before: datetime, dry_run: bool) -> None:
+    """Remove old jobs with their results; only jobs that have ended."""
+    from pygeoapi_prefect.cli.prune import prune_jobs
+
+    prune_jobs(config, before, dry_run=dry_run)
 
 
 @main.command()

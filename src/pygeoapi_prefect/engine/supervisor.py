@@ -167,20 +167,16 @@ class Supervisor:
         self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
         return True
 
-    def start_server(self, stop: threading.Event) -> Endpoint | None:
-        """Start Prefect alone and return where it is, None if told to stop before.
-
-        Without a worker, jobs that wait go on waiting.
+    def start_server(self) -> Endpoint:
+        """Start Prefect alone and return where it is; jobs that wait go on waiting.
 
         Raises:
             PrefectUnavailable: another supervisor runs here, or it does not start.
         """
         self._take_folder()
         endpoint, server = self._add_server()
-        if not self._wait(stop, server, PrefectGateway(lambda: endpoint).is_healthy):
-            return None
+        self._wait(threading.Event(), server, PrefectGateway(lambda: endpoint).is_healthy)
         self.endpoint = endpoint
-        # Web processes that start meanwhile need not wait for us.
         self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
         return endpoint
 

@@ -1,0 +1,88 @@
+"""`prune`: removes old jobs by hand."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.engine.gateway import Gateway
+from pygeoapi_prefect.engine.models import FlowRun
+from pygeoapi_prefect.engine.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.removal import old_jobs, remove_old_jobs
+from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.engine.upkeep import prefect_for_upkeep
+from pygeoapi_prefect.jobs.status import status_of
+from pygeoapi_prefect.processes.vanilla import remove_resources
+from pygeoapi_prefect.results.storage import ResultStorage
+
+
+def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
+    """Remove the jobs that ended before a moment, with their results; others are left alone.
+
+    Args:
+        config: the pygeoapi configuration.
+        before: the moment, with a time zone.
+        dry_run: only say which.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        PrefectUnavailable: Prefect does not answer.
+        StorageUnavailable: results cannot be removed; their job stays, and those after it.
+    """
+    service = read_service(config)
+    settings = service.settings
+    if settings.is_embedded and not StateFolder(settings.state_dir).prefect_home.is_dir():
+        click.echo(f"nothing to do: no service has run with the state folder {settings.state_dir}")
+        return
+    with prefect_for_upkeep(settings, service.manager, service.resources, _report) as endpoint:
+        gateway = PrefectGateway(endpoint)
+        if dry_run:
+            _list(gateway, before)
+        else:
+            _remove(gateway, service, before)
+
+
+def _list(gateway: Gateway, before: datetime) -> None:
+    count = 0
+    for run in old_jobs(gateway, before):
+        click.echo(_line(run))
+        count += 1
+    click.echo(f"dry run: {_jobs(count)} would be removed")
+
+
+def _line(run: FlowRun) -> str:
+    process = run.labels.get(PROCESS_LABEL, "(no process)")
+    ended = f"{run.end_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if run.end_time else "-"
+    return f"{run.id} {process} {status_of(run.state)} {ended}"
+
+
+def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
+    storage = ResultStorage(service.settings.results_url)
+    count = 0
+    try:
+        while removed := remove_old_jobs(gateway, storage, before):
+            count += len(removed)
+            _clear_up_after(removed, service)
+    finally:
+        click.echo(f"{_jobs(count)} removed")
+
+
+def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
+    for process_id in service.registry:
+        job_ids = [run.id for run in removed if run.labels.get(PROCESS_LABEL) == process_id]
+        if job_ids:
+            processor = service.registry.processor(process_id).plugin
+            for job_id in job_ids:
+                remove_resources(processor, job_id)
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
+
+
+def _report(message: str) -> None:
+    # The list of jobs is for other programs, too.
+    click.echo(f"pygeoapi-prefect: {message}", err=True)

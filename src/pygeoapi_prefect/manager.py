@@ -147,6 +147,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 return job_id, JSON, None, JobStatus.accepted, _applied("respond-async")
             return self._sync_answer(job, mode)
         except errors.PygeoapiPrefectError as error:
+            if preferences := mends.current_preferences():
+                preferences.retry_after = problem_of(error).retry_after
             raise ExecutionRefused(error) from error
 
     def _mode(

@@ -51,12 +51,14 @@ class Preferences:
         wait: seconds of `wait=N` in `Prefer`.
         html: whether an HTML page is wanted.
         failure: set by the manager: why the job asked for failed.
+        retry_after: set by the manager: seconds after which a refused request may come again.
     """
 
     respond_async: bool = False
     wait: float | None = None
     html: bool = False
     failure: str | None = None
+    retry_after: int | None = None
 
 
 # A handler and the manager it calls run in one thread, one after the other.
@@ -85,7 +87,7 @@ def install() -> None:
 
 def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Answer with our errors' own words and always with a content type."""
-    with _prefer(request):
+    with _prefer(request) as preferences:
         try:
             headers, status, content = handler(api, request, *args)
         except PygeoapiPrefectError as error:
@@ -96,7 +98,7 @@ def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answ
     elif headers["Content-Type"] == READY_JSON:
         headers["Content-Type"] = _JSON
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.setdefault("Retry-After", "5")
+        headers.setdefault("Retry-After", str(preferences.retry_after or 5))
     return headers, status, content
 
 

@@ -345,6 +345,13 @@ def test_a_request_that_did_not_become_a_job_says_why(
     assert str(error) in answer.message
 
 
+def test_a_full_queue_is_answered_with_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Manager(tmp_path, monkeypatch, max_queued_jobs=1)
+    ours.submit()
+    answer = refused(ours.submit)
+    assert (answer.http_status_code, answer.ogc_exception_code) == (503, "ServiceUnavailable")
+
+
 def test_faulty_inputs_are_refused_with_every_pointer(ours: Manager) -> None:
     answer = refused(lambda: ours.it.execute_process("typed", {"count": 0, "flag": "x"}))
     assert answer.http_status_code == 400

@@ -37,10 +37,10 @@ class Answer:
 class Site:
     """pygeoapi with our manager, whose Prefect and storage a test can look into."""
 
-    def __init__(self, folder: Path, prefect: FakeGateway) -> None:
+    def __init__(self, folder: Path, prefect: FakeGateway, **more: Any) -> None:
         self.prefect = prefect
         self.storage = ResultStorage(str(folder / "results"))
-        section = prefect_manager(folder, sync_timeout=0.1)
+        section = prefect_manager(folder, sync_timeout=0.1, **more)
         self.api = API(configuration(5000, section), {})
         self.api.manager = PrefectManager({**section, "processes": resources()})
 
@@ -184,7 +184,19 @@ def test_an_outage_is_answered_with_when_to_come_back(
     site: Site, ask: Callable[[Site], Answer]
 ) -> None:
     site.prefect.failure = errors.PrefectUnavailable("down", retry_after=30)
-    assert int(ask(site).headers["Retry-After"]) > 0
+    assert ask(site).headers["Retry-After"] == "30"
+
+
+def test_who_finds_the_queue_full_is_told_when_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefect = FakeGateway()
+    monkeypatch.setattr(manager, "PrefectGateway", lambda endpoint: prefect)
+    site = Site(tmp_path, prefect, max_queued_jobs=1)
+    answers = [site.execute(prefer="respond-async") for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 503]
+    assert int(answers[1].headers["Retry-After"]) >= 10
+    assert "max_queued_jobs" in answers[1].json["description"]
 
 
 def test_an_outage_is_answered_in_json_unless_html_is_wanted(site: Site) -> None:

@@ -1,14 +1,15 @@
 """To whom callbacks go, and to whom they never do."""
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import anyio
 import pytest
 
+from pygeoapi_prefect.engine import callbacks
 from pygeoapi_prefect.engine.callbacks import check_callback, send_callback
 from pygeoapi_prefect.errors import InvalidRequest
 from tests.support.programs import free_port
@@ -223,31 +224,32 @@ def subscriber() -> Iterator[Subscriber]:
     subscriber.close()
 
 
-def test_a_subscriber_gets_its_json(subscriber: Subscriber) -> None:
-    send_callback(subscriber.url, {"a": "ü"}, allow_internal=True)
+def send(url: str, body: bytes = b"{}", *, allow_internal: bool = True) -> str | None:
+    async def do() -> str | None:
+        return await send_callback(url, body, allow_internal=allow_internal)
+
+    return anyio.run(do)
+
+
+def test_a_subscriber_gets_its_json_as_it_is(subscriber: Subscriber) -> None:
+    assert send(subscriber.url, b'{"a":   1}') is None
     ((method, path, headers, body),) = subscriber.requests
-    assert (method, path, json.loads(body)) == ("POST", "/done?token=x%20y", {"a": "ü"})
+    assert (method, path, body) == ("POST", "/done?token=x%20y", b'{"a":   1}')
     assert headers["content-type"] == "application/json"
-
-
-def test_json_that_is_ready_is_sent_as_it_is(subscriber: Subscriber) -> None:
-    send_callback(subscriber.url, b'{"a":   1}', allow_internal=True)
-    assert subscriber.requests[0][3] == b'{"a":   1}'
 
 
 def test_a_subscriber_is_called_by_its_name_at_the_address_that_was_checked(
     subscriber: Subscriber, names: Names
 ) -> None:
     names.known["subscriber.example"] = ["127.0.0.1"]
-    url = f"http://subscriber.example:{subscriber.port}/"
-    send_callback(url, {}, allow_internal=True)
+    assert send(f"http://subscriber.example:{subscriber.port}/") is None
     assert subscriber.requests[0][2]["host"] == f"subscriber.example:{subscriber.port}"
 
 
 def test_a_name_is_looked_up_only_once(subscriber: Subscriber, names: Names) -> None:
     # A second look-up might say something else than what was checked.
     names.known["subscriber.example"] = ["127.0.0.1"]
-    send_callback(f"http://subscriber.example:{subscriber.port}/", {}, allow_internal=True)
+    send(f"http://subscriber.example:{subscriber.port}/")
     assert names.asked == ["subscriber.example"]
 
 
@@ -256,14 +258,14 @@ def test_an_address_is_checked_again_when_it_is_time_to_send(
 ) -> None:
     names.known["subscriber.example"] = ["127.0.0.1"]
     url = f"http://subscriber.example:{subscriber.port}/"
-    send_callback(url, {}, allow_internal=False)
+    assert "not public" in str(send(url, allow_internal=False))
     assert subscriber.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_subscriber_cannot_send_us_elsewhere(subscriber: Subscriber, status: int) -> None:
     subscriber.status, subscriber.location = status, subscriber.url
-    send_callback(subscriber.url, {}, allow_internal=True)
+    assert send(subscriber.url) == f"answered {status}"
     assert len(subscriber.requests) == 1
 
 
@@ -271,45 +273,45 @@ def test_proxies_of_the_environment_do_not_see_callbacks(
     subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
-    send_callback(subscriber.url, {}, allow_internal=True)
+    assert send(subscriber.url) is None
     assert len(subscriber.requests) == 1
 
 
 def test_the_password_in_a_url_goes_to_the_subscriber(subscriber: Subscriber) -> None:
-    url = f"http://user:secret@127.0.0.1:{subscriber.port}/"
-    send_callback(url, {}, allow_internal=True)
+    send(f"http://user:secret@127.0.0.1:{subscriber.port}/")
     headers = subscriber.requests[0][2]
     assert "authorization" in headers and headers["host"] == f"127.0.0.1:{subscriber.port}"
 
 
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_subscriber_may_be_content_in_several_ways(subscriber: Subscriber, status: int) -> None:
+    subscriber.status = status
+    assert send(subscriber.url) is None
+
+
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
-def test_a_subscriber_that_does_not_like_what_it_hears_does_no_harm(
+def test_a_subscriber_that_does_not_like_what_it_hears_is_quoted(
     subscriber: Subscriber, status: int
 ) -> None:
     subscriber.status = status
-    send_callback(subscriber.url, {}, allow_internal=True)
-    assert len(subscriber.requests) == 1
+    assert send(subscriber.url) == f"answered {status}"
 
 
-def test_a_subscriber_that_is_not_there_is_logged_and_does_no_harm(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    send_callback(f"http://127.0.0.1:{free_port()}/", {}, allow_internal=True)
-    assert "could not be told" in caplog.text
+def test_a_subscriber_that_is_not_there_is_told_with_the_kind_of_error() -> None:
+    assert "ConnectError" in str(send(f"http://127.0.0.1:{free_port()}/"))
 
 
 @pytest.mark.parametrize(
     "url",
     ["http://[::1", "nonsense", "http://host\n/", "http://127.0.0.1:99999/", "http://\u2100/", ""],
 )
-def test_a_url_that_cannot_be_read_does_no_harm(
-    names: Names, url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    send_callback(url, {}, allow_internal=True)
-    assert "could not be told" in caplog.text
+def test_a_url_that_cannot_be_read_does_no_harm(names: Names, url: str) -> None:
+    assert send(url)
 
 
-def test_a_server_that_speaks_no_http_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def babbler() -> Iterator[str]:
+    """The URL of a server that answers one connection in a language of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def babble() -> None:
@@ -320,6 +322,16 @@ def test_a_server_that_speaks_no_http_does_no_harm(caplog: pytest.LogCaptureFixt
 
         thread = threading.Thread(target=babble)
         thread.start()
-        send_callback(f"http://127.0.0.1:{listener.getsockname()[1]}/", {}, allow_internal=True)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         thread.join()
-    assert "could not be told" in caplog.text
+
+
+def test_a_server_that_speaks_no_http_does_no_harm(babbler: str) -> None:
+    assert "ProtocolError" in str(send(babbler))
+
+
+def test_a_subscriber_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "_LONGEST_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        why = send(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    assert why == "did not answer within 0.2 s"

@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,13 +44,15 @@ def send() -> RecordingSend:
 
 
 @pytest.fixture
-def collector(tmp_path: Path) -> Collector:
-    return Collector(ResultStorage(str(tmp_path)), "4711", 1, [])
+def collector(local_storage: ResultStorage) -> Collector:
+    return Collector(local_storage, "4711", 1, [])
 
 
 @pytest.fixture
-def channel(send: RecordingSend, collector: Collector) -> Iterator[FlowRunChannel]:
-    channel = FlowRunChannel("4711", 1, send, collector, lambda: False)
+def channel(
+    send: RecordingSend, collector: Collector, local_storage: ResultStorage
+) -> Iterator[FlowRunChannel]:
+    channel = FlowRunChannel("4711", 1, send, collector, local_storage, lambda: False)
     yield channel
     channel.close()
 
@@ -119,16 +120,24 @@ def test_a_message_stays_until_there_is_another(
     assert send.messages[-1] == "downloading"
 
 
-def test_a_job_is_not_harmed_by_progress_that_nobody_hears(
+def test_progress_that_could_not_be_sent_is_sent_again(
     channel: FlowRunChannel, send: RecordingSend, at_once: None
 ) -> None:
     send.failures = 1
-    channel.progress(10, "unheard")
-    eventually(lambda: len(send.requests) == 1, "the first is sent in vain")
-    channel.progress(20, "heard")
-    channel.close()
+    channel.progress(10, "unheard at first")
+    eventually(lambda: len(send.requests) == 2, "it is sent twice")
     # The artifact was not made by the first, so it is by the second.
-    assert send.requests[-1][0] == "POST" and send.percents == [10, 20]
+    assert [method for method, _, _ in send.requests] == ["POST", "POST"]
+    assert send.percents == [10, 10]
+
+
+def test_a_job_ends_although_nobody_hears_of_its_progress(
+    channel: FlowRunChannel, send: RecordingSend
+) -> None:
+    send.failures = 1000
+    channel.progress(10, "unheard")
+    channel.close()
+    assert send.requests
 
 
 def test_threads_may_tell_progress_side_by_side(
@@ -157,10 +166,10 @@ def test_closing_twice_is_closing_once(channel: FlowRunChannel, send: RecordingS
 
 
 def test_a_job_asks_whoever_runs_it_whether_to_stop(
-    send: RecordingSend, collector: Collector
+    send: RecordingSend, collector: Collector, local_storage: ResultStorage
 ) -> None:
     answers = iter([False, True])
-    channel = FlowRunChannel("4711", 1, send, collector, lambda: next(answers))
+    channel = FlowRunChannel("4711", 1, send, collector, local_storage, lambda: next(answers))
     assert [channel.cancel_requested(), channel.cancel_requested()] == [False, True]
 
 
@@ -170,3 +179,22 @@ def test_an_output_becomes_one_of_the_job_s_results(
     channel.output("notes", b"text", "text/plain")
     manifest = collector.manifest("p", as_document=False)
     assert [output.id for output in manifest.outputs] == ["notes"]
+
+
+def test_a_first_attempt_finds_no_cursor(channel: FlowRunChannel) -> None:
+    assert channel.load_cursor() is None
+
+
+def test_the_next_attempt_finds_the_last_cursor_saved(
+    channel: FlowRunChannel, send: RecordingSend, collector: Collector, local_storage: ResultStorage
+) -> None:
+    channel.save_cursor({"block": 1})
+    channel.save_cursor({"block": 2})
+    later = FlowRunChannel("4711", 2, send, collector, local_storage, lambda: False)
+    assert later.load_cursor() == {"block": 2}
+
+
+def test_a_cursor_is_no_business_of_prefect_s(channel: FlowRunChannel, send: RecordingSend) -> None:
+    channel.save_cursor(1)
+    channel.close()
+    assert send.requests == []

@@ -25,6 +25,7 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.JobFailed: errors.JobFailed("text"),
     errors.ResultMissing: errors.ResultMissing("text"),
     errors.Unavailable: errors.Unavailable("text"),
+    errors.QueueFull: errors.QueueFull("text"),
     errors.PrefectUnavailable: errors.PrefectUnavailable("text"),
     errors.StorageUnavailable: errors.StorageUnavailable("text"),
     errors.DeploymentMissing: errors.DeploymentMissing("text"),
@@ -45,6 +46,7 @@ ANSWERS = {
     errors.JobFailed: (400, "InvalidParameterValue"),
     errors.ResultMissing: (500, "JobResultNotFound"),
     errors.Unavailable: (503, "ServiceUnavailable"),
+    errors.QueueFull: (503, "ServiceUnavailable"),
     errors.PrefectUnavailable: (503, "ServiceUnavailable"),
     errors.StorageUnavailable: (503, "ServiceUnavailable"),
     errors.DeploymentMissing: (500, "NoApplicableCode"),
@@ -111,7 +113,7 @@ def test_an_error_of_a_kind_we_add_later_is_answered_like_its_kind(
 
 
 def test_a_client_is_told_when_to_come_back_to_something_unavailable() -> None:
-    assert problem_of(errors.PrefectUnavailable("text", retry_after=30)).retry_after == 30
+    assert problem_of(errors.QueueFull("text", retry_after=30)).retry_after == 30
 
 
 def test_a_client_is_always_told_when_to_come_back_to_something_unavailable() -> None:

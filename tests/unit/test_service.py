@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pygeoapi_prefect.engine.names import FLOW_NAME
+from pygeoapi_prefect.engine.names import CALLBACK_TAG, FLOW_NAME, JOB_TAG
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     InvalidInputs,
@@ -17,6 +17,7 @@ from pygeoapi_prefect.errors import (
     JobFailed,
     JobNotFound,
     PrefectUnavailable,
+    QueueFull,
     ResultMissing,
     ResultNotReady,
     StorageUnavailable,
@@ -25,6 +26,7 @@ from pygeoapi_prefect.jobs.models import Job, JobStatus
 from pygeoapi_prefect.jobs.service import JobService
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Subscriber
 from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.manifest import Kind
 from pygeoapi_prefect.results.storage import ResultStorage
 from tests.support.fake_gateway import FakeGateway
 
@@ -35,10 +37,15 @@ UNKNOWN = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 class Service:
     """A job service whose Prefect and storage a test can look into."""
 
-    def __init__(self, storage: ResultStorage, gateway: FakeGateway | None = None) -> None:
+    def __init__(
+        self,
+        storage: ResultStorage,
+        gateway: FakeGateway | None = None,
+        most_queued: int | None = None,
+    ) -> None:
         self.prefect = gateway or FakeGateway()
         self.storage = storage
-        self.jobs = JobService(self.prefect, storage)
+        self.jobs = JobService(self.prefect, storage, most_queued)
 
     def submit(self, inputs: dict[str, Any] | None = None, **more: Any) -> str:
         request = ExecutionRequest(process_id="p", inputs=inputs or {}, **more)
@@ -140,6 +147,83 @@ def test_a_process_that_prefect_does_not_know_is_named(local_storage: ResultStor
     service = Service(local_storage, FakeGateway(deployments=[(FLOW_NAME, "other")]))
     with pytest.raises(DeploymentMissing, match="pygeoapi-process/p"):
         service.submit()
+
+
+def test_the_job_of_a_subscriber_is_found_by_whoever_is_to_tell_it(service: Service) -> None:
+    job_id = service.submit(subscriber=Subscriber(success_uri="http://8.8.8.8/"))
+    assert set(service.prefect.tags(job_id)) == {JOB_TAG, CALLBACK_TAG}
+
+
+def test_nobody_looks_for_the_subscriber_of_a_job_without_one(service: Service) -> None:
+    assert service.prefect.tags(service.submit()) == (JOB_TAG,)
+
+
+# ---- how many may wait
+
+
+@pytest.fixture
+def small(local_storage: ResultStorage) -> Service:
+    """A service in which two jobs may wait."""
+    return Service(local_storage, most_queued=2)
+
+
+def test_a_job_more_than_may_wait_is_refused(small: Service) -> None:
+    waiting = [small.submit() for _ in range(2)]
+    with pytest.raises(QueueFull, match=r"2 jobs wait already.*max_queued_jobs"):
+        small.submit()
+    assert small.prefect.run_ids == waiting
+
+
+def test_a_client_of_a_full_queue_is_told_when_to_come_back(small: Service) -> None:
+    for _ in range(2):
+        small.submit()
+    with pytest.raises(QueueFull) as caught:
+        small.submit()
+    assert caught.value.retry_after > 0
+
+
+def test_a_refused_job_leaves_no_inputs_behind(small: Service) -> None:
+    for _ in range(2):
+        small.submit()
+    with pytest.raises(QueueFull):
+        small.submit(LARGE)
+    assert small.stored() == []
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"])
+def test_a_job_that_does_not_wait_any_more_makes_room_at_once(small: Service, state: str) -> None:
+    first, _ = small.submit(), small.submit()
+    small.prefect.move(first, state)
+    assert small.submit()
+
+
+def test_jobs_that_other_web_processes_submit_are_counted(
+    small: Service, local_storage: ResultStorage
+) -> None:
+    other = Service(local_storage, small.prefect)
+    for _ in range(2):
+        other.submit()
+    with pytest.raises(QueueFull):
+        small.submit()
+
+
+def test_a_burst_of_submissions_is_not_a_burst_of_counting(local_storage: ResultStorage) -> None:
+    service = Service(local_storage, most_queued=1000)
+    for _ in range(20):
+        service.submit()
+    assert service.prefect.counts < 20
+
+
+def test_where_any_number_may_wait_nobody_counts(service: Service) -> None:
+    for _ in range(5):
+        service.submit()
+    assert service.prefect.counts == 0
+
+
+def test_prefect_being_away_is_not_a_full_queue(small: Service) -> None:
+    small.prefect.failure = PrefectUnavailable("down")
+    with pytest.raises(PrefectUnavailable):
+        small.submit()
 
 
 # ---- large inputs
@@ -438,23 +522,37 @@ def test_another_spelling_of_a_job_s_id_does_not_leave_its_results_behind(
 
 
 def test_a_job_that_waits_is_dismissed_at_once(service: Service) -> None:
-    job = service.jobs.dismiss(service.submit())
-    assert job is not None and job.finished is not None and job.status is JobStatus.DISMISSED
+    dismissal = service.jobs.dismiss(service.submit())
+    assert (dismissal.is_removed, dismissal.is_idle) == (False, True)
+    assert dismissal.job.finished and dismissal.job.status is JobStatus.DISMISSED
+
+
+def test_a_job_dismissed_between_two_attempts_keeps_nothing_of_the_first(
+    service: Service,
+) -> None:
+    job_id = service.submit()
+    service.storage.write_output(job_id, 1, 1, "map", "image/png", Kind.BINARY, b"half")
+    service.storage.write_cursor(job_id, 5)
+    service.prefect.move(job_id, "SCHEDULED", "AwaitingRetry")
+    service.jobs.dismiss(job_id)
+    assert service.stored() == []
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "PAUSED"])
 def test_a_job_that_was_started_is_being_stopped(service: Service, state: str) -> None:
     job_id = service.submit()
     service.prefect.move(job_id, state)
-    job = service.jobs.dismiss(job_id)
-    assert job is not None and job.finished is None and job.status is JobStatus.DISMISSED
+    dismissal = service.jobs.dismiss(job_id)
+    assert (dismissal.is_removed, dismissal.is_idle) == (False, False)
+    assert dismissal.job.finished is None and dismissal.job.status is JobStatus.DISMISSED
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"])
 def test_a_job_that_is_over_is_removed(service: Service, state: str) -> None:
     job_id = service.submit()
     service.prefect.move(job_id, state)
-    assert service.jobs.dismiss(job_id) is None
+    dismissal = service.jobs.dismiss(job_id)
+    assert (dismissal.is_removed, dismissal.is_idle) == (True, True)
     with pytest.raises(JobNotFound):
         service.jobs.get(job_id)
 
@@ -468,8 +566,8 @@ def test_dismissing_a_job_that_is_being_stopped_changes_nothing(service: Service
     job_id = service.submit()
     service.prefect.move(job_id, "RUNNING")
     service.jobs.dismiss(job_id)
-    job = service.jobs.dismiss(job_id)
-    assert job is not None and job.status is JobStatus.DISMISSED and job.finished is None
+    again = service.jobs.dismiss(job_id)
+    assert not again.is_removed and not again.is_idle and again.job.finished is None
 
 
 def test_a_job_that_ends_while_it_is_asked_to_stop_is_removed(service: Service) -> None:
@@ -482,7 +580,7 @@ def test_a_job_that_ends_while_it_is_asked_to_stop_is_removed(service: Service) 
         return really_set_state(*args, **options)
 
     service.prefect.set_state = too_late  # type: ignore[method-assign]
-    assert service.jobs.dismiss(job_id) is None
+    assert service.jobs.dismiss(job_id).is_removed
     assert (service.prefect.run_ids, service.stored()) == ([], [])
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import platformdirs
 from pydantic import (
@@ -213,7 +213,9 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
     """
     # A key that is there but empty (`output_dir:`) means the default, as in pygeoapi.
     known = {
-        key: value for key, value in section.items() if key != "processes" and value is not None
+        key: value
+        for key, value in section.items()
+        if key != "processes" and (value is not None or _may_be_null(key))
     }
 
     def is_given(key: str) -> bool:
@@ -240,6 +242,12 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
     if faults:
         raise ConfigurationError("server.manager", faults)
     return settings
+
+
+def _may_be_null(key: str) -> bool:
+    """Say whether null is a choice for a key; otherwise it means that nothing was chosen."""
+    field = ManagerSettings.model_fields.get(key)
+    return field is not None and type(None) in get_args(field.annotation)
 
 
 def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:

@@ -245,9 +245,11 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
 
 
 def _may_be_null(key: str) -> bool:
-    """Say whether null is a choice for a key; otherwise it means that nothing was chosen."""
+    """Say whether null is a choice of its own for a key; otherwise nothing was chosen."""
     field = ManagerSettings.model_fields.get(key)
-    return field is not None and type(None) in get_args(field.annotation)
+    if field is None or field.default is None:
+        return False
+    return type(None) in get_args(field.annotation)
 
 
 def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:

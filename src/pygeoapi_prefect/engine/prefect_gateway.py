@@ -237,7 +237,7 @@ class PrefectGateway:
             PrefectUnavailable: Prefect does not answer, or has no such work pool.
         """
         root = f"/work_pools/{quote(work_pool)}/queues"
-        existing = {queue["name"]: queue for queue in self._read("POST", f"{root}/filter", {})}
+        existing = self._work_queues(root)
         for priority, queue in enumerate(queues, 1):
             body = {"priority": priority, "concurrency_limit": queue.concurrency_limit}
             known = existing.get(queue.name)
@@ -245,6 +245,20 @@ class PrefectGateway:
                 self._write("POST", root, {"name": queue.name, **body})
             elif any(known[key] != value for key, value in body.items()):
                 self._write("PATCH", f"{root}/{quote(queue.name)}", body)
+            else:
+                continue
+            # Prefect has moved others to make room for this one.
+            existing = self._work_queues(root)
+
+    def _work_queues(self, root: str) -> dict[str, dict[str, Any]]:
+        """Return the queues below a path, by name."""
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            body = {"limit": _LARGEST_PAGE, "offset": len(found)}
+            page = self._read("POST", f"{root}/filter", body)
+            found |= {queue["name"]: queue for queue in page}
+            if len(page) < _LARGEST_PAGE:
+                return found
 
     def ensure_deployment(self, spec: DeploymentSpec) -> None:
         """Create or update a deployment and its flow.

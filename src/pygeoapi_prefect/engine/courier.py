@@ -164,7 +164,8 @@ def next_news(run: FlowRun) -> News | None:
         return None
     due: list[News] = []
     expires: datetime
-    if subscriber.in_progress_uri and run.start_time:
+    # Not the start time alone: Prefect gives one to runs that end before they start, too.
+    if subscriber.in_progress_uri and run.start_time and run.run_count:
         expires = run.start_time + _GIVES_UP_AFTER
         if state.is_final():
             expires = min(expires, state.timestamp + _OLD_NEWS_AFTER)

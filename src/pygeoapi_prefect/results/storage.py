@@ -9,6 +9,7 @@ Bytes come first and the manifest last, so a job killed in the middle leaves not
 taken for a result.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -104,7 +105,7 @@ class ResultStorage:
         key = f"{attempt}/{number}-{re.sub(r'[^A-Za-z0-9._-]', '_', output_id)}"
         size, digest = 0, hashlib.sha256()
         with _pieces_of(data) as pieces, self._explaining("written"):
-            with self._create(self._path(job_id, key)) as target:
+            with self._whole(self._path(job_id, key)) as target:
                 for piece in pieces:
                     target.write(piece)
                     digest.update(piece)
@@ -267,9 +268,19 @@ class ResultStorage:
     def _path(self, *parts: str) -> str:
         return "/".join([self._root.rstrip("/"), *parts])
 
-    def _create(self, path: str) -> IO[bytes]:
-        opened: IO[bytes] = self._fs.open(path, "wb")
-        return opened
+    @contextmanager
+    def _whole(self, path: str) -> Iterator[IO[bytes]]:
+        """Open a file for writing; remove it if it cannot be written to its end.
+
+        What is written in part is of no use, and takes the room that others need on a full disk.
+        """
+        try:
+            with self._fs.open(path, "wb") as target:
+                yield target
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._fs.rm_file(path)
+            raise
 
     def _replace(self, path: str, content: bytes) -> None:
         """Write a file so that a reader sees the old one or the new one, never a part."""
@@ -278,7 +289,7 @@ class ResultStorage:
             return
         # Beside the target: only within one disk is a rename all or nothing.
         temporary = f"{path}.{uuid4().hex}"
-        with self._create(temporary) as target:
+        with self._whole(temporary) as target:
             target.write(content)
         Path(temporary).replace(path)
 

@@ -32,6 +32,8 @@ _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
 JobControlOption = Literal["sync-execute", "async-execute"]
 # Of processes that do not name one; room for others before and after.
 DEFAULT_PRIORITY = 100
+# What is longer overflows a date sooner or later, and then a job would never be settled.
+_SECONDS_OF_YEAR = 365 * 86400
 _SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -41,7 +43,7 @@ def parse_duration(value: object) -> object:
     Raises:
         ValueError: it is a text, but not a duration.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         value = f"{value}s"
     if not isinstance(value, str):
         return value
@@ -147,9 +149,9 @@ class RetryBackoff(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    initial: float = Field(default=10, ge=0, allow_inf_nan=False)
-    factor: float = Field(default=2, ge=1, allow_inf_nan=False)
-    maximum: float = Field(default=600, ge=0, allow_inf_nan=False)
+    initial: float = Field(default=10, ge=0, le=_SECONDS_OF_YEAR)
+    factor: float = Field(default=2, ge=1, le=100)
+    maximum: float = Field(default=600, ge=0, le=_SECONDS_OF_YEAR)
 
 
 class ExecutionPolicy(BaseModel):

@@ -100,6 +100,17 @@ def wait_for_all(
     return documents
 
 
+def submit_patiently(client: Client, process_id: str, inputs: Any) -> str:
+    """Submit a job, again if told so: a stock Prefect server on SQLite answers 503 when busy."""
+
+    def submit() -> str | None:
+        answer = client.execute(process_id, inputs, prefer="respond-async")
+        assert answer.status_code in (201, 503), answer.text
+        return str(answer.json()["jobID"]) if answer.status_code == 201 else None
+
+    return str(eventually(submit, "the job is accepted", 30))
+
+
 def kill(stack: Stack, part: str) -> None:
     """Kill server or worker of an embedded backend and wait until its successor is there."""
     victim = processes_of(stack.state)[part]

@@ -7,7 +7,14 @@ import pytest
 
 from tests.acceptance.faults.conftest import WORKERS
 from tests.support.client import Client
-from tests.support.faults import Marks, flow_run, forkserver_of, kill, wait_for_all
+from tests.support.faults import (
+    Marks,
+    flow_run,
+    forkserver_of,
+    kill,
+    submit_patiently,
+    wait_for_all,
+)
 from tests.support.programs import eventually
 from tests.support.stack import Stack, processes_of
 
@@ -23,13 +30,13 @@ def submit_held_and_queued(client: Client, marks: Marks) -> tuple[dict[str, str]
         name -> job id of those that run, the ids of those that wait.
     """
     running = {
-        f"{process}-{n}": client.submit(process, marks.inputs(f"{process}-{n}", hold=2))
+        f"{process}-{n}": submit_patiently(client, process, marks.inputs(f"{process}-{n}", hold=2))
         for process in ("steps", "steps-again")
         for n in range(2)
     }
     for name in running:
         marks.wait_until_held(name)
-    queued = [client.submit("steps", marks.inputs(f"queued-{n}")) for n in range(10)]
+    queued = [submit_patiently(client, "steps", marks.inputs(f"queued-{n}")) for n in range(10)]
     assert {client.job(job_id)["status"] for job_id in queued} == {"accepted"}
     return running, queued
 

@@ -30,6 +30,7 @@ from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 _FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
 JobControlOption = Literal["sync-execute", "async-execute"]
+DEFAULT_WORK_POOL = "pygeoapi"
 # Of processes that do not name one; room for others before and after.
 DEFAULT_PRIORITY = 100
 # What is longer overflows a date sooner or later, and then a job would never be settled.
@@ -92,7 +93,7 @@ class ManagerSettings(BaseSettings):
         default=None, validation_alias="PREFECT_API_AUTH_STRING"
     )
     prefect_api_key: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_KEY")
-    work_pool: str = "pygeoapi"
+    work_pool: str = DEFAULT_WORK_POOL
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
     job_retention: Duration | None = None

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from pygeoapi_prefect.engine.deployments import register
+from pygeoapi_prefect.engine.deployments import deployment_specs, register
 from pygeoapi_prefect.engine.models import WorkQueueSpec
-from pygeoapi_prefect.engine.names import FLOW_NAME, WORKER_TYPE
+from pygeoapi_prefect.engine.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import PrefectUnavailable
@@ -28,6 +28,7 @@ class Pool:
         self.gateway: PrefectGateway = server.gateway()
         self.name = f"pool-{uuid4()}"
         self._server = server
+        self._flow_names: dict[str, str] = {}
         self.gateway.ensure_work_pool(self.name, WORKER_TYPE)
 
     def ensure(self, *queues: str, **limits: int | None) -> None:
@@ -54,10 +55,13 @@ class Pool:
             for process_id, policy in policies.items()
         }
         settings = ManagerSettings(work_pool=self.name)
-        register(self.gateway, Configuration(settings, Registry(resources)))
+        configuration = Configuration(settings, Registry(resources))
+        register(self.gateway, configuration)
+        self._flow_names = {spec.name: spec.flow_name for spec in deployment_specs(configuration)}
 
     def submit(self, process_id: str) -> str:
-        return self.gateway.create_flow_run(FLOW_NAME, process_id, {}, {}, []).id
+        flow_name = self._flow_names[process_id]
+        return self.gateway.create_flow_run(flow_name, process_id, {}, {}, []).id
 
     def handed_out(self, **options: Any) -> list[str]:
         """Return the runs that a worker would get now, in their order."""

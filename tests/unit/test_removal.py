@@ -171,6 +171,22 @@ def test_old_jobs_stay_while_storage_is_away(
     assert prefect.run_ids == submitted
 
 
+def test_a_job_whose_results_cannot_be_removed_does_not_keep_the_others(
+    prefect: FakeGateway, local_storage: ResultStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = [submit(prefect) for _ in range(3)]
+    really_delete = local_storage.delete
+
+    def refuse_one(job_id: str) -> None:
+        if job_id == submitted[1]:
+            raise StorageUnavailable("not ours to remove")
+        really_delete(job_id)
+
+    monkeypatch.setattr(local_storage, "delete", refuse_one)
+    removed = remove_old_jobs(prefect, local_storage, TOMORROW)
+    assert ids(removed) == {submitted[0], submitted[2]} and prefect.run_ids == [submitted[1]]
+
+
 # ---- only looking
 
 

@@ -1,7 +1,8 @@
 """Random jobs under random kills, and an account of every one: `make soak MINUTES=10`.
 
 Writes the account to `soak/results/` and prints it; exits with 1 if something is lost, wrong or
-left behind. The same seed draws the same jobs and faults, but not at exactly the same moments.
+left behind, and then keeps the backend's log and Prefect's database beside it. The same seed draws
+the same jobs and faults, but not at exactly the same moments.
 """
 
 import argparse
@@ -149,7 +150,9 @@ def main() -> int:
         account, events = soak(place, options.minutes, seed)
         file = _RESULTS / f"{began:%Y-%m-%d-%H%M%S}.md"
         if not account.is_clean:
-            shutil.copy(place / "service" / "state" / "backend.log", file.with_suffix(".log"))
+            state = place / "service" / "state"
+            shutil.copy(state / "backend.log", file.with_suffix(".log"))
+            shutil.copy(state / "prefect" / "prefect.db", file.with_suffix(".db"))
     verdict = "nothing lost" if account.is_clean else "NOT AS IT SHOULD BE"
     title = f"# Soak of {options.minutes:g} minutes, seed {seed}: {verdict}\n\n"
     file.write_text(f"{title}{account}\n## What was done\n\n{events}", encoding="utf-8")

@@ -35,7 +35,8 @@ class Submission:
         job_id: the job, once the service has acknowledged it.
         end: the status it was first seen to have ended with.
         dismiss_at: when its client is going to dismiss it, on the monotonic clock.
-        dismissal: the status that its DELETE was answered with, 0 = not (or 503), None = none sent.
+        dismissed_at: when its client first sent a DELETE, in seconds of the epoch.
+        is_dismissal_acknowledged: whether a DELETE was answered with 200.
         faults: what its client was told and should not have been.
     """
 
@@ -46,7 +47,8 @@ class Submission:
     job_id: str | None = None
     end: str | None = None
     dismiss_at: float | None = None
-    dismissal: int | None = None
+    dismissed_at: float | None = None
+    is_dismissal_acknowledged: bool = False
     faults: list[str] = field(default_factory=list)
 
 
@@ -133,14 +135,14 @@ class Client(threading.Thread):
                 self._open.remove(submission)
 
     def _dismiss(self, submission: Submission) -> None:
-        is_first = submission.dismissal is None
-        submission.dismissal = submission.dismissal or 0
+        is_first = submission.dismissed_at is None
+        submission.dismissed_at = submission.dismissed_at or time.time()
         answer = self._send("DELETE", f"/jobs/{submission.job_id}")
         if answer is None or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return  # next time
-        submission.dismissal = answer.status_code
+        submission.is_dismissal_acknowledged = answer.status_code == httpx.codes.OK
         # 404: an answer got lost, and what it was about to say was that the job is removed.
-        if answer.status_code != httpx.codes.OK and (is_first or answer.status_code != 404):
+        if answer.status_code != 200 and (is_first or answer.status_code != 404):
             submission.faults.append(f"DELETE was answered {_in_words(answer)}")
         self._open.remove(submission)
 

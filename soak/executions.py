@@ -76,6 +76,8 @@ class Mark:
 
     def __exit__(self, *_: object) -> None:
         self.say(ended=time.time())
+        self._file.close()
+        self._file.close()
 
 
 def read_executions(folder: Path) -> list[Execution]:

@@ -63,7 +63,7 @@ class Case:
     @property
     def may_be_gone(self) -> bool:
         """Whether its client asked for its removal, which is what dismissing an ended job is."""
-        return self.submission is not None and self.submission.dismissal is not None
+        return self.submission is not None and self.submission.dismissed_at is not None
 
     @property
     def has_files(self) -> bool:
@@ -89,9 +89,9 @@ class Case:
             return found
         if submission.end not in (None, self.status):
             found.append(f"had ended as {submission.end}")
-        if submission.dismissal == 200 and self.status != "dismissed":
+        if submission.is_dismissal_acknowledged and self.status != "dismissed":
             found.append("its dismissal was acknowledged")
-        if submission.dismissal is None and self.status == "dismissed":
+        if submission.dismissed_at is None and self.status == "dismissed":
             found.append("nobody dismissed it")
         if submission.kind.fails_with and self.status == "successful":
             found.append("it cannot succeed")
@@ -140,7 +140,10 @@ class Case:
             f" to {_clock(each.ended) if each.ended else '?'}"
             for each in self.executions
         )
-        return f"{self.job_id} ({kind}): {self.status}: {message} [{executions}]"
+        text = f"{self.job_id} ({kind}): {self.status}: {message} [{executions}]"
+        if self.submission and (dismissed_at := self.submission.dismissed_at):
+            text += f", DELETE at {_clock(dismissed_at)}"
+        return text
 
 
 def _moment(text: str) -> float:

@@ -53,7 +53,7 @@ def fate(
 
 def test_a_job_that_is_not_listed_is_lost_unless_its_client_removed_it() -> None:
     assert fate(None) is Fate.LOST
-    assert fate(None, dismissal=0) is Fate.REMOVED
+    assert fate(None, dismissed_at=NOON) is Fate.REMOVED
 
 
 @pytest.mark.parametrize("status", ["accepted", "running", "dismissed"])

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from pygeoapi.process.base import ProcessorExecuteError
+from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect import job
-from tests.support.processors import BaseProcessor, description
+from tests.support.processors import description
 
 _LONGEST_HOLD_SECONDS = 150.0
 
@@ -96,7 +96,8 @@ class StubbornProcessor(BaseProcessor):
             _ignore_signals()
         ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         command = [sys.executable, "-c", ignore + "print(flush=True); time.sleep(300)"]
-        for environment in (None, {}):
+        no_environment: dict[str, str] = {}
+        for environment in (None, no_environment):
             child = subprocess.Popen(
                 command, start_new_session=True, stdout=subprocess.PIPE, env=environment
             )

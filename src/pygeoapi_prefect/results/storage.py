@@ -182,6 +182,31 @@ class ResultStorage:
         except FileNotFoundError:
             return
 
+    def keep_results(self, job_id: str, attempt: int) -> None:
+        """Remove what other attempts of a job wrote than the one that succeeded.
+
+        Raises:
+            StorageUnavailable: storage cannot be read or written.
+        """
+        self._keep(job_id, {_MANIFEST, str(attempt)})
+
+    def keep_cursor(self, job_id: str) -> None:
+        """Remove what a job wrote that failed; somebody may want it tried again from its cursor.
+
+        Raises:
+            StorageUnavailable: storage cannot be read or written.
+        """
+        self._keep(job_id, {_CURSOR})
+
+    def _keep(self, job_id: str, names: set[str]) -> None:
+        try:
+            with self._explaining("cleared"):
+                for path in self._fs.ls(self._path(job_id), detail=False):
+                    if path.rstrip("/").rpartition("/")[2] not in names:
+                        self._fs.rm(path, recursive=True)
+        except FileNotFoundError:
+            return
+
     # --- cursors ---------------------------------------------------------------------------
 
     def write_cursor(self, job_id: str, value: Any) -> None:

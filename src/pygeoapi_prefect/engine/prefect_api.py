@@ -22,7 +22,8 @@ _WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 # A kept-open connection that was idle for longer than this is tried with a read first, so that
 # a server that was cut off meanwhile is noticed in the time of a read.
 _IDLE_SECONDS = 5.0
-_PAUSE_SECONDS = 0.2
+# Before a write that was refused is tried again.
+_PAUSES_SECONDS = (0.1, 0.3, 0.6)
 
 
 class PrefectApi:
@@ -49,19 +50,21 @@ class PrefectApi:
         path: str,
         body: Any = None,
         *,
-        tries: int = 1,
+        repeatable: bool = False,
         conflict_is_fine: bool = False,
     ) -> Any:
         if time.monotonic() - self._last_answer > _IDLE_SECONDS:
             self._read("GET", "/health")
-        for remaining in reversed(range(tries)):
+        for pause in _PAUSES_SECONDS:
             try:
                 return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
             except PrefectUnavailable as error:
-                if not remaining or not _may_pass(error.__cause__):
+                # A server that refuses has done nothing; one that hangs up may have.
+                is_cut_off = isinstance(error.__cause__, httpx.RemoteProtocolError)
+                if not (_is_busy(error.__cause__) or (repeatable and is_cut_off)):
                     raise
-                time.sleep(_PAUSE_SECONDS)
-        raise AssertionError("unreachable")  # pragma: no cover
+            time.sleep(pause)
+        return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
 
     def _exchange(
         self,
@@ -122,12 +125,15 @@ class PrefectApi:
         return self._client
 
 
-def _may_pass(error: BaseException | None) -> bool:
-    """Say whether a request may succeed if it is sent again at once."""
-    if isinstance(error, httpx.HTTPStatusError):
-        # Prefect on a stock SQLite answers so when two write at the same time.
-        return error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
-    return isinstance(error, httpx.RemoteProtocolError)
+def _is_busy(error: BaseException | None) -> bool:
+    """Say whether Prefect refused a request that it may take in a moment.
+
+    On a stock SQLite it does so whenever two write at the same time.
+    """
+    return (
+        isinstance(error, httpx.HTTPStatusError)
+        and error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    )
 
 
 class NotFound(PrefectUnavailable):

@@ -1,6 +1,7 @@
 """When Prefect is not there: a clear answer in time, and recovery without hands."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,11 @@ AUTH = "somebody:secret"
 class ExternalPrefect:
     """A stock Prefect server, as an operator runs one elsewhere."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_quick: bool = False) -> None:
         self.folder = folder
+        # Writers on a stock SQLite make each other wait for seconds; in production there is
+        # PostgreSQL behind it. Tests that are not about that take a server with our cures.
+        self.is_quick = is_quick
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
         self.process: subprocess.Popen[bytes] | None = None
@@ -34,10 +38,12 @@ class ExternalPrefect:
             PREFECT_SERVER_ANALYTICS_ENABLED="false",
             PREFECT_SERVER_UI_ENABLED="false",
         )
-        command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1"]
+        command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port"]
+        if self.is_quick:
+            command = [sys.executable, "-m", "pygeoapi_prefect.engine.server"]
         with (self.folder / "prefect.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(self.port)], env=env, stdout=log, stderr=log
+                [*command, str(self.port)], env=env, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
         eventually(self._is_up, "Prefect is up", 120)
 
@@ -60,17 +66,22 @@ class ExternalPrefect:
     def kill(self) -> None:
         if self.process:
             self.process.kill()
-            self.process.wait()
+            self.process.communicate()
             self.process = None
 
 
 @contextmanager
 def external_stack(
-    folder: Path, template: Path, auth: str = AUTH, processes: dict[str, Any] | None = None
+    folder: Path,
+    template: Path,
+    auth: str = AUTH,
+    processes: dict[str, Any] | None = None,
+    *,
+    is_quick: bool = False,
 ) -> Iterator[tuple[Stack, ExternalPrefect]]:
     """Run pygeoapi against an external Prefect, logging in as told; nothing is deployed."""
     use_template(template, folder)
-    prefect = ExternalPrefect(folder)
+    prefect = ExternalPrefect(folder, is_quick=is_quick)
     prefect.start()
     manager = {
         "name": "pygeoapi_prefect.PrefectManager",

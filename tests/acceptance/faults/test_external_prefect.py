@@ -18,7 +18,7 @@ def test_another_worker_takes_over_from_one_that_was_killed(
 ) -> None:
     processes = fault_processes(tmp_path / "cleared")
     with (
-        external_stack(tmp_path, template, processes=processes) as (stack, prefect),
+        external_stack(tmp_path, template, processes=processes, is_quick=True) as (stack, prefect),
         ExitStack() as workers,
     ):
         assert command(stack, "deploy").returncode == 0
@@ -55,7 +55,7 @@ def test_a_worker_that_is_cut_off_runs_nothing_that_another_runs_again(
 ) -> None:
     processes = fault_processes(tmp_path / "cleared")
     with (
-        external_stack(tmp_path, template, processes=processes) as (stack, prefect),
+        external_stack(tmp_path, template, processes=processes, is_quick=True) as (stack, prefect),
         ExitStack() as running_programs,
     ):
         line = Line(prefect.port)

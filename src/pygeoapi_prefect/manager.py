@@ -37,7 +37,7 @@ from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.results.delivery import JSON, Delivery
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import read_manager_settings
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
@@ -85,7 +85,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             faults += error.faults
         try:
             self._settings = read_manager_settings(manager_def)
-            storage = ResultStorage(self._settings.results_url)
+            storage = open_storage(self._settings)
         except errors.ConfigurationError as error:
             faults += error.faults
         if faults:

@@ -30,7 +30,7 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 # What is wrong will be wrong again.
 _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
@@ -104,7 +104,7 @@ def _execute(
 ) -> str:
     """Run the processor, store the outputs and name them."""
     configuration = current_configuration()
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings, patient=True)
     processor = configuration.registry.processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
     requested = list(request.outputs) if request.outputs else None

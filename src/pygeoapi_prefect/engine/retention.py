@@ -14,7 +14,7 @@ from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import remove_old_jobs
 from pygeoapi_prefect.engine.snapshot import current_configuration
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Retention:
             await anyio.sleep(_SECONDS_BETWEEN_BATCHES if removed else _SECONDS_BETWEEN_LOOKS)
 
     def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
-        storage = ResultStorage(current_configuration().settings.results_url)
+        storage = open_storage(current_configuration().settings)
         removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention)
         if removed:
             LOGGER.info("%s jobs were older than %s and are removed", len(removed), retention)

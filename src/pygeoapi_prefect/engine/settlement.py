@@ -20,7 +20,7 @@ from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import ResultMissing
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ async def dismiss(
     Raises:
         httpx.HTTPError: Prefect does not answer.
     """
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings)
     try:
         await anyio.to_thread.run_sync(storage.delete, str(flow_run.id))
     except Exception as error:  # it stays dismissed; removing the job tries again
@@ -129,7 +129,7 @@ async def persistently[T](act: Callable[[], Awaitable[T]], what: str) -> T:
 
 
 async def _has_results(flow_run: FlowRun, configuration: Configuration) -> bool:
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings)
     try:
         return await anyio.to_thread.run_sync(storage.read_manifest, str(flow_run.id)) is not None
     except ResultMissing:

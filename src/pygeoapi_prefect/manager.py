@@ -132,6 +132,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             request = _request(
                 process_id, data_dict, requested_outputs, subscriber, requested_response
             )
+            if request.by_reference and (preferences := mends.current_preferences()):
+                request = request.model_copy(update={"service_url": preferences.service_url})
             check = self._registry.settings(process_id).validate_inputs
             job_id = self._jobs.submit(
                 request,
@@ -224,11 +226,15 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         Raises:
             JobResultNotFoundError: they are gone.
             JobDismissed: there will never be any.
+            OutputNotFound: there is no output of the one name that was asked for.
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
+        preferences = mends.current_preferences()
         try:
-            return _for_pygeoapi(self._jobs.results(job_id))
+            return _for_pygeoapi(
+                self._jobs.results(job_id, preferences.output_id if preferences else None)
+            )
         except (errors.ResultMissing, errors.JobNotFound) as error:
             raise JobResultNotFoundError(str(error)) from error
 
@@ -290,6 +296,8 @@ def _for_pygeoapi(delivery: Delivery) -> tuple[str, Any]:
     if delivery.media_type != JSON:
         return delivery.media_type, delivery.body
     preferences = mends.current_preferences()
+    if preferences is not None:
+        preferences.links = ", ".join(link.as_header() for link in delivery.links)
     if preferences is None or preferences.html:
         # pygeoapi encodes the value itself, or makes a page of it.
         return JSON, json.loads(delivery.body)

@@ -124,7 +124,12 @@ def _execute(
         return "nothing"
     collector.take_returned(returned.media_type, returned.value)
     as_document = request.response is Response.DOCUMENT
-    manifest = collector.manifest(request.process_id, as_document=as_document)
+    manifest = collector.manifest(
+        request.process_id,
+        as_document=as_document,
+        by_reference=request.by_reference,
+        service_url=request.service_url,
+    )
     storage.write_manifest(manifest)
     return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
 

@@ -271,11 +271,11 @@ class ResultStorage:
         with suppress(FileNotFoundError), self._explaining("cleared"):
             if not self._is_s3:
                 self._fs.rm(folder, recursive=True)
-            elif files := self._fs.find(folder):
-                self._fs.rm(files)
-                # s3fs does not say which objects the store refused to remove.
-                if left := self._fs.find(folder):
-                    raise PermissionError(f"{len(left)} objects of job {job_id} cannot be removed")
+                return
+            # One by one: not every store can remove many at once, and s3fs does not say which of
+            # many were refused.
+            for file in self._fs.find(folder):
+                self._fs.rm_file(file)
 
     # --- cursors ---------------------------------------------------------------------------
 

@@ -4,9 +4,11 @@ Values come from the pygeoapi configuration first and from the environment secon
 `PYGEOAPI_PREFECT_<KEY>`, those of Prefect under Prefect's own names.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -115,6 +117,16 @@ class ManagerSettings(BaseSettings):
         # A database URL or an empty text is not a place for files.
         if value is not None and (":/" in str(value) or value == Path()):
             raise ValueError("must be the path of a folder, or of a TinyDB file")
+        return value
+
+    @field_validator("result_storage_options", mode="before")
+    @classmethod
+    def _is_a_mapping(cls, value: object) -> object:
+        # An environment variable holds JSON.
+        with suppress(ValueError):
+            value = json.loads(value) if isinstance(value, str) else value
+        if not isinstance(value, dict | Secret | None):
+            raise ValueError("must be a mapping; as an environment variable, a JSON object")
         return value
 
     @field_validator("reference_expiry")

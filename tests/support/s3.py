@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import boto3
@@ -32,12 +33,14 @@ class Store:
         key: an access key that may do everything.
         secret: its secret.
         bucket: a bucket that exists.
+        process: the emulator's.
     """
 
     port: int
     key: str
     secret: str = field(repr=False)
     bucket: str = BUCKET
+    process: "Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -82,18 +85,18 @@ class Store:
 @contextmanager
 def s3rver(folder: Path, port: int | None = None) -> Iterator[Store]:
     """Run s3rver; what is in its folder stays."""
-    store = Store(port or free_port(), "S3RVER", "S3RVER")
+    port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     command = [str(ROOT / "tools" / "s3rver"), "-d", str(folder), "-a", "127.0.0.1"]
-    command += ["-p", str(store.port), "--configure-bucket", store.bucket]
+    command += ["-p", str(port), "--configure-bucket", BUCKET]
     with program(command, folder.with_suffix(".log"), environment()) as process:
 
         def look() -> bool:
             assert process.poll() is None, folder.with_suffix(".log").read_text()
-            return _listens(store.port)
+            return _listens(port)
 
         eventually(look, "s3rver listens", START_SECONDS)
-        yield store
+        yield Store(port, "S3RVER", "S3RVER", process=process)
 
 
 @contextmanager
@@ -124,7 +127,7 @@ def moto(folder: Path) -> Iterator[Store]:
         document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
         iam.put_user_policy(UserName="pygeoapi", PolicyName="all", PolicyDocument=document)
         key = iam.create_access_key(UserName="pygeoapi")["AccessKey"]
-        store = Store(port, key["AccessKeyId"], key["SecretAccessKey"])
+        store = Store(port, key["AccessKeyId"], key["SecretAccessKey"], process=process)
         store.client().create_bucket(Bucket=store.bucket)
         yield store
 

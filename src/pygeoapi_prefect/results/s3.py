@@ -35,8 +35,8 @@ _UNKNOWN_KEY = (
     f"the access key is not known there; correct `key` in {_OPTIONS} (or AWS_ACCESS_KEY_ID)"
 )
 _DENIED = (
-    "access is denied; the access key must be allowed to get, put and delete objects, to list the "
-    "bucket, and to abort uploads"
+    f"access is denied; check the credentials in {_OPTIONS}, and that they allow to get, put and "
+    "delete objects, to list the bucket, and to abort uploads"
 )
 _EXPIRED = "the credentials have expired; renew them"
 _OTHER_REGION = f"the bucket is in another region; set client_kwargs.region_name in {_OPTIONS}"

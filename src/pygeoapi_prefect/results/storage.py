@@ -105,7 +105,10 @@ class ResultStorage:
         # Made when first used: file systems of object stores start a thread, and neither a
         # configuration that is only read nor a fork may have that.
         if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = (os.getpid(), fsspec.url_to_fs(self.url, **self._options)[0])
+            file_system = fsspec.url_to_fs(self.url, **self._options)[0]
+            if self._is_s3:
+                file_system.retries = 1  # botocore tries again, as often as it is told
+            self._opened = (os.getpid(), file_system)
         return self._opened[1]
 
     # --- results ---------------------------------------------------------------------------
@@ -391,6 +394,10 @@ class ResultStorage:
                 target.discard()
             with suppress(AttributeError):
                 target.closed = True
+            # Back ends that cannot discard show what there is.
+            if not self._is_s3:
+                with suppress(Exception):
+                    self._fs.rm_file(path)
             raise
 
     def _create(self, path: str) -> IO[bytes]:
@@ -420,7 +427,7 @@ class ResultStorage:
             place_is_missing = purpose == "written" or (self._is_s3 and s3.lacks_bucket(error))
             if isinstance(error, FileNotFoundError) and not place_is_missing:
                 raise
-            reason = self._without_secrets(self._reason(error))
+            reason = self._reason(error)
             # Every back end of fsspec has errors of its own, which share no base class.
             LOGGER.warning(
                 "result storage %s: %s: %s", self.shown_url, type(error).__name__, reason
@@ -432,11 +439,9 @@ class ResultStorage:
     def _reason(self, error: Exception) -> str:
         if self._is_s3 and (words := s3.in_words(error, str(self._root).partition("/")[0])):
             return words
+        text = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        return f"{type(error).__name__}: {error}"
-
-    def _without_secrets(self, text: str) -> str:
+            text = error.strerror
         for secret in _secrets_in(self._options):
             text = text.replace(secret, "***")
         return text
@@ -482,7 +487,7 @@ def _secrets_in(options: Mapping[str, Any]) -> Iterator[str]:
     for key, value in options.items():
         if isinstance(value, Mapping):
             yield from _secrets_in(value)
-        elif isinstance(value, str) and value and _NAMES_OF_SECRETS.search(str(key)):
+        elif isinstance(value, str) and len(value) > 3 and _NAMES_OF_SECRETS.search(str(key)):
             yield value
 
 

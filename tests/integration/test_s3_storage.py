@@ -1,8 +1,11 @@
 """Result storage on S3, over the emulators; whatever holds for every storage is in tests/unit."""
 
 import hashlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +21,7 @@ import pytest
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.storage import ResultStorage
-from tests.support.programs import free_port
+from tests.support.programs import environment, free_port
 from tests.support.s3 import Store, s3rver
 
 pytestmark = pytest.mark.s3
@@ -334,3 +337,27 @@ def test_who_is_patient_waits_for_a_store_that_restarts(tmp_path: Path, prefix: 
     with s3rver(tmp_path / "store", store.port):
         writer.join(60)
         assert len(store.keys(prefix)) == 2
+
+
+# ---- web servers of all kinds
+
+UNDER_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import json, sys, gevent
+from pygeoapi_prefect.results.manifest import Kind
+from pygeoapi_prefect.results.storage import ResultStorage
+storage = ResultStorage("s3://results/gevent", json.loads(sys.argv[1]))
+def use(number):
+    job_id, content = f"job-{number}", str(number).encode()
+    output = storage.write_output(job_id, 1, 1, "a", "text/plain", Kind.TEXT, content)
+    assert storage.read_output(job_id, output) == content
+use(0)
+greenlets = [gevent.spawn(use, number) for number in range(1, 20)]
+gevent.joinall(greenlets, timeout=60, raise_error=True)
+assert all(greenlet.successful() for greenlet in greenlets)
+"""
+
+
+def test_many_requests_at_once_use_the_store_under_gevent(s3rver_store: Store) -> None:
+    command = [sys.executable, "-c", UNDER_GEVENT, json.dumps(s3rver_store.options)]
+    subprocess.run(command, env=environment(), check=True, timeout=120)

@@ -24,6 +24,7 @@ from uuid import uuid4
 
 import fsspec
 from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem
 from pydantic import ValidationError
 
 from pygeoapi_prefect.errors import (
@@ -35,6 +36,7 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.results import s3
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
+from pygeoapi_prefect.results.native_loop import native_loop
 from pygeoapi_prefect.settings import ManagerSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -82,7 +84,9 @@ class ResultStorage:
         self._reference_endpoint_url = reference_endpoint_url
         self._opened: tuple[int, AbstractFileSystem] | None = None
         try:
-            self._root = fsspec.get_filesystem_class(self._protocol)._strip_protocol(url)
+            file_system = fsspec.get_filesystem_class(self._protocol)
+            self._root = file_system._strip_protocol(url)
+            self._is_async = issubclass(file_system, AsyncFileSystem)
         except (ValueError, ImportError) as error:
             remedy = ""
             if self._is_s3:
@@ -105,11 +109,16 @@ class ResultStorage:
         # Made when first used: file systems of object stores start a thread, and neither a
         # configuration that is only read nor a fork may have that.
         if self._opened is None or self._opened[0] != os.getpid():
-            file_system = fsspec.url_to_fs(self.url, **self._options)[0]
-            if self._is_s3:
-                file_system.retries = 1  # botocore tries again, as often as it is told
-            self._opened = (os.getpid(), file_system)
+            self._opened = (os.getpid(), self._open(self._options))
         return self._opened[1]
+
+    def _open(self, options: Mapping[str, Any]) -> AbstractFileSystem:
+        loop = native_loop() if self._is_async else None
+        more = {"loop": loop} if loop else {}
+        file_system = fsspec.url_to_fs(self.url, **options, **more)[0]
+        if self._is_s3:
+            file_system.retries = 1  # botocore tries again, as often as it is told
+        return file_system
 
     # --- results ---------------------------------------------------------------------------
 
@@ -259,7 +268,7 @@ class ResultStorage:
         options = {**self._options, "endpoint_url": self._reference_endpoint_url}
         client = {**options.get("client_kwargs", {})}
         client.pop("endpoint_url", None)
-        return fsspec.url_to_fs(self.url, **{**options, "client_kwargs": client})[0]
+        return self._open({**options, "client_kwargs": client})
 
     def delete(self, job_id: str) -> None:
         """Remove everything a job wrote; nothing happens if there is nothing.

@@ -7,6 +7,7 @@ TOOLS := $(filter .tools/bin/uv,$(UV_COMMAND))
 VENV := .venv/bin
 INSTALLED := .venv/.installed
 CONFIG ?= pygeoapi-config.yml
+MINUTES ?= 10
 # The notice of Material for MkDocs about its successor is not about these pages.
 export NO_MKDOCS_2_WARNING := 1
 
@@ -15,7 +16,7 @@ unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test check docs bench lock clean help
+.PHONY: demo up test check docs bench soak lock clean help
 
 demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 	$(VENV)/python examples/demo.py
@@ -40,6 +41,9 @@ docs: $(INSTALLED)  ## build the documentation into site/
 bench: $(INSTALLED)  ## run the benchmarks
 	$(VENV)/python -m benchmarks $(ARGS)
 
+soak: $(INSTALLED)  ## run random jobs under random kills and account for each (MINUTES=10)
+	$(VENV)/python -m soak --minutes $(MINUTES) $(ARGS)
+
 # Keeps the versions locked so far; ARGS=--upgrade or ARGS="--upgrade-package NAME" moves them.
 lock: $(TOOLS)  ## write requirements.lock from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMMAND) pip compile pyproject.toml \
@@ -48,7 +52,7 @@ lock: $(TOOLS)  ## write requirements.lock from pyproject.toml
 	    --output-file requirements.lock $(ARGS)
 
 clean:  ## remove everything that make has made
-	rm -rf .venv .tools site demo-output .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .tools site demo-output soak/results .pytest_cache .mypy_cache .ruff_cache \
 	    .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -6,8 +6,6 @@ A full run takes about 20 minutes and wants the machine for itself; it replaces
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,13 +14,15 @@ from pathlib import Path
 from benchmarks.measure import Measured, Measurement, Plan
 from benchmarks.report import write_report
 from benchmarks.subjects import SUBJECTS
+from tests.support.long_runs import (
+    Stopped,
+    forget_environment,
+    is_stopping,
+    run_in_own_session,
+)
 
 FULL = Plan(sizes=(0, 1_000, 10_000), n=50, stock_runs=5, burst=100, growth_jobs=200, seconds=30)
 QUICK = Plan(sizes=(0, 1_000), n=10, stock_runs=1, burst=20, growth_jobs=20, seconds=5)
-
-
-class Stopped(BaseException):
-    """Somebody wants this to end; everything started is stopped on the way out."""
 
 
 def main() -> None:
@@ -33,14 +33,12 @@ def main() -> None:
         "--only", metavar="NAME", action="append", choices=SUBJECTS, help=", ".join(SUBJECTS)
     )
     options = parser.parse_args()
-    if os.getsid(0) != os.getpid():
-        sys.exit(_run_in_own_session())
-    signal.signal(signal.SIGTERM, _stop)
+    run_in_own_session("benchmarks")
     plan, measured, began = (QUICK if options.quick else FULL), Measured(), time.monotonic()
     load = os.getloadavg()[0]
     wanted = options.only or [name for name in SUBJECTS if not (options.quick and "postg" in name)]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
-        _forget_environment(Path(temporary, "home"))
+        forget_environment(Path(temporary, "home"))
         for name in wanted:
             print(f"starting {name}", flush=True)
             place = Path(temporary, name)
@@ -49,7 +47,7 @@ def main() -> None:
                 with SUBJECTS[name](place) as subject:
                     Measurement(subject, plan, measured).run()
             except Exception as error:
-                if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+                if is_stopping():
                     raise
                 # The others are worth having; what went wrong is in the report.
                 text = " ".join(str(error).split())[:400]
@@ -59,32 +57,6 @@ def main() -> None:
     folder = Path(__file__).parent / ("quick" if options.quick or options.only else "")
     write_report(folder, measured, plan, f"load average {load:.1f} before, {minutes:.0f} minutes")
     print(f"written: {folder / 'results.md'}")
-
-
-def _run_in_own_session() -> int:
-    """Start this program again where a Ctrl-C does not reach what it starts.
-
-    It would end servers and their clients at once; stopped in order, they leave nothing behind.
-    """
-    child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks", *sys.argv[1:]], start_new_session=True
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: child.terminate())
-    return child.wait()
-
-
-def _stop(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-    raise Stopped
-
-
-def _forget_environment(home: Path) -> None:
-    """Start from an empty environment, as the tests do: nothing of the user's is used."""
-    for name in list(os.environ):
-        if name.startswith(("PREFECT_", "PYGEOAPI_")):
-            del os.environ[name]
-    os.environ |= {"HOME": str(home), "XDG_STATE_HOME": str(home), "PREFECT_HOME": str(home)}
 
 
 if __name__ == "__main__":

@@ -164,6 +164,15 @@ def pygeoapi_postgresql(folder: Path) -> Iterator[Subject]:
 
 
 @contextmanager
+def closing_at_once(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Kill a process at the end: a stock worker takes its time to stop, or does not at all."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+@contextmanager
 def stock_worker(folder: Path) -> Iterator[Subject]:
     (folder / "stock.py").write_text(STOCK_FLOW)
     database = folder / "prefect.db"
@@ -171,8 +180,9 @@ def stock_worker(folder: Path) -> Iterator[Subject]:
     with prefect_server(folder, f"sqlite+aiosqlite:///{database}") as api:
         env = environment(PREFECT_API_URL=api, PREFECT_HOME=str(folder / "home"))
         with (
-            program(command, folder / "worker.log", env, folder),
+            program(command, folder / "worker.log", env, folder) as worker,
             closing(Prefect(api)) as prefect,
+            closing_at_once(worker),
         ):
             eventually(
                 lambda: programs.answers(f"{api}/work_pools/stock"), "the worker", START_SECONDS

@@ -93,7 +93,12 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 str(errors.ConfigurationError("the pygeoapi configuration", faults))
             )
         gateway = PrefectGateway(endpoint_for(self._settings, manager_def, resources))
-        self._jobs = JobService(gateway, storage, self._settings.max_queued_jobs)
+        self._jobs = JobService(
+            gateway,
+            storage,
+            self._settings.work_pool,
+            most_queued=self._settings.max_queued_jobs,
+        )
         mends.install()
 
     # --- processes -------------------------------------------------------------------------

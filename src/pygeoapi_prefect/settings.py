@@ -33,8 +33,11 @@ from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 _FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
 JobControlOption = Literal["sync-execute", "async-execute"]
+DEFAULT_WORK_POOL = "pygeoapi"
 # Of processes that do not name one; room for others before and after.
 DEFAULT_PRIORITY = 100
+# What is longer overflows a date sooner or later, and then a job would never be settled.
+_SECONDS_OF_YEAR = 365 * 86400
 # Signatures of S3 hold for a week at most.
 _LONGEST_REFERENCE = timedelta(days=7)
 # As pygeoapi spells references to the environment in its configuration.
@@ -50,7 +53,7 @@ def parse_duration(value: object) -> object:
     Raises:
         ValueError: it is a text, but not a duration.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         value = f"{value}s"
     if not isinstance(value, str):
         return value
@@ -106,7 +109,7 @@ class ManagerSettings(BaseSettings):
         default=None, validation_alias="PREFECT_API_AUTH_STRING"
     )
     prefect_api_key: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_KEY")
-    work_pool: str = "pygeoapi"
+    work_pool: str = DEFAULT_WORK_POOL
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
     job_retention: Duration | None = None
@@ -187,9 +190,9 @@ class RetryBackoff(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    initial: float = Field(default=10, ge=0, allow_inf_nan=False)
-    factor: float = Field(default=2, ge=1, allow_inf_nan=False)
-    maximum: float = Field(default=600, ge=0, allow_inf_nan=False)
+    initial: float = Field(default=10, ge=0, le=_SECONDS_OF_YEAR)
+    factor: float = Field(default=2, ge=1, le=100)
+    maximum: float = Field(default=600, ge=0, le=_SECONDS_OF_YEAR)
 
 
 class ExecutionPolicy(BaseModel):

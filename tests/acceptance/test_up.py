@@ -48,7 +48,9 @@ def test_jobs_and_results_survive_a_sigkill(tmp_path: Path, template: Path) -> N
         assert stack.client.results(done).headers["content-type"] == "image/png"
         lost = stack.client.job(running)
         assert lost["status"] == "failed"
-        assert "stopped while the job was running" in lost["message"]
+        assert lost["message"].startswith(
+            "The worker "
+        )  # was stopped, or is gone: whoever was faster
         assert stack.client.execute("echo", {"a": 2}).json() == {"a": 2}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -224,6 +224,55 @@ class TestGatewayContract:
         run = subject.move(subject.create({"a": 1}, process="p"), "RUNNING")
         (listed,) = subject.gateway.list_flow_runs(subject.tag)
         assert listed == run
+
+    @pytest.mark.parametrize("state_type", FINAL)
+    def test_runs_are_found_by_when_they_ended(self, subject: Subject, state_type: str) -> None:
+        early = subject.move(subject.create(), "RUNNING", state_type)
+        between = datetime.now(UTC)
+        late = subject.move(subject.create(), "RUNNING", state_type)
+        assert subject.listed(ended_before=between) == [early.id]
+        assert subject.listed(ended_before=datetime.now(UTC)) == [late.id, early.id]
+
+    @pytest.mark.parametrize("states", [[], ["PENDING"], ["RUNNING"], ["RUNNING", "CANCELLING"]])
+    def test_a_run_that_has_not_ended_ended_before_nothing(
+        self, subject: Subject, states: list[str]
+    ) -> None:
+        subject.move(subject.create(), *states)
+        assert subject.listed(ended_before=datetime.now(UTC) + timedelta(days=1)) == []
+
+    def test_a_run_that_is_to_run_again_has_not_ended(self, subject: Subject) -> None:
+        subject.move(subject.create(), "RUNNING", "FAILED", "SCHEDULED")
+        assert subject.listed(ended_before=datetime.now(UTC) + timedelta(days=1)) == []
+
+    def test_a_moment_may_be_told_in_any_time_zone(self, subject: Subject) -> None:
+        run = subject.move(subject.create(), "RUNNING", "COMPLETED")
+        moment = datetime.now(UTC).astimezone(timezone(timedelta(hours=-5)))
+        assert subject.listed(ended_before=moment) == [run.id]
+
+    def test_runs_are_found_by_their_end_and_state_page_by_page(self, subject: Subject) -> None:
+        ended = [subject.move(subject.create(), "RUNNING", state).id for state in FINAL]
+        subject.move(subject.create(), "RUNNING")
+        found = subject.listed(
+            ended_before=datetime.now(UTC), state_types=["FAILED", "CRASHED"], limit=1, offset=1
+        )
+        assert found == [ended[FINAL.index("FAILED")]]
+
+    @pytest.mark.parametrize("state_type", ["SCHEDULED", "RUNNING", "FAILED"])
+    def test_runs_are_counted_by_their_state(self, subject: Subject, state_type: str) -> None:
+        before = subject.gateway.count_flow_runs(FLOW, [state_type])
+        for each in ("SCHEDULED", "RUNNING", "FAILED"):
+            subject.move(subject.create(), each)
+        assert subject.gateway.count_flow_runs(FLOW, [state_type]) == before + 1
+
+    def test_runs_of_several_states_are_counted_together(self, subject: Subject) -> None:
+        before = subject.gateway.count_flow_runs(FLOW, ["RUNNING", "FAILED"])
+        for each in ("SCHEDULED", "RUNNING", "FAILED"):
+            subject.move(subject.create(), each)
+        assert subject.gateway.count_flow_runs(FLOW, ["RUNNING", "FAILED"]) == before + 2
+
+    def test_no_state_counts_nothing(self, subject: Subject) -> None:
+        subject.create()
+        assert subject.gateway.count_flow_runs(FLOW, []) == 0
 
     # ---- states
 

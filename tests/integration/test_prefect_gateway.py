@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from pygeoapi_prefect.engine.deployments import register
-from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, FLOW_NAME, WORKER_TYPE
+from pygeoapi_prefect.engine.deployments import deployment_specs, register
+from pygeoapi_prefect.engine.models import FlowRun
+from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import DeploymentMissing, PrefectUnavailable
@@ -111,6 +112,11 @@ def test_a_deployment_that_was_removed_under_our_feet_is_missing(
         create(gateway, "removed")
 
 
+def run_of(gateway: PrefectGateway, process_id: str) -> FlowRun:
+    (spec,) = deployment_specs(configuration(process_id))
+    return gateway.create_flow_run(spec.flow_name, process_id, {}, {}, [])
+
+
 def configuration(*process_ids: str, work_pool: str = POOL) -> Configuration:
     resource = {"type": "process", "processor": {"name": "HelloWorld"}}
     return Configuration(
@@ -161,7 +167,7 @@ def test_other_people_s_deployments_are_left_alone(registered: PrefectGateway) -
 @pytest.fixture
 def run_of_a(registered: PrefectGateway) -> Iterator[str]:
     """The id of a run of process `a` that waits for a worker."""
-    run_id = registered.create_flow_run(FLOW_NAME, "a", {}, {}, []).id
+    run_id = run_of(registered, "a").id
     yield run_id
     registered.delete_flow_run(run_id)
 
@@ -190,7 +196,7 @@ def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
 )
 def test_a_process_can_be_run_whatever_its_id(registered: PrefectGateway, process_id: str) -> None:
     register(registered, configuration("a", process_id))
-    run = registered.create_flow_run(FLOW_NAME, process_id, {}, {}, [])
+    run = run_of(registered, process_id)
     deployment_id = registered.list_deployments(DEPLOYMENT_TAG, POOL)[process_id]
     assert run.labels["prefect.deployment.id"] == deployment_id
 
@@ -261,6 +267,36 @@ def test_a_run_that_is_removed_takes_the_progress_of_every_attempt_along(
     gateway.delete_flow_run(run_id)
     with server.http() as http:
         assert [http.get(f"/artifacts/{each}").status_code for each in artifacts] == [404, 404]
+
+
+# ---- proposals whose answer gets lost
+
+
+def propose(server: PrefectServer, run_id: str, state_type: str, transition: str) -> str:
+    """Propose a state as the process of a job does; return the one that Prefect answers with."""
+    state = {"type": state_type, "state_details": {"transition_id": transition}}
+    with server.http() as http:
+        answer = http.post(f"/flow_runs/{run_id}/set_state", json={"state": state}).json()
+        return str(answer["state"]["type"])
+
+
+def test_a_state_that_is_proposed_again_is_not_another_attempt(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    run_id, transition = create(gateway), str(uuid4())
+    gateway.set_state(run_id, "PENDING", message="m")
+    answers = [propose(server, run_id, "RUNNING", transition) for _ in range(2)]
+    assert answers == ["RUNNING", "RUNNING"]
+    assert gateway.read_flow_run(run_id).run_count == 1
+
+
+def test_an_end_that_is_proposed_again_is_the_end(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    run_id, transition = create(gateway), str(uuid4())
+    gateway.set_state(run_id, "RUNNING", message="m")
+    answers = [propose(server, run_id, "COMPLETED", transition) for _ in range(2)]
+    assert answers == ["COMPLETED", "COMPLETED"]
 
 
 # ---- many writers

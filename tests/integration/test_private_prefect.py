@@ -14,6 +14,7 @@ from typing import Any
 
 import prefect.workers.base
 import pytest
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from prefect.workers.base import BaseWorker
 
@@ -36,6 +37,8 @@ class Uses:
         own_attributes: line and name of every `self.<name>` in classes derived from Prefect's.
         defined: names that those classes define themselves.
         method_calls: line, name and call of every `self.<name>(...)` in them.
+        client_attributes: line and name of every `client.<name>`.
+        client_calls: line, name and call of every `client.<name>(...)`.
     """
 
     place: str
@@ -44,6 +47,8 @@ class Uses:
     own_attributes: list[tuple[int, str]] = field(default_factory=list)
     defined: set[str] = field(default_factory=set)
     method_calls: list[tuple[int, str, ast.Call]] = field(default_factory=list)
+    client_attributes: list[tuple[int, str]] = field(default_factory=list)
+    client_calls: list[tuple[int, str, ast.Call]] = field(default_factory=list)
 
 
 def uses_of(path: Path) -> Uses:
@@ -67,6 +72,14 @@ def uses_of(path: Path) -> Uses:
             getattr(getattr(base, "value", base), "id", None) == "BaseWorker" for base in node.bases
         ):
             _look_into(node, uses)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == "client":
+            uses.client_attributes.append((node.lineno, node.attr))
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and getattr(node.func.value, "id", None) == "client"
+        ):
+            uses.client_calls.append((node.lineno, node.func.attr, node))
     return uses
 
 
@@ -121,6 +134,39 @@ def moved(uses: Uses) -> Iterator[str]:
 def test_what_we_import_of_prefect_is_there_and_takes_what_we_give_it(path: Path) -> None:
     found = list(moved(uses_of(path)))
     assert not found, "Prefect moved:\n" + "\n".join(found)
+
+
+# A module imports the client whose methods it calls.
+CLIENTS: dict[str, type[PrefectClient | SyncPrefectClient]] = {
+    "PrefectClient": PrefectClient,
+    "SyncPrefectClient": SyncPrefectClient,
+}
+WITH_CLIENT = [path for path in MODULES if CLIENTS.keys() & uses_of(path).imports.keys()]
+
+
+@pytest.mark.parametrize("path", WITH_CLIENT, ids=lambda path: path.name)
+def test_what_we_ask_of_prefect_s_client_is_there_and_takes_what_we_give_it(path: Path) -> None:
+    uses = uses_of(path)
+    (name,) = CLIENTS.keys() & uses.imports.keys()
+    # Some of it exists on an instance only.
+    client = CLIENTS[name]("http://127.0.0.1:9/api")
+    lost = [
+        f"{uses.place}:{line}: {name}.{attribute} is gone"
+        for line, attribute in uses.client_attributes
+        if not hasattr(client, attribute)
+    ]
+    misfits = [
+        f"{uses.place}:{line}: {name}.{method}(...) does not fit: {reason}"
+        for line, method, call in uses.client_calls
+        if hasattr(client, method) and (reason := misfit(getattr(client, method), call))
+    ]
+    assert not lost + misfits, "Prefect moved:\n" + "\n".join(lost + misfits)
+
+
+def test_the_private_parts_of_the_client_are_looked_at_too() -> None:
+    assert any(
+        name.startswith("_") for path in WITH_CLIENT for _, name in uses_of(path).client_attributes
+    )
 
 
 def test_what_our_worker_uses_of_prefect_s_is_there_and_takes_what_we_give_it() -> None:

@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pygeoapi.process.base import ProcessorExecuteError
+import numpy
+from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect import job
-from tests.support.processors import BaseProcessor, description
+from tests.support.processors import description
 
 _LONGEST_HOLD_SECONDS = 150.0
 
@@ -28,10 +29,18 @@ class WrongRequestError(ProcessorExecuteError):  # type: ignore[misc]
 class StepsProcessor(BaseProcessor):
     """Goes on from its cursor, step by step, and leaves marks in a folder.
 
-    Inputs: `folder`, `name`, `steps`, `hold` (the step after which it waits for the file `go`),
-    `lock` (of which only one may be held at once), `fail` (how many attempts fail at the hold),
-    `final` (these failures are final), `output` (bytes to publish before the hold), `listen`
-    (stops when it is dismissed).
+    Inputs:
+        folder: of the marks.
+        name: of the job, in them.
+        steps: how many there are.
+        hold: the step after which it waits for the file `go` (of another name if so told); a list
+            holds several times, and goes on with `go-<step>` as well.
+        repeat: keep no cursor.
+        lock: name of a lock of which only one may be held at once; of the job by default.
+        fail: how many attempts fail at the end.
+        final: their error is final.
+        output: how many bytes to publish before the hold.
+        listen: stop when dismissed.
     """
 
     def __init__(self, processor_def: dict[str, Any]) -> None:
@@ -51,21 +60,24 @@ class StepsProcessor(BaseProcessor):
         start, steps = job.load_cursor() or 0, data.get("steps", 4)
         for step in range(start, steps):
             job.progress(step, steps, f"step {step + 1}")
-            job.save_cursor(step + 1)
-            if step + 1 == data.get("hold"):
-                self._hold(data, folder, name)
+            if not data.get("repeat"):
+                job.save_cursor(step + 1)
+            if step + 1 in numpy.atleast_1d(data.get("hold", -1)):
+                self._hold(data, folder, name, step + 1)
         if job.attempt <= data.get("fail", 0):
             error = WrongRequestError if data.get("final") else ProcessorExecuteError
             raise error(user_msg=f"attempt {job.attempt} was to fail")
         lock.close()
         return "application/json", {"from": start, "attempt": job.attempt}
 
-    def _hold(self, data: dict[str, Any], folder: Path, name: str) -> None:
+    def _hold(self, data: dict[str, Any], folder: Path, name: str, step: int) -> None:
         if "output" in data:
             job.output("result", b"x" * data["output"], media_type="text/plain")
         (folder / f"{name}.{job.attempt}.held").touch()
+        (folder / f"{name}.{step}.reached").touch()
+        gates = [folder / data.get("go", "go"), folder / f"go-{step}"]
         deadline = time.monotonic() + _LONGEST_HOLD_SECONDS
-        while not (folder / data.get("go", "go")).exists() and time.monotonic() < deadline:
+        while not any(gate.exists() for gate in gates) and time.monotonic() < deadline:
             if data.get("listen") and job.cancel_requested():
                 (folder / f"{name}.heard").touch()
                 raise ProcessorExecuteError(user_msg="stopped")
@@ -84,7 +96,8 @@ class StubbornProcessor(BaseProcessor):
             _ignore_signals()
         ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         command = [sys.executable, "-c", ignore + "print(flush=True); time.sleep(300)"]
-        for environment in (None, {}):
+        no_environment: dict[str, str] = {}
+        for environment in (None, no_environment):
             child = subprocess.Popen(
                 command, start_new_session=True, stdout=subprocess.PIPE, env=environment
             )
@@ -166,7 +179,7 @@ def _daemon(folder: Path, command: list[str] | None) -> None:
             os.write(writing, b".")
             os.closerange(3, 1024)
             if command:
-                os.execve(command[0], command, {})
+                os.execve(command[0], command, {})  # noqa: S606
             time.sleep(300)
         os._exit(0)
     os.close(writing)

@@ -1,6 +1,10 @@
 """What the fault injection tests share: marks of jobs, the account of them, a subscriber."""
 
+import contextlib
 import json
+import select
+import socket
+import socketserver
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -100,6 +104,17 @@ def wait_for_all(
     return documents
 
 
+def submit_patiently(client: Client, process_id: str, inputs: Any) -> str:
+    """Submit a job, again if told so: a stock Prefect server on SQLite answers 503 when busy."""
+
+    def submit() -> str | None:
+        answer = client.execute(process_id, inputs, prefer="respond-async")
+        assert answer.status_code in (201, 503), answer.text
+        return str(answer.json()["jobID"]) if answer.status_code == 201 else None
+
+    return str(eventually(submit, "the job is accepted", 30))
+
+
 def kill(stack: Stack, part: str) -> None:
     """Kill server or worker of an embedded backend and wait until its successor is there."""
     victim = processes_of(stack.state)[part]
@@ -125,6 +140,48 @@ def flow_run(stack: Stack, job_id: str) -> dict[str, Any]:
     answer = httpx.get(f"{api}/flow_runs/{job_id}", auth=(user, password), timeout=30)
     found: dict[str, Any] = answer.json()
     return found
+
+
+class Line:
+    """A TCP connection to a server on this machine that can be cut."""
+
+    def __init__(self, to_port: int) -> None:
+        self.cut = threading.Event()
+        line = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                if line.cut.is_set():
+                    return
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection(("127.0.0.1", to_port)) as server,
+                ):
+                    line._pass_on(self.request, server)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self._server.server_address[1]
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        other = {client: server, server: client}
+        while not self.cut.is_set():
+            for source in select.select(list(other), [], [], 0.1)[0]:
+                content = source.recv(65536)
+                if not content:
+                    return
+                other[source].sendall(content)
+
+    @contextmanager
+    def there(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            self.cut.set()
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import threading
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ class RecordingChannel:
     def __init__(self, is_cancelled: bool = False) -> None:
         self.told: list[tuple[float, str | None]] = []
         self.outputs: list[tuple[str, bytes | str | PathLike[str], str]] = []
+        self.cursor: Any = {"block": 2}
         self._is_cancelled = is_cancelled
 
     def progress(self, percent: float, message: str | None) -> None:
@@ -28,6 +30,12 @@ class RecordingChannel:
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
         self.outputs.append((name, data, media_type))
+
+    def load_cursor(self) -> Any:
+        return self.cursor
+
+    def save_cursor(self, value: Any) -> None:
+        self.cursor = value
 
 
 # ---- outside a job
@@ -51,6 +59,11 @@ def test_a_script_is_never_asked_to_stop() -> None:
 
 def test_a_script_may_publish_an_output_that_goes_nowhere(tmp_path: Path) -> None:
     Job().output("map", tmp_path / "there-is-no-such-file", media_type="image/png")
+
+
+def test_a_script_always_starts_at_the_beginning() -> None:
+    Job().save_cursor({"block": 3})
+    assert Job().load_cursor() is None
 
 
 # ---- inside a job
@@ -115,6 +128,19 @@ def test_an_output_is_passed_on_as_it_is() -> None:
     with job.running(channel):
         job.output("map", b"\x89PNG", media_type="image/png")
     assert channel.outputs == [("map", b"\x89PNG", "image/png")]
+
+
+def test_a_job_learns_how_far_an_earlier_attempt_got() -> None:
+    job = Job()
+    with job.running(RecordingChannel()):
+        assert job.load_cursor() == {"block": 2}
+
+
+def test_a_job_remembers_how_far_it_has_got() -> None:
+    job, channel = Job(), RecordingChannel()
+    with job.running(channel):
+        job.save_cursor({"block": 3})
+    assert channel.cursor == {"block": 3}
 
 
 def test_threads_that_a_processor_starts_are_in_the_same_job() -> None:

@@ -32,6 +32,7 @@ from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
 from tests.support.configuration import resources
 from tests.support.fake_gateway import FakeGateway
+from tests.support.processors import EchoProcessor
 
 MODES = [None, *RequestedProcessExecutionMode]
 OPTIONS = [
@@ -482,6 +483,37 @@ def test_a_deleted_job_is_gone(ours: Manager) -> None:
     assert ours.it.delete_job(job_id) is True
     with pytest.raises(JobNotFoundError):
         ours.it.get_job(job_id)
+
+
+@pytest.fixture
+def cleared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The jobs for which the echo was asked to remove what it keeps."""
+    cleared: list[str] = []
+    monkeypatch.setattr(
+        EchoProcessor, "remove_resources", lambda _, job_id: cleared.append(job_id), raising=False
+    )
+    return cleared
+
+
+def test_a_processor_is_told_that_its_job_was_removed(ours: Manager, cleared: list[str]) -> None:
+    ours.succeed_at_once("text")
+    job_id = ours.it.execute_process("echo", {})[0]
+    ours.it.delete_job(job_id)
+    assert cleared == [job_id]
+
+
+def test_a_processor_keeps_what_its_job_needs_while_it_is_being_stopped(
+    ours: Manager, cleared: list[str]
+) -> None:
+    job_id = ours.submit()
+    ours.prefect.move(job_id, "RUNNING")
+    ours.it.delete_job(job_id)
+    assert cleared == []
+
+
+def test_a_processor_is_not_told_of_a_job_it_never_saw(ours: Manager, cleared: list[str]) -> None:
+    ours.it.delete_job(ours.submit())
+    assert cleared == []
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Service:
     ) -> None:
         self.prefect = gateway or FakeGateway()
         self.storage = storage
-        self.jobs = JobService(self.prefect, storage, most_queued)
+        self.jobs = JobService(self.prefect, storage, most_queued=most_queued)
 
     def submit(self, inputs: dict[str, Any] | None = None, **more: Any) -> str:
         request = ExecutionRequest(process_id="p", inputs=inputs or {}, **more)
@@ -606,3 +606,15 @@ def test_a_job_whose_results_cannot_be_removed_stays(
     with pytest.raises(StorageUnavailable):
         JobService(service.prefect, broken_storage).dismiss(job_id)
     assert service.prefect.run_ids == [job_id]
+
+
+def test_services_that_share_a_prefect_server_see_only_their_own_jobs(
+    local_storage: ResultStorage,
+) -> None:
+    prefect = FakeGateway()
+    request = ExecutionRequest(process_id="p", inputs={})
+    services = [JobService(prefect, local_storage, pool) for pool in ("pygeoapi", "other")]
+    for count, service in enumerate(services, 1):
+        job_ids = {service.submit(request, None) for _ in range(count)}
+        assert {job.id for job in service.page(None, 0)} == job_ids
+        assert service.count() == count

@@ -1,16 +1,22 @@
 """What operators may write into `server.manager` and a process's `processor`, and what they read
 when it is wrong."""
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pygeoapi_prefect.errors import ConfigurationError
 from pygeoapi_prefect.settings import (
+    ExecutionPolicy,
     ManagerSettings,
     ProcessSettings,
+    RetryBackoff,
+    parse_duration,
     read_manager_settings,
     read_process_settings,
 )
@@ -101,6 +107,105 @@ def test_the_connection_of_another_manager_is_a_fault_not_a_folder(connection: s
 def test_a_setting_may_come_from_a_variable_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYGEOAPI_PREFECT_WORK_POOL", "gpu")
     assert read_manager_settings({}).work_pool == "gpu"
+
+
+# ---- how long
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("12h", timedelta(hours=12)),
+        ("30d", timedelta(days=30)),
+        ("4w", timedelta(weeks=4)),
+        ("1.5h", timedelta(minutes=90)),
+        (" 30 d ", timedelta(days=30)),
+        (3600, timedelta(hours=1)),
+        (0.5, timedelta(milliseconds=500)),
+        (0, timedelta()),
+    ],
+)
+def test_a_duration_is_a_number_with_its_unit_or_of_seconds(
+    text: object, duration: timedelta
+) -> None:
+    assert parse_duration(text) == duration
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "d",
+        "30",
+        "30 days",
+        "-1d",
+        "1,5h",
+        "1d12h",
+        "30D",
+        "P30D",
+        "soon",
+        -5,
+        float("nan"),
+        True,
+        False,
+    ],
+)
+def test_what_is_no_duration_is_answered_with_examples(text: object) -> None:
+    with pytest.raises(ValueError, match=r"not a duration such as .*30d"):
+        parse_duration(text)
+
+
+def test_a_duration_without_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="longer than anything lasts"):
+        parse_duration("9" * 30 + "w")
+
+
+@given(st.floats(0, 10**6), st.sampled_from("smhdw"))
+def test_any_number_of_any_unit_is_a_duration(number: float, unit: str) -> None:
+    assert isinstance(parse_duration(f"{number:.6f}{unit}"), timedelta)
+
+
+@given(st.text())
+def test_any_text_is_a_duration_or_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(parse_duration(text), timedelta)
+
+
+# ---- a job's life
+
+
+def test_jobs_are_kept_for_ever_unless_configured() -> None:
+    assert read_manager_settings({}).job_retention is None
+
+
+@pytest.mark.parametrize("value", ["30d", 2_592_000])
+def test_jobs_may_be_kept_for_a_time(value: object) -> None:
+    assert read_manager_settings({"job_retention": value}).job_retention == timedelta(days=30)
+
+
+def test_the_time_may_come_from_a_variable_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_JOB_RETENTION", "12h")
+    assert read_manager_settings({}).job_retention == timedelta(hours=12)
+
+
+@pytest.mark.parametrize("value", ["soon", "30", -1, True, [], {"days": 30}])
+def test_a_retention_that_is_no_duration_is_a_fault(value: object) -> None:
+    assert set(faults_of({"job_retention": value})) == {"/server/manager/job_retention"}
+
+
+def test_so_many_jobs_may_wait_unless_configured() -> None:
+    assert read_manager_settings({}).max_queued_jobs == 1000
+
+
+def test_any_number_of_jobs_may_wait_where_the_key_is_null() -> None:
+    assert read_manager_settings({"max_queued_jobs": None}).max_queued_jobs is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "many"])
+def test_a_queue_that_holds_no_job_is_a_fault(value: object) -> None:
+    assert set(faults_of({"max_queued_jobs": value})) == {"/server/manager/max_queued_jobs"}
 
 
 # ---- where the embedded Prefect lives
@@ -442,3 +547,71 @@ def test_links_hold_for_an_hour_unless_told_otherwise() -> None:
     assert read_manager_settings({"reference_expiry": "15m"}).reference_expiry == timedelta(
         minutes=15
     )
+
+
+def policy(**keys: Any) -> ExecutionPolicy:
+    return read_process_settings({"p": process(prefect=keys)})["p"].prefect
+
+
+def test_without_an_execution_policy_a_job_has_one_attempt_and_any_time() -> None:
+    default = policy()
+    assert (default.retries, default.timeout, default.concurrency_limit) == (0, None, None)
+
+
+def test_an_execution_policy_is_read_as_it_is_written() -> None:
+    backoff = {"initial": 60, "factor": 2, "maximum": 240}
+    read = policy(retries=3, retry_backoff=backoff, timeout=3600, concurrency_limit=2, priority=1)
+    assert read.retry_backoff == RetryBackoff(initial=60, factor=2, maximum=240)
+    assert (read.retries, read.timeout, read.concurrency_limit, read.priority) == (3, 3600, 2, 1)
+
+
+def test_a_part_of_the_backoff_is_enough() -> None:
+    assert policy(retry_backoff={"initial": 1}).retry_backoff == RetryBackoff(initial=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("retries", -1),
+        ("retries", 1.5),
+        ("retries", "often"),
+        ("retries", None),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", float("inf")),
+        ("timeout", float("nan")),
+        ("concurrency_limit", 0),
+        ("concurrency_limit", 0.5),
+        ("priority", 0),
+        ("priority", "high"),
+        ("retry_backoff", 60),
+        ("isolation", "thread"),
+    ],
+)
+def test_a_wrong_execution_policy_is_a_fault_at_its_key(key: str, value: object) -> None:
+    faults = process_faults_of({"p": process(prefect={key: value})})
+    assert set(faults) == {f"/resources/p/processor/prefect/{key}"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("initial", -1),
+        ("initial", float("inf")),
+        ("initial", 1e300),
+        ("factor", 0.5),
+        ("factor", 1e10),
+        ("maximum", -1),
+        ("maximum", float("nan")),
+        ("maximum", 1e300),
+        ("minimum", 1),
+    ],
+)
+def test_a_wrong_backoff_is_a_fault_at_its_key(key: str, value: object) -> None:
+    faults = process_faults_of({"p": process(prefect={"retry_backoff": {key: value}})})
+    assert set(faults) == {f"/resources/p/processor/prefect/retry_backoff/{key}"}
+
+
+def test_every_fault_of_an_execution_policy_is_listed_at_once() -> None:
+    wrong = {"retries": -1, "timeout": 0, "retry_backoff": {"factor": 0}, "fly": 3}
+    assert len(process_faults_of({"p": process(prefect=wrong)})) == 4

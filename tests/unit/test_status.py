@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from pygeoapi.util import JobStatus as PygeoapiStatus
 
+from pygeoapi_prefect.engine.claims import taken, under_way
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.jobs.models import Job, JobStatus
 from pygeoapi_prefect.jobs.status import STATUS_OF_NAME, STATUS_OF_TYPE, job_from, status_of
@@ -145,6 +146,44 @@ def test_a_job_is_over_once_it_is_neither_accepted_nor_running() -> None:
 )
 def test_the_message_says_how_things_are(shown: Job, message: str) -> None:
     assert message in shown.message
+
+
+WAITS = "Attempt 1 of 4 failed: no such band. The next starts at 2026-11-21T12:00:10Z."
+
+
+@pytest.mark.parametrize(
+    ("shown", "message"),
+    [
+        (job("SCHEDULED", "AwaitingRetry", WAITS, run_count=1), WAITS),
+        (job("SCHEDULED", "Scheduled", run_count=1), "Attempt 2 waits for a worker."),
+        (job("SCHEDULED", "Late", run_count=1), "Attempt 2 waits for a worker."),
+        (job("PENDING", message=taken("host-1"), run_count=2), "Attempt 3 waits for a worker."),
+        (
+            job("RUNNING", message=under_way("host-1", 2, 4), progress=progress(5, "block 3")),
+            "Attempt 2 of 4: block 3",
+        ),
+        (job("RUNNING", message=under_way("host-1", 1, 4)), "Attempt 1 of 4: The job is running."),
+        (job("RUNNING", message=under_way("host-1", 1, 1)), "The job is running."),
+        (
+            job("RUNNING", message=under_way("host-1", 1, 1), progress=progress(5, "block 3")),
+            "block 3",
+        ),
+        (job("RUNNING", message="by hand", progress=progress(5, "block 3")), "block 3"),
+    ],
+)
+def test_a_job_with_several_attempts_says_which_one_it_is(shown: Job, message: str) -> None:
+    assert (shown.message, shown.status) == (message, JobStatus.RUNNING)
+
+
+@pytest.mark.parametrize("state_type", ["SCHEDULED", "PENDING"])
+def test_a_job_that_never_ran_is_accepted_whoever_has_taken_it(state_type: str) -> None:
+    shown = job(state_type, message=taken("host-1"))
+    assert shown.status is JobStatus.ACCEPTED and "host-1" not in shown.message
+
+
+def test_clients_do_not_learn_the_names_of_our_machines() -> None:
+    shown = job("RUNNING", message=under_way("host-1", 2, 4))
+    assert "host-1" not in shown.message
 
 
 @pytest.mark.parametrize("state_type", STATE_TYPES)

@@ -309,6 +309,53 @@ def test_a_job_that_was_killed_before_its_manifest_can_be_removed(storage: Resul
     assert files(storage) == []
 
 
+# ---- cursors
+
+
+@pytest.mark.parametrize(
+    "value", [None, 0, "block ü", [1, [2.5, None]], {"block": 3, "done": {"a": True}}, 2**70]
+)
+def test_a_cursor_is_read_as_it_was_saved(storage: ResultStorage, value: Any) -> None:
+    storage.write_cursor(JOB, value)
+    assert storage.read_cursor(JOB) == value
+
+
+def test_a_job_that_saved_no_cursor_has_none(storage: ResultStorage) -> None:
+    assert storage.read_cursor(JOB) is None
+
+
+def test_the_last_cursor_counts(storage: ResultStorage) -> None:
+    for block in range(3):
+        storage.write_cursor(JOB, block)
+    assert storage.read_cursor(JOB) == 2
+
+
+def test_every_job_has_a_cursor_of_its_own(storage: ResultStorage) -> None:
+    storage.write_cursor(JOB, 1)
+    assert storage.read_cursor(OTHER_JOB) is None
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"bytes", object(), float("nan"), float("inf")], ids=str)
+def test_a_cursor_that_json_cannot_hold_is_refused_and_the_last_one_kept(
+    storage: ResultStorage, value: Any
+) -> None:
+    storage.write_cursor(JOB, "good")
+    with pytest.raises((TypeError, ValueError)):
+        storage.write_cursor(JOB, value)
+    assert storage.read_cursor(JOB) == "good"
+
+
+def test_a_cursor_goes_with_its_job(storage: ResultStorage) -> None:
+    storage.write_cursor(JOB, 1)
+    storage.delete(JOB)
+    assert (storage.read_cursor(JOB), files(storage)) == (None, [])
+
+
+def test_a_cursor_is_no_result(storage: ResultStorage) -> None:
+    storage.write_cursor(JOB, 1)
+    assert storage.read_manifest(JOB) is None
+
+
 # ---- large inputs
 
 
@@ -357,11 +404,13 @@ OPERATIONS: dict[str, Callable[[ResultStorage], object]] = {
     "write an output": write,
     "write a manifest": lambda storage: storage.write_manifest(manifest_of()),
     "write inputs": lambda storage: storage.write_inputs({}),
+    "write a cursor": lambda storage: storage.write_cursor(JOB, 1),
     "check": ResultStorage.check,
 }
 READING: dict[str, Callable[[ResultStorage], object]] = {
     "read a manifest": lambda storage: storage.read_manifest(JOB),
     "read inputs": lambda storage: storage.read_inputs("inputs/x.json"),
+    "read a cursor": lambda storage: storage.read_cursor(JOB),
 }
 cannot = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
 

@@ -3,7 +3,9 @@
 import datetime
 import decimal
 import sys
-from typing import Any
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy
 import pytest
@@ -12,7 +14,7 @@ from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Returned
-from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
+from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of, remove_resources
 from pygeoapi_prefect.settings import ProcessSettings
 
 METADATA: dict[str, Any] = {
@@ -249,6 +251,74 @@ def test_the_original_error_is_kept_for_the_log() -> None:
 
 def test_a_failure_without_any_words_at_all_has_a_message() -> None:
     assert str(failure_of(ProcessorExecuteError()))
+
+
+class Refused(ProcessorExecuteError):  # type: ignore[misc]
+    """The request is wrong, says the processor."""
+
+    http_status_code = HTTPStatus.BAD_REQUEST
+
+
+class Busy(ProcessorExecuteError):  # type: ignore[misc]
+    """Another time perhaps, says the processor."""
+
+    http_status_code = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class Wordy(Exception):
+    """An error of a library with a status that is none."""
+
+    http_status_code = "404"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        (Refused("wrong"), True),
+        (Busy("later"), False),
+        (ProcessorExecuteError("no more said"), False),
+        (ValueError("no such band"), False),
+        (ConnectionError("down"), False),
+        (Wordy("odd"), False),
+    ],
+    ids=repr,
+)
+def test_a_request_that_is_wrong_is_not_worth_another_attempt(
+    error: Exception, is_final: bool
+) -> None:
+    assert failure_of(error).is_final is is_final
+
+
+def test_a_return_that_cannot_be_understood_may_be_better_next_time() -> None:
+    assert failure_of(42).is_final is False
+
+
+# ---- what it keeps beside its results
+
+
+class Tidy(Scripted):
+    """A processor with pygeoapi's newer hook."""
+
+    removed: ClassVar[list[str]] = []
+
+    def remove_resources(self, job_id: str) -> None:
+        self.removed.append(job_id)
+        if job_id == "stuck":
+            raise OSError("disk gone")
+
+
+def test_a_processor_clears_away_what_it_keeps_for_a_job() -> None:
+    remove_resources(vanilla(f"{__name__}.Tidy").plugin, "4711")
+    assert Tidy.removed[-1] == "4711"
+
+
+def test_a_processor_without_the_hook_keeps_nothing() -> None:
+    remove_resources(SimpleNamespace(), "4711")
+
+
+def test_a_processor_that_cannot_clear_up_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    remove_resources(vanilla(f"{__name__}.Tidy").plugin, "stuck")
+    assert "job stuck" in caplog.text and "disk gone" in caplog.text
 
 
 # ---- where its code is

@@ -9,7 +9,7 @@ import click
 from pygeoapi_prefect.cli.service import Service, read_service
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
-from pygeoapi_prefect.engine.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import old_jobs, remove_old_jobs
 from pygeoapi_prefect.engine.state_folder import StateFolder
@@ -40,14 +40,14 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
     with prefect_for_upkeep(settings, service.manager, service.resources, _report) as endpoint:
         gateway = PrefectGateway(endpoint)
         if dry_run:
-            _list(gateway, before)
+            _list(gateway, service, before)
         else:
             _remove(gateway, service, before)
 
 
-def _list(gateway: Gateway, before: datetime) -> None:
+def _list(gateway: Gateway, service: Service, before: datetime) -> None:
     count = 0
-    for run in old_jobs(gateway, before):
+    for run in old_jobs(gateway, before, names_of(service.settings.work_pool).job_tag):
         click.echo(_line(run))
         count += 1
     click.echo(f"dry run: {_jobs(count)} would be removed")
@@ -63,7 +63,8 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
     storage = open_storage(service.settings)
     count = 0
     try:
-        while removed := remove_old_jobs(gateway, storage, before):
+        tag = names_of(service.settings.work_pool).job_tag
+        while removed := remove_old_jobs(gateway, storage, before, tag):
             count += len(removed)
             _clear_up_after(removed, service)
     finally:

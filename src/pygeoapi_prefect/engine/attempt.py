@@ -17,11 +17,11 @@ from uuid import uuid4
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
-from prefect.exceptions import Abort, Pause
+from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.filesystems import LocalFileSystem
 from prefect.logging.handlers import set_api_log_sink
 from prefect.logging.loggers import patch_print
@@ -33,6 +33,7 @@ from prefect.utilities.engine import capture_sigterm, propose_state_sync
 
 from pygeoapi_prefect.engine.claims import under_way, worker_of
 from pygeoapi_prefect.engine.flow import run_job
+from pygeoapi_prefect.engine.neighbours import LETS_GO_SECONDS
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import current_configuration
 
@@ -95,6 +96,8 @@ def run_attempt(
         LOGGER.info("job %s is not to run, it is %s", flow_run.id, running.name)
         return None
     started()
+    # Not the monotonic clock: it stands still while the machine is suspended.
+    since = time.time()
     flow_run.state, flow_run.run_count = running, attempt
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
@@ -104,7 +107,32 @@ def run_attempt(
             message=f"The job was interrupted: {type(error).__name__}: {error}"
         )
         final = after_failure(crashed, policy, attempt)
+    if abs(time.time() - since) > LETS_GO_SECONDS and not _is_still_ours(client, flow_run, worker):
+        LOGGER.warning("job %s is not with worker %s any more", flow_run.id, worker)
+        return None
     return _propose(client, flow_run, final)
+
+
+def _is_still_ours(client: SyncPrefectClient, flow_run: FlowRun, worker: str) -> bool:
+    """Say whether nobody has taken this worker for gone and the job from it.
+
+    Prefect would take our word even if another worker ran the next attempt. A shorter attempt
+    cannot have been given up, so this costs a request only where that does not matter.
+    """
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            state = client.read_flow_run(flow_run.id).state
+        except ObjectNotFound:
+            return False
+        except httpx.HTTPError as error:
+            LOGGER.warning("Prefect does not answer for job %s: %s", flow_run.id, error)
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+            continue
+        if state is None or state.type is StateType.CANCELLING:
+            return True
+        return state.is_running() and worker_of(state.message) in (worker, None)
 
 
 def _propose(client: SyncPrefectClient, flow_run: FlowRun, state: State[Any]) -> State[Any]:

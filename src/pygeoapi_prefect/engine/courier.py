@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.callbacks import send_callback
-from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG
+from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
@@ -81,7 +81,7 @@ class Courier:
 
     def look_now(self, flow_run: FlowRun) -> None:
         """Hear that a job has begun or ended."""
-        if CALLBACK_TAG in flow_run.tags:
+        if any(tag.startswith(CALLBACK_TAG) for tag in flow_run.tags):
             self._called.set()
 
     async def watch(self, client: PrefectClient) -> None:
@@ -94,8 +94,9 @@ class Courier:
                 if not self._neighbours.i_keep_house:
                     continue
                 try:
+                    tag = names_of(current_configuration().settings.work_pool).callback_tag
                     runs = await all_flow_runs(
-                        client, FlowRunFilter(tags=FlowRunFilterTags(all_=[CALLBACK_TAG]))
+                        client, FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]))
                     )
                 except Exception as error:
                     LOGGER.warning("cannot look for callbacks: %s: %s", type(error).__name__, error)
@@ -126,7 +127,7 @@ class Courier:
                     await anyio.sleep(_pause_after(failures))
                 run = await client.read_flow_run(run.id)
             if run.state is not None and run.state.is_final():
-                tags = [tag for tag in run.tags if tag != CALLBACK_TAG]
+                tags = [tag for tag in run.tags if not tag.startswith(CALLBACK_TAG)]
                 await client.update_flow_run(run.id, tags=tags)
         except ObjectNotFound:
             LOGGER.debug("job %s is gone, and what its subscriber did not hear with it", run.id)
@@ -164,7 +165,8 @@ def next_news(run: FlowRun) -> News | None:
         return None
     due: list[News] = []
     expires: datetime
-    if subscriber.in_progress_uri and run.start_time:
+    # Not the start time alone: Prefect gives one to runs that end before they start, too.
+    if subscriber.in_progress_uri and run.start_time and run.run_count:
         expires = run.start_time + _GIVES_UP_AFTER
         if state.is_final():
             expires = min(expires, state.timestamp + _OLD_NEWS_AFTER)

@@ -5,8 +5,7 @@ from pygeoapi_prefect.engine.names import (
     DEFAULT_QUEUE,
     DEPLOYMENT_TAG,
     FLOW_ENTRYPOINT,
-    FLOW_NAME,
-    JOB_TAG,
+    names_of,
 )
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
@@ -15,17 +14,18 @@ from pygeoapi_prefect.settings import DEFAULT_PRIORITY, ExecutionPolicy
 
 def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
     """Return the deployments a configuration asks for, in its order."""
+    names = names_of(configuration.settings.work_pool)
     return [
         DeploymentSpec(
             name=process_id,
-            flow_name=FLOW_NAME,
+            flow_name=names.flow,
             entrypoint=FLOW_ENTRYPOINT,
             work_pool=configuration.settings.work_pool,
             work_queue=_queue_of(process_id, configuration.registry.settings(process_id).prefect),
             description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
             # Runs inherit the tags, so that a run that somebody starts in the Prefect UI is a job
             # like any other.
-            tags=(DEPLOYMENT_TAG, JOB_TAG),
+            tags=(DEPLOYMENT_TAG, names.job_tag),
         )
         for process_id in configuration.registry
     ]

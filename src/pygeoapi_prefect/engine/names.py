@@ -1,5 +1,9 @@
 """The names under which our things are found in Prefect."""
 
+from dataclasses import dataclass
+
+from pygeoapi_prefect.settings import DEFAULT_WORK_POOL
+
 # The flow behind every vanilla process; each process is a deployment of it.
 FLOW_NAME = "pygeoapi-process"
 FLOW_ENTRYPOINT = "pygeoapi_prefect.engine.flow.run_job"
@@ -20,3 +24,26 @@ INPUTS_LABEL = "pygeoapi.inputs"
 ERROR_TYPE_LABEL = "pygeoapi.error_type"
 # Followed by in_progress, success or failed: how far its delivery is.
 CALLBACK_LABEL = "pygeoapi.callback."
+
+
+@dataclass(frozen=True)
+class ServiceNames:
+    """The names of what belongs to one service.
+
+    Services that share a Prefect server have work pools of their own; each sees its own jobs only.
+
+    Attributes:
+        flow: the flow behind its processes.
+        job_tag: on its jobs.
+        callback_tag: on those of its jobs of which a subscriber is still to hear something.
+    """
+
+    flow: str
+    job_tag: str
+    callback_tag: str
+
+
+def names_of(work_pool: str) -> ServiceNames:
+    """Return the names of the service whose work pool this is."""
+    suffix = "" if work_pool == DEFAULT_WORK_POOL else f"-{work_pool}"
+    return ServiceNames(FLOW_NAME + suffix, JOB_TAG + suffix, CALLBACK_TAG + suffix)

@@ -1,14 +1,10 @@
-"""The gateway over Prefect's REST API: synchronous, one kept-open HTTP client per process.
+"""The gateway over Prefect's REST API: flow runs and their progress, pools, queues, deployments.
 
-It speaks HTTP itself instead of using Prefect's own client: importing that costs a web process
-two seconds and 70 MB, it retries for up to a minute, and its settings are global. Vendor objects
-and vendor errors end here.
+Vendor objects and vendor errors end here.
 """
 
 import json
 import logging
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,22 +22,16 @@ from pygeoapi_prefect.engine.models import (
     WorkQueueSpec,
 )
 from pygeoapi_prefect.engine.names import DEFAULT_QUEUE
+from pygeoapi_prefect.engine.prefect_api import NotFound, PrefectApi
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PrefectUnavailable
 
 LOGGER = logging.getLogger(__name__)
 
 # Prefect answers 422 to a larger `limit` (PREFECT_API_DEFAULT_LIMIT).
 _LARGEST_PAGE = 200
-# A client must get its 503 within 3 s, so reads give up before that. Writes may queue behind
-# others on a busy server, and giving up on one leaves it unknown whether it happened.
-_READ_TIMEOUT = httpx.Timeout(2.5, connect=2.0)
-_WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
-# A kept-open connection that was idle for longer than this is tried with a read first, so that
-# a server that was cut off meanwhile is noticed in the time of a read.
-_IDLE_SECONDS = 5.0
 
 
-class PrefectGateway:
+class PrefectGateway(PrefectApi):
     """The gateway to a real Prefect server; see `Gateway` for what its methods do.
 
     Args:
@@ -51,11 +41,8 @@ class PrefectGateway:
 
     def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
         """Connect to nothing yet."""
-        self._endpoint = endpoint
-        self._client: httpx.Client | None = None
-        self._client_key: tuple[int, Endpoint] | None = None
+        super().__init__(endpoint)
         self._deployment_ids: dict[tuple[str, str], str] = {}
-        self._last_answer = 0.0
 
     # --- flow runs -------------------------------------------------------------------------
 
@@ -83,7 +70,7 @@ class PrefectGateway:
                 answer = self._write(
                     "POST", f"/deployments/{deployment_id}/create_flow_run", body, tries=2
                 )
-            except _NotFound:
+            except NotFound:
                 # Somebody deleted and perhaps made it again: its id is not to be trusted.
                 self._deployment_ids.pop(name, None)
                 continue
@@ -97,7 +84,7 @@ class PrefectGateway:
         """Read one run."""
         try:
             answer = self._read("GET", f"/flow_runs/{_as_uuid(flow_run_id)}")
-        except _NotFound:
+        except NotFound:
             raise JobNotFound(flow_run_id) from None
         return FlowRun.model_validate(answer)
 
@@ -143,7 +130,7 @@ class PrefectGateway:
         body = {"state": {"type": state_type, "message": message}, "force": force}
         try:
             answer = self._write("POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body)
-        except _NotFound:
+        except NotFound:
             raise JobNotFound(flow_run_id) from None
         if bell := self._bell():
             bell.call_attention()
@@ -158,7 +145,7 @@ class PrefectGateway:
             self._delete_artifact(artifact["id"])
         try:
             self._write("DELETE", f"/flow_runs/{run_id}")
-        except _NotFound:
+        except NotFound:
             raise JobNotFound(flow_run_id) from None
 
     def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
@@ -196,7 +183,7 @@ class PrefectGateway:
     def _delete_artifact(self, artifact_id: str) -> None:
         try:
             self._write("DELETE", f"/artifacts/{artifact_id}")
-        except _NotFound:
+        except NotFound:
             LOGGER.debug("artifact %s is gone already", artifact_id)
 
     # --- set-up ----------------------------------------------------------------------------
@@ -208,7 +195,7 @@ class PrefectGateway:
             PrefectUnavailable: it answers, but refuses our credentials.
         """
         try:
-            self._exchange("GET", "/admin/version", None, _READ_TIMEOUT)
+            self._read("GET", "/admin/version")
         except PrefectUnavailable as error:
             if isinstance(error.__cause__, httpx.HTTPStatusError):
                 raise
@@ -223,7 +210,7 @@ class PrefectGateway:
         """
         try:
             self._read("GET", f"/work_pools/{quote(name)}")
-        except _NotFound:
+        except NotFound:
             self._write(
                 "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
             )
@@ -237,7 +224,7 @@ class PrefectGateway:
             PrefectUnavailable: Prefect does not answer, or has no such work pool.
         """
         root = f"/work_pools/{quote(work_pool)}/queues"
-        existing = {queue["name"]: queue for queue in self._read("POST", f"{root}/filter", {})}
+        existing = self._work_queues(root)
         for priority, queue in enumerate(queues, 1):
             body = {"priority": priority, "concurrency_limit": queue.concurrency_limit}
             known = existing.get(queue.name)
@@ -245,6 +232,20 @@ class PrefectGateway:
                 self._write("POST", root, {"name": queue.name, **body})
             elif any(known[key] != value for key, value in body.items()):
                 self._write("PATCH", f"{root}/{quote(queue.name)}", body)
+            else:
+                continue
+            # Prefect has moved others to make room for this one.
+            existing = self._work_queues(root)
+
+    def _work_queues(self, root: str) -> dict[str, dict[str, Any]]:
+        """Return the queues below a path, by name."""
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            body = {"limit": _LARGEST_PAGE, "offset": len(found)}
+            page = self._read("POST", f"{root}/filter", body)
+            found |= {queue["name"]: queue for queue in page}
+            if len(page) < _LARGEST_PAGE:
+                return found
 
     def ensure_deployment(self, spec: DeploymentSpec) -> None:
         """Create or update a deployment and its flow.
@@ -310,7 +311,7 @@ class PrefectGateway:
         """
         try:
             self._write("DELETE", f"/deployments/{deployment_id}")
-        except _NotFound:
+        except NotFound:
             LOGGER.debug("deployment %s is gone already", deployment_id)
 
     def count_live_workers(self, work_pool: str) -> int | None:
@@ -321,7 +322,7 @@ class PrefectGateway:
         """
         try:
             workers = self._read("POST", f"/work_pools/{quote(work_pool)}/workers/filter", {})
-        except _NotFound:
+        except NotFound:
             return None
         return sum(1 for worker in workers if worker.get("status") == "ONLINE")
 
@@ -337,95 +338,14 @@ class PrefectGateway:
         path = self._endpoint().doorbell
         return Doorbell(path) if path else None
 
-    # --- HTTP ------------------------------------------------------------------------------
-
     def _find_deployment(self, flow_name: str, deployment_name: str) -> str:
         try:
             answer = self._read(
                 "GET", f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
             )
-        except _NotFound:
+        except NotFound:
             raise _deployment_missing(flow_name, deployment_name) from None
         return str(answer["id"])
-
-    def _read(self, method: str, path: str, body: Any = None) -> Any:
-        return self._exchange(method, path, body, _READ_TIMEOUT)
-
-    def _write(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        tries: int = 1,
-        conflict_is_fine: bool = False,
-    ) -> Any:
-        if time.monotonic() - self._last_answer > _IDLE_SECONDS:
-            self._read("GET", "/health")
-        for remaining in reversed(range(tries)):
-            try:
-                return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
-            except PrefectUnavailable as error:
-                if not remaining or not isinstance(error.__cause__, httpx.RemoteProtocolError):
-                    raise
-        raise AssertionError("unreachable")  # pragma: no cover
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        timeout: httpx.Timeout,
-        conflict_is_fine: bool = False,
-    ) -> Any:
-        endpoint = self._endpoint()
-        try:
-            # httpx's own `json=` refuses NaN and infinities, which inputs may hold.
-            content = None if body is None else json.dumps(body).encode()
-            response = self._open_client(endpoint).request(
-                method,
-                endpoint.api_url + path,
-                content=content,
-                headers={"content-type": "application/json"},
-                timeout=timeout,
-            )
-            if response.status_code == httpx.codes.NOT_FOUND:
-                raise _NotFound(_refusal(endpoint, response) + " Is this a Prefect API?")
-            if response.status_code == httpx.codes.CONFLICT and conflict_is_fine:
-                return None
-            response.raise_for_status()
-            self._last_answer = time.monotonic()
-            return response.json() if response.content else None
-        except httpx.HTTPStatusError as error:
-            raise PrefectUnavailable(_refusal(endpoint, error.response)) from error
-        except httpx.TimeoutException as error:
-            raise PrefectUnavailable(
-                f"The Prefect server at {endpoint.api_url} does not answer in time."
-            ) from error
-        except (httpx.TransportError, ValueError) as error:
-            raise PrefectUnavailable(
-                f"The Prefect server at {endpoint.api_url} cannot be reached."
-            ) from error
-
-    def _open_client(self, endpoint: Endpoint) -> httpx.Client:
-        # Web servers fork: a connection must not be shared with the parent process.
-        key = (os.getpid(), endpoint)
-        if self._client is None or self._client_key != key:
-            headers = {"authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-            user, _, password = (endpoint.auth_string or "").partition(":")
-            self._client = httpx.Client(
-                auth=(user, password) if endpoint.auth_string else None,
-                headers=headers,
-                limits=httpx.Limits(max_connections=64, keepalive_expiry=60),
-                # Prefect is addressed directly; a proxy for the outside world has no part in it.
-                trust_env=bool(endpoint.api_key),
-            )
-            self._client_key = key
-        return self._client
-
-
-class _NotFound(PrefectUnavailable):
-    """Prefect answered 404; where that cannot be, it is not Prefect that answered."""
 
 
 def _unrendered(value: Any) -> dict[str, str]:
@@ -449,18 +369,4 @@ def _deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissi
     return DeploymentMissing(
         f"Prefect has no deployment {flow_name}/{deployment_name}; "
         "`pygeoapi-prefect deploy` creates it."
-    )
-
-
-def _refusal(endpoint: Endpoint, response: httpx.Response) -> str:
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return (
-            f"The Prefect server at {endpoint.api_url} refuses the credentials; check "
-            "PREFECT_API_AUTH_STRING or PREFECT_API_KEY."
-        )
-    detail = response.text[:300]
-    return (
-        f"The Prefect server at {endpoint.api_url} answered "
-        f"{response.status_code} to {response.request.method} "
-        f"{response.request.url.path}: {detail}"
     )

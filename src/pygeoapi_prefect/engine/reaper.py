@@ -93,7 +93,7 @@ class Reaper:
         )
         ours = {run_id for run_id, process in self._running.items() if process}
         orphans = {run.id: run for run in under_way if self._may_be_orphan(run)}
-        strangers = ours - {run.id for run in under_way}
+        strangers = ours - {run.id for run in under_way if self._may_be_ours(run)}
         now = time.monotonic()
         self._suspects = {
             run_id: self._suspects.get(run_id, now) for run_id in (*orphans, *strangers)
@@ -109,6 +109,10 @@ class Reaper:
             owners = {worker_of(run.state.message) for run in under_way if run.state}
             for name in set(self._neighbours.gone()) - owners:
                 await self._neighbours.forget(client, name)
+
+    def _may_be_ours(self, run: FlowRun) -> bool:
+        # A job that is being dismissed does not say whose it is.
+        return run.state is None or worker_of(run.state.message) in (self._me, None)
 
     def _may_be_orphan(self, run: FlowRun) -> bool:
         if run.id in self._running or run.state is None:
@@ -157,6 +161,7 @@ class Reaper:
         except ObjectNotFound:
             run = None
         process = self._running.get(run_id)
-        if process and not (run and run.state and run.state.type in _UNDER_WAY):
+        is_ours = run and run.state and run.state.type in _UNDER_WAY and self._may_be_ours(run)
+        if process and not is_ours:
             LOGGER.warning("job %s was ended by somebody else and is stopped", run_id)
             process.kill()

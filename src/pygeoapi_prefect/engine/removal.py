@@ -7,7 +7,7 @@ from datetime import datetime
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FINAL_STATE_TYPES, FlowRun
 from pygeoapi_prefect.engine.names import INPUTS_LABEL, JOB_TAG
-from pygeoapi_prefect.errors import JobNotFound
+from pygeoapi_prefect.errors import JobNotFound, StorageUnavailable
 from pygeoapi_prefect.results.storage import ResultStorage
 
 LOGGER = logging.getLogger(__name__)
@@ -35,46 +35,61 @@ def remove_job(gateway: Gateway, storage: ResultStorage, run: FlowRun) -> None:
     gateway.delete_flow_run(run.id)
 
 
-def old_jobs(gateway: Gateway, before: datetime) -> Iterator[FlowRun]:
+def old_jobs(gateway: Gateway, before: datetime, tag: str = JOB_TAG) -> Iterator[FlowRun]:
     """Go through the jobs that ended before a moment; nothing may be removed meanwhile.
+
+    Args:
+        gateway: to Prefect.
+        before: the moment, with a time zone.
+        tag: on the jobs of the service.
 
     Raises:
         PrefectUnavailable: Prefect does not answer.
     """
     offset = 0
-    while batch := _old_jobs(gateway, before, offset):
+    while batch := _old_jobs(gateway, before, tag, offset):
         yield from batch
         offset += len(batch)
 
 
-def remove_old_jobs(gateway: Gateway, storage: ResultStorage, before: datetime) -> list[FlowRun]:
+def remove_old_jobs(
+    gateway: Gateway, storage: ResultStorage, before: datetime, tag: str = JOB_TAG
+) -> list[FlowRun]:
     """Remove one batch of the jobs that ended before a moment.
 
     Args:
         gateway: to Prefect.
         storage: where their results are.
         before: the moment, with a time zone.
+        tag: on the jobs of the service.
 
     Returns:
         Those removed; none left if it is empty.
 
     Raises:
         PrefectUnavailable: Prefect does not answer.
-        StorageUnavailable: results cannot be removed; their job stays, and those after it.
+        StorageUnavailable: of none of the batch could the results be removed; they stay.
     """
-    removed = []
-    for run in _old_jobs(gateway, before, 0):
+    removed: list[FlowRun] = []
+    trouble: StorageUnavailable | None = None
+    for run in _old_jobs(gateway, before, tag, 0):
         try:
             remove_job(gateway, storage, run)
         except JobNotFound:
             LOGGER.debug("job %s is gone already", run.id)
+        except StorageUnavailable as error:
+            LOGGER.warning("job %s cannot be removed: %s", run.id, error)
+            trouble = error
+            continue
         removed.append(run)
+    if trouble and not removed:
+        raise trouble
     return removed
 
 
-def _old_jobs(gateway: Gateway, before: datetime, offset: int) -> list[FlowRun]:
+def _old_jobs(gateway: Gateway, before: datetime, tag: str, offset: int) -> list[FlowRun]:
     return gateway.list_flow_runs(
-        JOB_TAG,
+        tag,
         limit=_BATCH,
         offset=offset,
         state_types=sorted(FINAL_STATE_TYPES),

@@ -9,7 +9,7 @@ import anyio
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL
 
 from pygeoapi_prefect.engine.models import Endpoint, FlowRun
-from pygeoapi_prefect.engine.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import remove_old_jobs
@@ -55,8 +55,10 @@ class Retention:
             await anyio.sleep(_SECONDS_BETWEEN_BATCHES if removed else _SECONDS_BETWEEN_LOOKS)
 
     def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
-        storage = open_storage(current_configuration().settings)
-        removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention)
+        settings = current_configuration().settings
+        storage = open_storage(settings)
+        tag = names_of(settings.work_pool).job_tag
+        removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention, tag)
         if removed:
             LOGGER.info("%s jobs were older than %s and are removed", len(removed), retention)
         return removed
@@ -71,9 +73,9 @@ class Retention:
 
 
 def _endpoint() -> Endpoint:
-    auth, key = PREFECT_API_AUTH_STRING.value(), PREFECT_API_KEY.value()
     return Endpoint(
         api_url=str(PREFECT_API_URL.value()),
-        auth_string=auth.get_secret_value() if auth else None,
-        api_key=key.get_secret_value() if key else None,
+        # Prefect unwraps these secrets.
+        auth_string=PREFECT_API_AUTH_STRING.value(),
+        api_key=PREFECT_API_KEY.value(),
     )

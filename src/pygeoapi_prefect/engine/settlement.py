@@ -13,6 +13,7 @@ import anyio
 import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Running, Scheduled
 
@@ -78,12 +79,28 @@ async def settle(
     else:
         if state.type is StateType.PENDING:
             # Prefect counts attempts by their running states.
-            await client.set_flow_run_state(flow_run_id, Running(), force=True)
+            if dismissed := await _set_state(client, flow_run_id, Running(), configuration):
+                return dismissed
             attempt += 1
         settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
-    await client.set_flow_run_state(flow_run_id, settled, force=True)
+    if dismissed := await _set_state(client, flow_run_id, settled, configuration):
+        return dismissed
     LOGGER.warning("job %s is now %s: %s", flow_run_id, settled.name, settled.message)
     return settled
+
+
+async def _set_state(
+    client: PrefectClient, flow_run_id: UUID, state: State[Any], configuration: Configuration
+) -> State[Any] | None:
+    """Give a run a state; if a client dismissed it since we looked, dismiss it and return that."""
+    answer = await client.set_flow_run_state(flow_run_id, state)
+    if answer.status is SetStateStatus.ACCEPT:
+        return None
+    flow_run = await client.read_flow_run(flow_run_id)
+    if flow_run.state is not None and flow_run.state.type is StateType.CANCELLING:
+        return await dismiss(client, flow_run, configuration)
+    await client.set_flow_run_state(flow_run_id, state, force=True)
+    return None
 
 
 def to_the_queue(reason: str) -> State[Any]:

@@ -12,11 +12,9 @@ from pygeoapi_prefect.engine.callbacks import check_callback
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import (
-    CALLBACK_TAG,
-    FLOW_NAME,
     INPUTS_LABEL,
-    JOB_TAG,
     PROCESS_LABEL,
+    names_of,
 )
 from pygeoapi_prefect.engine.removal import remove_job
 from pygeoapi_prefect.errors import (
@@ -34,6 +32,7 @@ from pygeoapi_prefect.processes.validation import input_faults
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.settings import DEFAULT_WORK_POOL
 
 LOGGER = logging.getLogger(__name__)
 
@@ -52,13 +51,19 @@ class JobService:
     Args:
         gateway: to Prefect.
         storage: where results and large inputs live.
+        work_pool: tells this service's jobs from those of others on the same Prefect server.
         most_queued: how many jobs may wait; None = any number.
     """
 
     def __init__(
-        self, gateway: Gateway, storage: ResultStorage, most_queued: int | None = None
+        self,
+        gateway: Gateway,
+        storage: ResultStorage,
+        work_pool: str = DEFAULT_WORK_POOL,
+        most_queued: int | None = None,
     ) -> None:
         """Connect to nothing yet."""
+        self._names = names_of(work_pool)
         self._gateway = gateway
         self._storage = storage
         self._most_queued = most_queued
@@ -96,7 +101,9 @@ class JobService:
             check_callback(url, allow_internal=allow_internal)
         self._check_queue()
         labels = {PROCESS_LABEL: request.process_id}
-        tags = [JOB_TAG, CALLBACK_TAG] if request.subscriber else [JOB_TAG]
+        tags = [self._names.job_tag]
+        if request.subscriber:
+            tags.append(self._names.callback_tag)
         reference = None
         if not _fit_into_prefect(request.inputs):
             reference = self._storage.write_inputs(request.inputs or {})
@@ -104,7 +111,7 @@ class JobService:
             request = request.model_copy(update={"inputs": None, "inputs_reference": reference})
         try:
             run = self._gateway.create_flow_run(
-                FLOW_NAME,
+                self._names.flow,
                 request.process_id,
                 parameters={"request": request.model_dump(mode="json")},
                 labels=labels,
@@ -125,7 +132,7 @@ class JobService:
         # it: the limit keeps a service from drowning, nobody needs it to the job.
         full = self._queued >= self._most_queued
         if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
-            self._queued = self._gateway.count_flow_runs(FLOW_NAME, ["SCHEDULED"])
+            self._queued = self._gateway.count_flow_runs(self._names.flow, ["SCHEDULED"])
             self._counted = time.monotonic()
         if self._queued >= self._most_queued:
             raise QueueFull(
@@ -171,7 +178,7 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        runs = self._gateway.list_flow_runs(JOB_TAG, limit=limit, offset=offset)
+        runs = self._gateway.list_flow_runs(self._names.job_tag, limit=limit, offset=offset)
         told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
         progress = self._gateway.read_progress(told) if told else {}
         manifests = self._manifests([run for run in runs if _may_have_results(run)])
@@ -183,7 +190,7 @@ class JobService:
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        return self._gateway.count_flow_runs(FLOW_NAME)
+        return self._gateway.count_flow_runs(self._names.flow)
 
     def delivery(self, job: Job) -> Delivery:
         """Return what a job made that has ended and not failed; only result storage is asked.

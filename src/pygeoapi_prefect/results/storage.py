@@ -381,7 +381,7 @@ class ResultStorage:
     ) -> None:
         """Write a file of some size piece by piece; object stores show it once it is complete."""
         if self._protocol == "file":
-            with self._create(path) as target:
+            with self._whole(path) as target:
                 for piece in pieces:
                     target.write(piece)
             return
@@ -409,9 +409,19 @@ class ResultStorage:
                     self._fs.rm_file(path)
             raise
 
-    def _create(self, path: str) -> IO[bytes]:
-        opened: IO[bytes] = self._fs.open(path, "wb")
-        return opened
+    @contextmanager
+    def _whole(self, path: str) -> Iterator[IO[bytes]]:
+        """Open a file for writing; remove it if it cannot be written to its end.
+
+        What is written in part is of no use, and takes the room that others need on a full disk.
+        """
+        try:
+            with self._fs.open(path, "wb") as target:
+                yield target
+        except BaseException:
+            with suppress(Exception):
+                self._fs.rm_file(path)
+            raise
 
     def _replace(self, path: str, content: bytes) -> None:
         """Write a file so that a reader sees the old one or the new one, never a part."""
@@ -420,7 +430,7 @@ class ResultStorage:
             return
         # Beside the target: only within one disk is a rename all or nothing.
         temporary = f"{path}.{uuid4().hex}"
-        with self._create(temporary) as target:
+        with self._whole(temporary) as target:
             target.write(content)
         Path(temporary).replace(path)
 

@@ -1,0 +1,133 @@
+"""Prefect's REST API over one kept-open HTTP client per process; synchronous.
+
+It speaks HTTP itself instead of using Prefect's own client: importing that costs a web process
+two seconds and 70 MB, it retries for up to a minute, and its settings are global.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from pygeoapi_prefect.engine.models import Endpoint
+from pygeoapi_prefect.errors import PrefectUnavailable
+
+# A client must get its 503 within 3 s, so reads give up before that. Writes may queue behind
+# others on a busy server, and giving up on one leaves it unknown whether it happened.
+_READ_TIMEOUT = httpx.Timeout(2.5, connect=2.0)
+_WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
+# A kept-open connection that was idle for longer than this is tried with a read first, so that
+# a server that was cut off meanwhile is noticed in the time of a read.
+_IDLE_SECONDS = 5.0
+
+
+class PrefectApi:
+    """Requests to a Prefect server, and what can go wrong with them.
+
+    Args:
+        endpoint: says where Prefect is; asked again for every request, because an embedded
+            server may have to be started first or may have moved.
+    """
+
+    def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
+        """Connect to nothing yet."""
+        self._endpoint = endpoint
+        self._client: httpx.Client | None = None
+        self._client_key: tuple[int, Endpoint] | None = None
+        self._last_answer = 0.0
+
+    def _read(self, method: str, path: str, body: Any = None) -> Any:
+        return self._exchange(method, path, body, _READ_TIMEOUT)
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        tries: int = 1,
+        conflict_is_fine: bool = False,
+    ) -> Any:
+        if time.monotonic() - self._last_answer > _IDLE_SECONDS:
+            self._read("GET", "/health")
+        for remaining in reversed(range(tries)):
+            try:
+                return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
+            except PrefectUnavailable as error:
+                if not remaining or not isinstance(error.__cause__, httpx.RemoteProtocolError):
+                    raise
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        timeout: httpx.Timeout,
+        conflict_is_fine: bool = False,
+    ) -> Any:
+        endpoint = self._endpoint()
+        try:
+            # httpx's own `json=` refuses NaN and infinities, which inputs may hold.
+            content = None if body is None else json.dumps(body).encode()
+            response = self._open_client(endpoint).request(
+                method,
+                endpoint.api_url + path,
+                content=content,
+                headers={"content-type": "application/json"},
+                timeout=timeout,
+            )
+            if response.status_code == httpx.codes.NOT_FOUND:
+                raise NotFound(_refusal(endpoint, response) + " Is this a Prefect API?")
+            if response.status_code == httpx.codes.CONFLICT and conflict_is_fine:
+                return None
+            response.raise_for_status()
+            self._last_answer = time.monotonic()
+            return response.json() if response.content else None
+        except httpx.HTTPStatusError as error:
+            raise PrefectUnavailable(_refusal(endpoint, error.response)) from error
+        except httpx.TimeoutException as error:
+            raise PrefectUnavailable(
+                f"The Prefect server at {endpoint.api_url} does not answer in time."
+            ) from error
+        except (httpx.TransportError, ValueError) as error:
+            raise PrefectUnavailable(
+                f"The Prefect server at {endpoint.api_url} cannot be reached."
+            ) from error
+
+    def _open_client(self, endpoint: Endpoint) -> httpx.Client:
+        # Web servers fork: a connection must not be shared with the parent process.
+        key = (os.getpid(), endpoint)
+        if self._client is None or self._client_key != key:
+            headers = {"authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+            user, _, password = (endpoint.auth_string or "").partition(":")
+            self._client = httpx.Client(
+                auth=(user, password) if endpoint.auth_string else None,
+                headers=headers,
+                limits=httpx.Limits(max_connections=64, keepalive_expiry=60),
+                # Prefect is addressed directly; a proxy for the outside world has no part in it.
+                trust_env=bool(endpoint.api_key),
+            )
+            self._client_key = key
+        return self._client
+
+
+class NotFound(PrefectUnavailable):
+    """Prefect answered 404; where that cannot be, it is not Prefect that answered."""
+
+
+def _refusal(endpoint: Endpoint, response: httpx.Response) -> str:
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return (
+            f"The Prefect server at {endpoint.api_url} refuses the credentials; check "
+            "PREFECT_API_AUTH_STRING or PREFECT_API_KEY."
+        )
+    detail = response.text[:300]
+    return (
+        f"The Prefect server at {endpoint.api_url} answered "
+        f"{response.status_code} to {response.request.method} "
+        f"{response.request.url.path}: {detail}"
+    )

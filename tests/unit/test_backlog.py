@@ -1,0 +1,228 @@
+"""Which run a worker takes next, however late or doubled the news of it are."""
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import AwaitingRetry, Scheduled
+
+from pygeoapi_prefect.engine.backlog import Backlog
+from pygeoapi_prefect.engine.retries import process_of
+from pygeoapi_prefect.settings import ExecutionPolicy
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+POLICIES: Mapping[str | None, ExecutionPolicy] = {
+    "usual": ExecutionPolicy(),
+    "urgent": ExecutionPolicy(priority=1),
+    "later": ExecutionPolicy(priority=200),
+    "licence": ExecutionPolicy(concurrency_limit=2),
+}
+
+
+def run(process_id: str = "usual", seconds: float = 0) -> FlowRun:
+    """Return a run that is to start some seconds from now on."""
+    when = NOW + timedelta(seconds=seconds)
+    return FlowRun(
+        id=uuid4(),
+        flow_id=uuid4(),
+        parameters={"request": {"process_id": process_id}},
+        state=Scheduled(scheduled_time=when),
+        next_scheduled_start_time=when,
+    )
+
+
+def again(flow_run: FlowRun) -> FlowRun:
+    """Return a run as it waits for its next attempt."""
+    return flow_run.model_copy(update={"state": AwaitingRetry(scheduled_time=NOW)})
+
+
+@pytest.fixture
+def backlog() -> Backlog:
+    return Backlog(lambda flow_run: POLICIES[process_of(flow_run)])
+
+
+def look(backlog: Backlog, *runs: FlowRun) -> None:
+    backlog.begin_look()
+    backlog.end_look(runs)
+
+
+def take_all(backlog: Backlog) -> list[UUID]:
+    """Take one run after the other, each of which ends before the next begins."""
+    taken = []
+    while flow_run := backlog.first():
+        backlog.take(flow_run)
+        backlog.release(flow_run)
+        taken.append(flow_run.id)
+    return taken
+
+
+# ---- what waits
+
+
+def test_at_first_nothing_waits(backlog: Backlog) -> None:
+    assert not backlog and backlog.first() is None
+
+
+def test_a_run_that_was_offered_waits(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    assert backlog and flow_run.id in backlog and backlog.first() == flow_run
+
+
+def test_a_run_that_the_server_names_waits(backlog: Backlog) -> None:
+    flow_run = run()
+    look(backlog, flow_run)
+    assert backlog.first() == flow_run
+
+
+def test_a_run_that_was_taken_does_not_wait_any_more(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    backlog.take(flow_run)
+    assert not backlog and flow_run.id not in backlog
+
+
+def test_a_run_that_the_server_names_no_longer_is_forgotten(backlog: Backlog) -> None:
+    backlog.offer(run())
+    look(backlog)
+    assert not backlog
+
+
+def test_a_run_that_is_offered_during_a_look_is_kept_although_the_answer_lacks_it(
+    backlog: Backlog,
+) -> None:
+    late, named = run(seconds=1), run()
+    backlog.begin_look()
+    backlog.offer(late)
+    backlog.end_look([named])
+    assert take_all(backlog) == [named.id, late.id]
+
+
+def test_a_run_that_is_offered_and_named_waits_once(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.begin_look()
+    backlog.offer(flow_run)
+    backlog.end_look([flow_run])
+    assert take_all(backlog) == [flow_run.id]
+
+
+# ---- old news
+
+
+def test_an_answer_from_before_a_run_was_taken_does_not_bring_it_back(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    backlog.begin_look()
+    backlog.take(flow_run)
+    backlog.end_look([flow_run])
+    assert not backlog
+
+
+def test_nor_does_it_when_the_run_is_over_already(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    backlog.begin_look()
+    backlog.take(flow_run)
+    backlog.release(flow_run)
+    backlog.end_look([flow_run])
+    backlog.offer(flow_run)
+    assert not backlog
+
+
+def test_a_run_that_waits_for_another_attempt_is_news(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    backlog.take(flow_run)
+    backlog.release(flow_run)
+    retried = again(flow_run)
+    look(backlog, retried)
+    assert backlog.first() == retried
+
+
+def test_a_run_whose_process_is_still_there_is_not_taken_again(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    backlog.take(flow_run)
+    look(backlog, again(flow_run))
+    assert not backlog
+
+
+def test_a_run_that_could_not_be_taken_may_be_heard_of_again(backlog: Backlog) -> None:
+    flow_run = run()
+    backlog.offer(flow_run)
+    backlog.take(flow_run)
+    backlog.give_back(flow_run)
+    backlog.release(flow_run)
+    look(backlog, flow_run)
+    assert backlog.first() == flow_run
+
+
+# ---- whose turn it is
+
+
+def test_who_came_first_starts_first(backlog: Backlog) -> None:
+    late, early = run(seconds=5), run(seconds=-5)
+    look(backlog, late, early)
+    assert take_all(backlog) == [early.id, late.id]
+
+
+def test_a_lower_priority_starts_first_however_late_it_came(backlog: Backlog) -> None:
+    later, usual, urgent = run("later", -60), run("usual", 0), run("urgent", 60)
+    look(backlog, later, usual, urgent)
+    assert take_all(backlog) == [urgent.id, usual.id, later.id]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["usual", "urgent", "later"]), st.integers(-99, 99))),
+    st.randoms(),
+)
+def test_the_order_is_that_of_priority_and_time_however_the_news_arrive(
+    wanted: list[tuple[str, int]],
+    chance: random.Random,
+) -> None:
+    backlog = Backlog(lambda flow_run: POLICIES[process_of(flow_run)])
+    runs = [run(process_id, seconds) for process_id, seconds in wanted]
+    by_id = {
+        each.id: (POLICIES[process_id].priority, seconds)
+        for each, (process_id, seconds) in zip(runs, wanted, strict=True)
+    }
+    half = len(runs) // 2
+    chance.shuffle(runs)
+    backlog.begin_look()
+    for each in runs[:half]:
+        backlog.offer(each)
+    backlog.end_look(runs[half:])
+    turns = [by_id[run_id] for run_id in take_all(backlog)]
+    assert turns == sorted(turns) and len(turns) == len(runs)
+
+
+# ---- processes with a limit
+
+
+def test_a_process_with_a_limit_is_known_as_such(backlog: Backlog) -> None:
+    assert backlog.is_limited(run("licence")) and not backlog.is_limited(run("usual"))
+
+
+def test_a_run_more_than_may_run_here_waits_and_others_pass_it(backlog: Backlog) -> None:
+    first, second, third = (run("licence", seconds) for seconds in (0, 1, 2))
+    other = run("usual", 3)
+    look(backlog, first, second, third, other)
+    for expected in (first, second, other):
+        turn = backlog.first()
+        assert turn is not None and turn.id == expected.id
+        backlog.take(turn)
+    assert backlog and backlog.first() is None
+
+
+def test_a_slot_that_becomes_free_is_the_next_one_s(backlog: Backlog) -> None:
+    first, second, third = (run("licence", seconds) for seconds in (0, 1, 2))
+    look(backlog, first, second, third)
+    backlog.take(first)
+    backlog.take(second)
+    backlog.release(first)
+    assert backlog.first() == third

@@ -18,9 +18,8 @@ _SECONDS_STOPPED = (1, 8)
 # How often each comes, beside the others.
 _KILLS = {"job": 5, "worker": 3, "Prefect server": 3, "forkserver": 3, "web": 3, "supervisor": 1}
 _STOPS = {"job": 1, "worker": 1, "Prefect server": 1, "forkserver": 1, "web": 1}
-# Whose end takes the processes of all jobs with it; the embedded backend leaves with the last web
-# process that uses it, and one that was just started uses it from its first request on.
-_ENDS_ALL_JOBS = {"worker", "forkserver", "supervisor", "web"}
+# Whose end takes the processes of all jobs with it.
+_ENDS_ALL_JOBS = {"worker", "forkserver", "supervisor"}
 
 
 @dataclass(frozen=True)

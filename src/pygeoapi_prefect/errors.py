@@ -149,7 +149,16 @@ class QueueFull(Unavailable):
 
 
 class PrefectUnavailable(Unavailable):
-    """The Prefect server does not answer, or not in time."""
+    """The Prefect server does not answer, or not in time.
+
+    Attributes:
+        is_undone: whether it is certain that the request had no effect.
+    """
+
+    def __init__(self, message: str, retry_after: int = 5, *, is_undone: bool = False) -> None:
+        """Keep what is known beside the message."""
+        self.is_undone = is_undone
+        super().__init__(message, retry_after)
 
 
 class StorageUnavailable(Unavailable):

@@ -177,6 +177,17 @@ def test_what_others_wrote_meanwhile_is_removed_too(store: Store, prefix: str) -
     assert store.keys(prefix) == []
 
 
+def test_of_several_attempts_only_the_one_that_counts_is_kept(store: Store, prefix: str) -> None:
+    storage = store.storage(prefix)
+    for attempt in (1, 2):
+        storage.write_output(JOB, attempt, 1, "map", GEOTIFF, Kind.BINARY, b"bytes")
+        storage.write_output(JOB, attempt, 2, "map", GEOTIFF, Kind.BINARY, b"bytes")
+    storage.write_manifest(Manifest(job_id=JOB, process_id="p", outputs=()))
+    storage.keep_results(JOB, 2)
+    kept = [f"{JOB}/2/1-map", f"{JOB}/2/2-map", f"{JOB}/manifest.json"]
+    assert store.keys(prefix) == kept
+
+
 def test_inputs_are_removed(store: Store, prefix: str) -> None:
     storage = store.storage(prefix)
     reference = storage.write_inputs({"a": 1})

@@ -268,7 +268,7 @@ def test_small_inputs_need_no_storage(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [PrefectUnavailable("down"), DeploymentMissing("missing"), ZeroDivisionError()]
+    "error", [PrefectUnavailable("down", is_undone=True), DeploymentMissing("missing")]
 )
 def test_large_inputs_are_removed_when_there_is_no_job_for_them(
     service: Service, error: Exception
@@ -277,6 +277,13 @@ def test_large_inputs_are_removed_when_there_is_no_job_for_them(
     with pytest.raises(type(error)):
         service.submit(LARGE)
     assert service.stored() == []
+
+
+def test_large_inputs_stay_when_there_may_be_a_job_whose_answer_got_lost(service: Service) -> None:
+    service.prefect.failure = PrefectUnavailable("does not answer in time")
+    with pytest.raises(PrefectUnavailable):
+        service.submit(LARGE)
+    assert len(service.stored()) == 1
 
 
 def test_large_inputs_are_removed_with_their_job(service: Service) -> None:

@@ -35,6 +35,7 @@ from pygeoapi_prefect.engine.claims import under_way, worker_of
 from pygeoapi_prefect.engine.flow import run_job
 from pygeoapi_prefect.engine.neighbours import LETS_GO_SECONDS
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.settlement import clear_up_after
 from pygeoapi_prefect.engine.snapshot import current_configuration
 
 LOGGER = logging.getLogger(__name__)
@@ -110,6 +111,8 @@ def run_attempt(
     if abs(time.time() - since) > LETS_GO_SECONDS and not _is_still_ours(client, flow_run, worker):
         LOGGER.warning("job %s is not with worker %s any more", flow_run.id, worker)
         return None
+    # Before anybody is told: who hears that a job was dismissed finds nothing of it any more.
+    clear_up_after(final, str(flow_run.id), attempt, current_configuration())
     return _propose(client, flow_run, final)
 
 

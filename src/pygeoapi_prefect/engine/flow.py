@@ -5,8 +5,10 @@ Prefect's engine.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import httpx
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
@@ -88,7 +90,8 @@ def run_job(request: dict[str, Any]) -> State:
         settled = failure if error.is_final else after_failure(failure, policy, attempt)
         if error.error_type and settled is failure:
             labels: KeyValueLabels = {ERROR_TYPE_LABEL: error.error_type}
-            client.update_flow_run_labels(context.flow_run.id, labels)
+            with suppress(httpx.HTTPError):  # the message says the most of it
+                client.update_flow_run_labels(context.flow_run.id, labels)
         return settled
     except (PygeoapiPrefectError, OSError) as error:
         logger.exception("The job failed.")

@@ -5,6 +5,7 @@ its lock, which also its forkserver and the processes of its jobs hold. Of those
 with the first name keeps house for all: reaps, calls back, prunes.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -21,6 +22,9 @@ HEARTBEAT_SECONDS = 5
 # take it for gone. The gap is the promise that no job runs twice at once.
 LETS_GO_SECONDS = 20.0
 GONE_SECONDS = 60.0
+_STARTING = ".starting"
+# Between making a lock's file and holding it.
+_LONGEST_TAKING_SECONDS = 10.0
 # Prefect answers 422 to a larger limit.
 _LARGEST_PAGE = 200
 
@@ -41,11 +45,18 @@ class WorkerLock:
     """
 
     def __init__(self, name: str) -> None:
-        """Take it."""
-        self._path = _lock_path(name)
+        """Take it; nobody looks for it before it is shown."""
+        self._shown_path = _lock_path(name)
+        self._path = self._shown_path.with_suffix(_STARTING)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for abandoned in self._path.parent.glob(f"*{_STARTING}"):
+            _remove_if_abandoned(abandoned)
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def show(self) -> None:
+        """Let others see it, now that Prefect lists the worker and somebody will clear up."""
+        self._path = self._path.rename(self._shown_path)
 
     def release(self) -> None:
         """Let it go; no process of the worker may be left."""
@@ -114,7 +125,7 @@ class Neighbours:
         """Whether a worker is gone for good, with all its processes."""
         if name == self._me:
             return False
-        held = _is_held(name)
+        held = _is_held(_lock_path(name))
         if held is not None:
             return not held
         if self._exclusive:
@@ -138,15 +149,23 @@ class Neighbours:
         _lock_path(name).unlink(missing_ok=True)
 
 
+def _remove_if_abandoned(path: Path) -> None:
+    """Remove the lock of a worker that was killed while it started: no job can name it."""
+    with contextlib.suppress(FileNotFoundError):
+        is_old = time.time() - path.stat().st_mtime > _LONGEST_TAKING_SECONDS
+        if is_old and not _is_held(path):
+            path.unlink()
+
+
 def _lock_path(name: str) -> Path:
     folder = platformdirs.user_state_path("pygeoapi-prefect") / "workers"
     return folder / f"{name.replace(os.sep, '_')}.lock"
 
 
-def _is_held(name: str) -> bool | None:
-    """Say whether a worker of this machine lives, None if it is not one of this machine."""
+def _is_held(path: Path) -> bool | None:
+    """Say whether somebody holds a lock, None if there is no such lock on this machine."""
     try:
-        descriptor = os.open(_lock_path(name), os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR)
     except OSError:
         return None
     try:

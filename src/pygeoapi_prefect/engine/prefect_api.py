@@ -22,6 +22,7 @@ _WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 # A kept-open connection that was idle for longer than this is tried with a read first, so that
 # a server that was cut off meanwhile is noticed in the time of a read.
 _IDLE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.2
 
 
 class PrefectApi:
@@ -57,8 +58,9 @@ class PrefectApi:
             try:
                 return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
             except PrefectUnavailable as error:
-                if not remaining or not isinstance(error.__cause__, httpx.RemoteProtocolError):
+                if not remaining or not _may_pass(error.__cause__):
                     raise
+                time.sleep(_PAUSE_SECONDS)
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _exchange(
@@ -88,14 +90,19 @@ class PrefectApi:
             self._last_answer = time.monotonic()
             return response.json() if response.content else None
         except httpx.HTTPStatusError as error:
-            raise PrefectUnavailable(_refusal(endpoint, error.response)) from error
+            is_undone = error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR
+            raise PrefectUnavailable(
+                _refusal(endpoint, error.response), is_undone=is_undone
+            ) from error
         except httpx.TimeoutException as error:
             raise PrefectUnavailable(
-                f"The Prefect server at {endpoint.api_url} does not answer in time."
+                f"The Prefect server at {endpoint.api_url} does not answer in time.",
+                is_undone=isinstance(error, httpx.ConnectTimeout),
             ) from error
         except (httpx.TransportError, ValueError) as error:
             raise PrefectUnavailable(
-                f"The Prefect server at {endpoint.api_url} cannot be reached."
+                f"The Prefect server at {endpoint.api_url} cannot be reached.",
+                is_undone=isinstance(error, httpx.ConnectError),
             ) from error
 
     def _open_client(self, endpoint: Endpoint) -> httpx.Client:
@@ -113,6 +120,14 @@ class PrefectApi:
             )
             self._client_key = key
         return self._client
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Say whether a request may succeed if it is sent again at once."""
+    if isinstance(error, httpx.HTTPStatusError):
+        # Prefect on a stock SQLite answers so when two write at the same time.
+        return error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, httpx.RemoteProtocolError)
 
 
 class NotFound(PrefectUnavailable):

@@ -68,7 +68,7 @@ class PrefectGateway(PrefectApi):
             deployment_id = known_id or self._find_deployment(*name)
             try:
                 answer = self._write(
-                    "POST", f"/deployments/{deployment_id}/create_flow_run", body, tries=2
+                    "POST", f"/deployments/{deployment_id}/create_flow_run", body, tries=3
                 )
             except NotFound:
                 # Somebody deleted and perhaps made it again: its id is not to be trusted.

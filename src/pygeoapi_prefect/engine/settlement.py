@@ -20,7 +20,7 @@ from prefect.states import Cancelled, Completed, Running, Scheduled
 from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import Configuration
-from pygeoapi_prefect.errors import ResultMissing
+from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
@@ -83,10 +83,33 @@ async def settle(
                 return dismissed
             attempt += 1
         settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
+    await anyio.to_thread.run_sync(
+        clear_up_after, settled, str(flow_run_id), attempt, configuration
+    )
     if dismissed := await _set_state(client, flow_run_id, settled, configuration):
         return dismissed
     LOGGER.warning("job %s is now %s: %s", flow_run_id, settled.name, settled.message)
     return settled
+
+
+def clear_up_after(
+    state: State[Any], job_id: str, attempt: int, configuration: Configuration
+) -> None:
+    """Remove from result storage what is not needed once a job is in a state.
+
+    What cannot be removed is removed with the job.
+    """
+    storage = open_storage(configuration.settings)
+    try:
+        if state.is_completed():
+            if attempt > 1:
+                storage.keep_results(job_id, attempt)
+        elif state.is_cancelled():
+            storage.delete(job_id)
+        elif state.is_final():
+            storage.keep_cursor(job_id)
+    except StorageUnavailable as error:
+        LOGGER.warning("job %s: its outputs could not be removed: %s", job_id, error)
 
 
 async def _set_state(
@@ -119,14 +142,10 @@ async def dismiss(
     Raises:
         httpx.HTTPError: Prefect does not answer.
     """
-    storage = open_storage(configuration.settings)
-    try:
-        await anyio.to_thread.run_sync(storage.delete, str(flow_run.id))
-    except Exception as error:  # it stays dismissed; removing the job tries again
-        LOGGER.warning("job %s: its outputs could not be removed: %s", flow_run.id, error)
+    cancelled: State[Any] = Cancelled(message="The job was dismissed.")
+    await anyio.to_thread.run_sync(clear_up_after, cancelled, str(flow_run.id), 0, configuration)
     if flow_run.state is not None and flow_run.state.type is StateType.CANCELLED:
         return flow_run.state
-    cancelled: State[Any] = Cancelled(message="The job was dismissed.")
     await client.set_flow_run_state(flow_run.id, cancelled, force=True)
     return cancelled
 

@@ -31,6 +31,8 @@ LOGGER = logging.getLogger(__name__)
 _START_SECONDS = 120.0
 _STOP_SECONDS = 8.0
 _LOOK_SECONDS = 0.25
+# How long a backend stays without anybody who uses it.
+_GRACE_SECONDS = 8.0
 # A process that dies right after its start is started again more and more slowly.
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -290,10 +292,19 @@ def run_detached(folder: StateFolder, workers: int) -> None:
     supervisor = Supervisor(folder, workers, LOGGER.info)
     try:
         if supervisor.start(stop):
-            # Nobody holds `users` any more once we can have it for ourselves. Keeping it makes
-            # newcomers wait until we are gone, so that they start a backend of their own.
-            while not stop.wait(_LOOK_SECONDS) and not users.try_acquire():
+            alone_since: float | None = None
+            while not stop.wait(_LOOK_SECONDS):
                 supervisor.keep_alive()
+                # Nobody holds `users` any more once we can have it for ourselves.
+                if not users.try_acquire():
+                    alone_since = None
+                    continue
+                # Web servers replace their processes; a new one counts from its first request on.
+                alone_since = alone_since or time.monotonic()
+                if time.monotonic() - alone_since > _GRACE_SECONDS:
+                    # We keep the lock, so newcomers wait until we are gone and start their own.
+                    break
+                users.release()
     finally:
         supervisor.stop()
         users.release()

@@ -44,6 +44,10 @@ class WarmProcesses:
         """
         await self._current.start()
 
+    def show(self) -> None:
+        """Let others see that this worker lives, now that Prefect lists it."""
+        self._lock.show()
+
     async def take(self, *, watched: bool) -> JobProcess:
         """Return a process for a job, if need be from a forkserver that is still to come.
 

@@ -128,10 +128,16 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
 
     async def setup(self) -> None:
         """Warm up, connect, put right what an earlier worker left behind."""
-        # Warming up takes as long as a server takes to start; the two may do it side by side.
-        await self._processes.start()
-        await _server_is_up()
-        await super().setup()
+        try:
+            # Warming up takes as long as a server takes to start; they may do it side by side.
+            await self._processes.start()
+            await _server_is_up()
+            await super().setup()
+        except BaseException:
+            # Nobody calls `teardown` then.
+            self._processes.kill()
+            raise
+        self._processes.show()
         if self._exclusive:
             await self._reaper.look(self.client)
         self._start(self._look_when_something_is_new)

@@ -21,6 +21,8 @@ from pygeoapi_prefect.errors import (
     InvalidInputs,
     JobDismissed,
     JobFailed,
+    PrefectUnavailable,
+    PygeoapiPrefectError,
     QueueFull,
     ResultMissing,
     ResultNotReady,
@@ -117,8 +119,10 @@ class JobService:
                 labels=labels,
                 tags=tags,
             )
-        except Exception:
-            if reference:
+        except PygeoapiPrefectError as error:
+            # A job may have been made although its answer got lost; it needs its inputs.
+            is_undone = not isinstance(error, PrefectUnavailable) or error.is_undone
+            if reference and is_undone:
                 self._storage.delete_inputs(reference)
             raise
         self._queued += 1

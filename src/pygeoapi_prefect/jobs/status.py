@@ -62,7 +62,8 @@ def job_from(
         status = JobStatus.FAILED
         failure = "The job completed, but its results are not in result storage."
     # The times may come from several machines, whose clocks need not agree to the millisecond.
-    started = max(run.created, run.start_time) if run.start_time else None
+    # Prefect gives a start time to runs that end before they start, too.
+    started = max(run.created, run.start_time) if run.start_time and run.run_count else None
     finished = run.end_time if state and state.is_final else None
     if finished:
         finished = max(finished, started or run.created)

@@ -281,13 +281,42 @@ class ResultStorage:
         with suppress(FileNotFoundError), self._explaining("cleared"):
             self._fs.rm_file(f"{folder}/{_MANIFEST}")
         with suppress(FileNotFoundError), self._explaining("cleared"):
-            if not self._is_s3:
-                self._fs.rm(folder, recursive=True)
-                return
-            # One by one: not every store can remove many at once, and s3fs does not say which of
-            # many were refused.
-            for file in self._fs.find(folder):
-                self._fs.rm_file(file)
+            self._remove(folder)
+
+    def keep_results(self, job_id: str, attempt: int) -> None:
+        """Remove what other attempts of a job wrote than the one that succeeded.
+
+        Raises:
+            StorageUnavailable: storage cannot be read or written.
+        """
+        self._keep(job_id, {_MANIFEST, str(attempt)})
+
+    def keep_cursor(self, job_id: str) -> None:
+        """Remove what a job wrote that failed; somebody may want it tried again from its cursor.
+
+        Raises:
+            StorageUnavailable: storage cannot be read or written.
+        """
+        self._keep(job_id, {_CURSOR})
+
+    def _keep(self, job_id: str, names: set[str]) -> None:
+        try:
+            with self._explaining("cleared"):
+                for path in self._fs.ls(self._path(job_id), detail=False):
+                    if path.rstrip("/").rpartition("/")[2] not in names:
+                        self._remove(path)
+        except FileNotFoundError:
+            return
+
+    def _remove(self, path: str) -> None:
+        """Remove a file, or a folder with all there is in it."""
+        if not self._is_s3:
+            self._fs.rm(path, recursive=True)
+            return
+        # One by one: not every store can remove many at once, and s3fs does not say which of many
+        # were refused.
+        for file in self._fs.find(path):
+            self._fs.rm_file(file)
 
     # --- cursors ---------------------------------------------------------------------------
 

@@ -11,10 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.s3 import Store, moto, s3rver
+
 # Prefect reads its settings when it is imported, so this cannot wait for a fixture.
 for _name in list(os.environ):
-    if _name.startswith(("PREFECT_", "PYGEOAPI_")):
+    if _name.startswith(("PREFECT_", "PYGEOAPI_", "AWS_")):
         del os.environ[_name]
+# Looking for credentials of the machine takes seconds where it has none.
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
 
 # Every process that a test starts inherits this, however far down.
@@ -73,3 +77,17 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
     )
     return database
+
+
+@pytest.fixture(scope="session")
+def s3rver_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An S3 emulator whose presigned URLs are right."""
+    with s3rver(tmp_path_factory.mktemp("s3rver") / "store") as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def moto_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An S3 emulator that refuses wrong credentials."""
+    with moto(tmp_path_factory.mktemp("moto")) as store:
+        yield store

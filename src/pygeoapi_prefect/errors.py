@@ -8,7 +8,8 @@ PygeoapiPrefectError
 │   ├── InvalidInputs         inputs do not fit the process description (all faults listed)
 │   ├── InvalidRequest        another part of the execution request is wrong
 │   ├── ProcessNotFound
-│   └── JobNotFound
+│   ├── JobNotFound
+│   └── OutputNotFound
 ├── ResultError               the job is there, its results are not
 │   ├── ResultNotReady        not yet
 │   ├── JobDismissed          never: the job was dismissed
@@ -100,6 +101,14 @@ class JobNotFound(RequestError):
     def __init__(self, job_id: str) -> None:
         """Name the job."""
         super().__init__(f"There is no job {job_id!r}.")
+
+
+class OutputNotFound(RequestError):
+    """A job has no output of this id."""
+
+    def __init__(self, job_id: str, output_id: str) -> None:
+        """Name both."""
+        super().__init__(f"Job {job_id} has no output {output_id!r}.")
 
 
 class ResultError(PygeoapiPrefectError):

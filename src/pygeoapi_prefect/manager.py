@@ -37,7 +37,7 @@ from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.results.delivery import JSON, Delivery
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import read_manager_settings
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
@@ -85,7 +85,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             faults += error.faults
         try:
             self._settings = read_manager_settings(manager_def)
-            storage = ResultStorage(self._settings.results_url)
+            storage = open_storage(self._settings)
         except errors.ConfigurationError as error:
             faults += error.faults
         if faults:
@@ -137,6 +137,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             request = _request(
                 process_id, data_dict, requested_outputs, subscriber, requested_response
             )
+            if request.by_reference and (preferences := mends.current_preferences()):
+                request = request.model_copy(update={"service_url": preferences.service_url})
             check = self._registry.settings(process_id).validate_inputs
             job_id = self._jobs.submit(
                 request,
@@ -229,11 +231,15 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         Raises:
             JobResultNotFoundError: they are gone.
             JobDismissed: there will never be any.
+            OutputNotFound: there is no output of the one name that was asked for.
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
+        preferences = mends.current_preferences()
         try:
-            return _for_pygeoapi(self._jobs.results(job_id))
+            return _for_pygeoapi(
+                self._jobs.results(job_id, preferences.output_id if preferences else None)
+            )
         except (errors.ResultMissing, errors.JobNotFound) as error:
             raise JobResultNotFoundError(str(error)) from error
 
@@ -295,6 +301,8 @@ def _for_pygeoapi(delivery: Delivery) -> tuple[str, Any]:
     if delivery.media_type != JSON:
         return delivery.media_type, delivery.body
     preferences = mends.current_preferences()
+    if preferences is not None:
+        preferences.links = ", ".join(link.as_header() for link in delivery.links)
     if preferences is None or preferences.html:
         # pygeoapi encodes the value itself, or makes a page of it.
         return JSON, json.loads(delivery.body)

@@ -9,6 +9,7 @@ pygeoapi switches it off:
   answers of `problems`.
 - `Prefer` is understood only if it is exactly `respond-async` or `wait`.
 - A request body that is JSON but no object, or a subscriber that is none, is a bare 500.
+- Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
   HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
 """
@@ -39,6 +40,7 @@ Handler = Callable[..., Answer]
 # re-encodes whatever is called exactly `application/json`.
 READY_JSON = "application/json; charset=utf-8"
 _JSON = "application/json"
+_NO_CONTENT = HTTPStatus.NO_CONTENT
 _MARK = "mended_by_pygeoapi_prefect"
 
 
@@ -50,15 +52,21 @@ class Preferences:
         respond_async: whether `Prefer` has `respond-async`.
         wait: seconds of `wait=N` in `Prefer`.
         html: whether an HTML page is wanted.
+        service_url: where the service is for its clients, without a slash at the end.
+        output_id: the one output that is wanted of a job's results.
         failure: set by the manager: why the job asked for failed.
         retry_after: set by the manager: seconds after which a refused request may come again.
+        links: set by the manager: the header `Link` of an answer without content, if not empty.
     """
 
     respond_async: bool = False
     wait: float | None = None
     html: bool = False
+    service_url: str | None = None
+    output_id: str | None = None
     failure: str | None = None
     retry_after: int | None = None
+    links: str = ""
 
 
 # A handler and the manager it calls run in one thread, one after the other.
@@ -87,11 +95,13 @@ def install() -> None:
 
 def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Answer with our errors' own words and always with a content type."""
-    with _prefer(request) as preferences:
+    with _prefer(api, request) as preferences:
         try:
             headers, status, content = handler(api, request, *args)
         except PygeoapiPrefectError as error:
             return _answer(api, request, error)
+    if preferences.links and status == HTTPStatus.OK:
+        return {**headers, "Content-Type": _JSON, "Link": preferences.links}, _NO_CONTENT, b""
     if "Content-Type" not in headers:
         headers = {**request.get_response_headers(**api.api_headers), **headers}
         headers["Content-Type"] = _JSON
@@ -113,7 +123,7 @@ def _mended_execute(handler: Handler, api: API, request: APIRequest, *args: Any)
 
 def _mended_results(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Say why a failed job has no results."""
-    with _prefer(request) as preferences:
+    with _prefer(api, request) as preferences:
         headers, status, content = _mended(handler, api, request, *args)
     if preferences.failure and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
         problem = api.get_exception(
@@ -137,14 +147,18 @@ def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answe
 
 
 @contextmanager
-def _prefer(request: APIRequest) -> Iterator[Preferences]:
+def _prefer(api: API, request: APIRequest) -> Iterator[Preferences]:
     """Keep what the request says where the manager finds it."""
     if (outer := _preferences.get()) is not None:
         yield outer
         return
     headers = request.headers
     values = headers.get("Prefer", headers.get("prefer")) or ""
-    preferences = Preferences(html=request.format == F_HTML)
+    preferences = Preferences(
+        html=request.format == F_HTML,
+        service_url=api.base_url,
+        output_id=request.params.get("outputs"),
+    )
     # RFC 7240: preferences are separated by commas, each with parameters after semicolons.
     for preference in values.split(","):
         name, _, value = preference.partition(";")[0].partition("=")

@@ -29,6 +29,7 @@ _TABLE: tuple[tuple[type[errors.PygeoapiPrefectError], HTTPStatus, str], ...] = 
     (errors.InvalidRequest, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (errors.ProcessNotFound, HTTPStatus.NOT_FOUND, "NoSuchProcess"),
     (errors.JobNotFound, HTTPStatus.NOT_FOUND, "NoSuchJob"),
+    (errors.OutputNotFound, HTTPStatus.NOT_FOUND, "NoSuchOutput"),
     (errors.ResultNotReady, HTTPStatus.NOT_FOUND, "ResultNotReady"),
     (errors.JobDismissed, HTTPStatus.NOT_FOUND, "JobDismissed"),
     (errors.JobFailed, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),

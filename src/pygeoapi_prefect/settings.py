@@ -4,9 +4,11 @@ Values come from the pygeoapi configuration first and from the environment secon
 `PYGEOAPI_PREFECT_<KEY>`, those of Prefect under Prefect's own names.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -17,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    Secret,
     SecretStr,
     ValidationError,
     field_validator,
@@ -35,6 +38,12 @@ DEFAULT_WORK_POOL = "pygeoapi"
 DEFAULT_PRIORITY = 100
 # What is longer overflows a date sooner or later, and then a job would never be settled.
 _SECONDS_OF_YEAR = 365 * 86400
+# Signatures of S3 hold for a week at most.
+_LONGEST_REFERENCE = timedelta(days=7)
+# As pygeoapi spells references to the environment in its configuration.
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
+# pygeoapi makes a number of a variable that holds only digits; these are never numbers.
+_TEXT_OPTIONS = frozenset(("key", "secret", "token", "username", "password"))
 _SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -69,6 +78,9 @@ class ManagerSettings(BaseSettings):
             we take (it is left alone, `<file>.prefect/` is used).
         output_dir: folder for results.
         result_storage: fsspec URL for results; wins over `output_dir`.
+        result_storage_options: what fsspec is told besides the URL, such as credentials.
+        reference_expiry: how long a link to an output in an object store works.
+        reference_endpoint_url: where clients reach the S3 store, if not where we do.
         prefect_api_url: API of an existing Prefect server; absent = the embedded one.
         prefect_api_auth_string: `user:password` for that server (environment only).
         prefect_api_key: API key for that server (environment only).
@@ -88,6 +100,10 @@ class ManagerSettings(BaseSettings):
     connection: Path | None = None
     output_dir: Path | None = None
     result_storage: str | None = None
+    # Secret: whole, because nobody knows which options of which back end are.
+    result_storage_options: Secret[dict[str, Any]] | None = None
+    reference_expiry: Duration = timedelta(hours=1)
+    reference_endpoint_url: str | None = None
     prefect_api_url: str | None = None
     prefect_api_auth_string: SecretStr | None = Field(
         default=None, validation_alias="PREFECT_API_AUTH_STRING"
@@ -104,6 +120,30 @@ class ManagerSettings(BaseSettings):
         # A database URL or an empty text is not a place for files.
         if value is not None and (":/" in str(value) or value == Path()):
             raise ValueError("must be the path of a folder, or of a TinyDB file")
+        return value
+
+    @field_validator("result_storage_options", mode="before")
+    @classmethod
+    def _is_a_mapping(cls, value: object) -> object:
+        # An environment variable holds JSON.
+        with suppress(ValueError):
+            value = json.loads(value) if isinstance(value, str) else value
+        if not isinstance(value, dict | Secret | None):
+            raise ValueError("must be a mapping; as an environment variable, a JSON object")
+        return value
+
+    @field_validator("reference_expiry")
+    @classmethod
+    def _is_what_can_be_signed(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= _LONGEST_REFERENCE:
+            raise ValueError("must be between 1s and 7d, as links to S3 are signed for that long")
+        return value
+
+    @field_validator("reference_endpoint_url")
+    @classmethod
+    def _is_an_endpoint(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must be a URL such as https://s3.example.org")
         return value
 
     @field_validator("prefect_api_url")
@@ -205,11 +245,15 @@ class ProcessSettings(BaseModel):
         return value
 
 
-def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
+def read_manager_settings(
+    section: Mapping[str, Any], *, with_variables: bool = True
+) -> ManagerSettings:
     """Read the `server.manager` section.
 
     Args:
         section: the section; the `processes` that pygeoapi adds to it are not looked at.
+        with_variables: whether `${NAME}` stands for a variable of the environment; not in what was
+            put in already.
 
     Raises:
         ConfigurationError: a key is unknown or a value is wrong; every fault is listed.
@@ -227,6 +271,9 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
     if os.environ.get("PREFECT_API_URL") and not is_given("prefect_api_url"):
         known["prefect_api_url"] = os.environ["PREFECT_API_URL"]
     faults: list[Fault] = []
+    for key in ("result_storage", "result_storage_options") if with_variables else ():
+        if key in known:
+            known[key] = _put_in(known[key], ("server", "manager", key), faults)
     if is_given("prefect_api_url") and not (is_given("result_storage") or is_given("output_dir")):
         message = (
             "with an external Prefect server the place for results must be named: "
@@ -245,6 +292,31 @@ def read_manager_settings(section: Mapping[str, Any]) -> ManagerSettings:
     if faults:
         raise ConfigurationError("server.manager", faults)
     return settings
+
+
+def _put_in(value: Any, place: tuple[object, ...], faults: list[Fault]) -> Any:
+    """Put the environment into texts, however deep.
+
+    pygeoapi does that when it reads its file, but not with texts in quotes.
+    """
+    if isinstance(value, Mapping):
+        return {key: _put_in(item, (*place, key), faults) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_put_in(item, (*place, index), faults) for index, item in enumerate(value)]
+    if isinstance(value, int) and not isinstance(value, bool) and place[-1] in _TEXT_OPTIONS:
+        return str(value)
+    if not isinstance(value, str):
+        return value
+
+    def value_of(found: re.Match[str]) -> str:
+        text = os.environ.get(found["name"], found["default"])
+        if text is None:
+            message = f"the environment variable {found['name']} is not set"
+            faults.append(Fault(pointer(*place), message))
+            return ""
+        return text
+
+    return _VARIABLE.sub(value_of, value)
 
 
 def _may_be_null(key: str) -> bool:
@@ -300,7 +372,7 @@ def _faults(
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             message = f"unknown key; {about_unknown_keys}"
-        elif detail["type"] != "value_error":
+        elif detail["type"] != "value_error" and "result_storage_options" not in detail["loc"]:
             message = f"{message}, not {str(detail['input'])[:80]!r}"
         faults.append(Fault(pointer(*place, *detail["loc"]), message))
     return faults

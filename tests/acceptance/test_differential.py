@@ -159,6 +159,8 @@ def _comparable(answer: httpx.Response) -> dict[str, Any]:
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "<time>"),
         (r"http://127\.0\.0\.1:\d+", "<url>"),
         ("Job complete|The job is complete", "<message>"),
+        # Every output can be a link here; the builtin does not know links.
+        (r'("outputTransmission":\["value"),"reference"\]', r"\1]"),
     ):
         text = re.sub(pattern, name, text)
     names = ("content-type", "preference-applied", "content-language", "location")

@@ -11,6 +11,7 @@ PROCESSORS = {
     "typed": "TypedProcessor",
     "kinds": "KindsProcessor",
     "several": "SeveralProcessor",
+    "large": "LargeProcessor",
     "failing": "FailingProcessor",
     "slow": "SlowProcessor",
     "waiting": "WaitingProcessor",

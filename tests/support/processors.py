@@ -3,12 +3,15 @@
 import logging
 import os
 import random
+import resource
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy
+import psutil
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect import job
@@ -108,6 +111,22 @@ class SeveralProcessor(BaseProcessor):
         job.output("notes", path, media_type="text/plain")
         path.unlink()
         return "application/json", {"size": len(PNG)}
+
+
+class LargeProcessor(BaseProcessor):
+    """Publishes a file of `size` bytes, all zero; returns by how many bytes its memory grew."""
+
+    def __init__(self, processor_def: dict[str, Any]) -> None:
+        outputs = {name: {"title": name, "schema": {}} for name in ("raster", "memory")}
+        super().__init__(processor_def, description("large", outputs=outputs))
+
+    def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        before = psutil.Process().memory_info().rss
+        with tempfile.NamedTemporaryFile() as file:
+            file.truncate(int(data["size"]))
+            job.output("raster", file.name, media_type="image/tiff; application=geotiff")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return "application/json", {"memory": peak - before}
 
 
 class FailingProcessor(BaseProcessor):

@@ -95,6 +95,24 @@ def test_a_configuration_without_a_server_is_refused(tmp_path: Path) -> None:
     assert refusal(written(tmp_path, {"resources": {}})).faults
 
 
+def test_every_variable_that_is_missing_is_named_with_its_key(
+    tmp_path: Path, content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3_KEY", "key")
+    content["server"]["manager"] |= {
+        "result_storage": "s3://${NO_BUCKET}/x",
+        "result_storage_options": {"key": "${S3_KEY}", "secret": "${NO_SECRET}", "x": "${X:-1}"},
+    }
+    assert {
+        fault.pointer: fault.message for fault in refusal(written(tmp_path, content)).faults
+    } == {
+        "/server/manager/result_storage": "the environment variable NO_BUCKET is not set",
+        "/server/manager/result_storage_options/secret": (
+            "the environment variable NO_SECRET is not set"
+        ),
+    }
+
+
 def test_only_processes_are_handed_to_a_manager() -> None:
     collection = {"type": "collection", "title": "lakes"}
     found = process_resources({"resources": {"lakes": collection, **resources()}})

@@ -5,14 +5,17 @@ import email
 import email.policy
 import json
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 import pytest
 
-from pygeoapi_prefect.errors import ResultMissing
+from pygeoapi_prefect.errors import OutputNotFound, ResultMissing
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.delivery import Delivery, deliver
+from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
+from pygeoapi_prefect.results.manifest import Output
 from pygeoapi_prefect.results.storage import ResultStorage
 
 JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
@@ -282,6 +285,118 @@ def test_published_json_that_is_none_does_not_spoil_the_document(job: Job) -> No
 def test_json_with_a_byte_order_mark_does_not_spoil_the_document(job: Job) -> None:
     job.returns("application/json", '{"a": "ü"}'.encode("utf-8-sig"))
     assert set(job.document()) == {"result"}
+
+
+# ---- by reference
+
+SERVICE = "https://example.org/api"
+
+
+class SigningStorage(ResultStorage):
+    """Storage that can sign, without an object store behind it."""
+
+    def link(self, job_id: str, output: Output) -> str | None:
+        return f"https://store/{job_id}/{output.key}?signed"
+
+
+@pytest.fixture
+def several(job: Job) -> Job:
+    return job.publishes("map", PNG, "image/png").publishes("notes", b"text", "text/plain")
+
+
+def refer(job: Job, *by_reference: str, document: bool, url: str | None = SERVICE) -> Delivery:
+    manifest = job.collector.manifest(
+        "p", as_document=document, by_reference=by_reference, service_url=url
+    )
+    return deliver(job.storage, manifest.model_copy(update={"requested": by_reference or None}))
+
+
+def test_an_output_by_reference_is_a_link_in_the_document(several: Job) -> None:
+    document = json.loads(refer(several, "map", document=True).body)
+    jsonschema.validate(document, RESULTS)
+    href = f"{SERVICE}/jobs/{JOB}/results?outputs=map"
+    assert document == {"map": {"href": href, "type": "image/png"}}
+
+
+def test_storage_that_can_sign_is_linked_to_directly(tmp_path: Path) -> None:
+    job = Job(SigningStorage(str(tmp_path))).publishes("map", PNG, "image/png")
+    document = json.loads(refer(job, "map", document=True).body)
+    assert document["map"]["href"] == f"https://store/{JOB}/1/1-map?signed"
+
+
+def test_nothing_of_an_output_by_reference_is_read(several: Job) -> None:
+    several.storage.delete(JOB)
+    assert refer(several, "map", "notes", document=True).body
+
+
+def test_an_output_by_value_beside_one_by_reference_is_a_value(several: Job) -> None:
+    manifest = several.collector.manifest(
+        "p", as_document=True, by_reference=["map"], service_url=SERVICE
+    )
+    document = json.loads(deliver(several.storage, manifest).body)
+    assert document["notes"] == "text" and "href" in document["map"]
+
+
+def test_without_any_address_to_link_to_outputs_are_values(several: Job) -> None:
+    document = json.loads(refer(several, "map", document=True, url=None).body)
+    assert document["map"]["encoding"] == "base64"
+
+
+def test_raw_outputs_that_are_all_by_reference_are_links_in_the_header(several: Job) -> None:
+    delivery = refer(several, "map", "notes", document=False)
+    assert [(link.output_id, link.media_type) for link in delivery.links] == [
+        ("map", "image/png"),
+        ("notes", "text/plain"),
+    ]
+    assert set(json.loads(delivery.body)) == {"map", "notes"}  # for faces that cannot
+
+
+def test_raw_outputs_of_which_some_are_by_reference_are_parts_that_say_where(several: Job) -> None:
+    manifest = several.collector.manifest(
+        "p", as_document=False, by_reference=["map"], service_url=SERVICE
+    )
+    delivery = deliver(several.storage, manifest)
+    parts = parts_of(delivery)
+    assert not delivery.links
+    assert parts["<map>"]["content-location"] == f"{SERVICE}/jobs/{JOB}/results?outputs=map"
+    assert parts["<map>"].get_payload(decode=True) == b""
+    assert parts["<notes>"].get_payload(decode=True) == b"text"
+
+
+@pytest.mark.parametrize("output_id", ["a/b", "ü", 'quo"te', "new\nline", "a,b;c>"])
+def test_a_link_to_an_output_with_an_odd_id_fits_into_a_header(job: Job, output_id: str) -> None:
+    job.publishes(output_id, PNG, 'image/png; a="b"')
+    (link,) = refer(job, output_id, document=False).links
+    header = link.as_header()
+    assert header.isascii() and header.isprintable() and header.count("<") == 1
+    assert parse_qs(urlsplit(link.href).query) == {"outputs": [output_id]}
+
+
+def test_outputs_returned_in_one_object_can_be_links_too(local_storage: ResultStorage) -> None:
+    job = Job(local_storage, "count", "shape").returns("application/json", {"count": 3, "shape": 4})
+    manifest = job.collector.manifest(
+        "p", as_document=True, by_reference=["count"], service_url=SERVICE
+    )
+    document = json.loads(deliver(local_storage, manifest).body)
+    href = f"{SERVICE}/jobs/{JOB}/results?outputs=count"
+    assert document == {"count": {"href": href, "type": "application/json"}, "shape": 4}
+
+
+def test_one_output_is_delivered_as_it_is(several: Job) -> None:
+    manifest = several.collector.manifest("p", as_document=True, by_reference=["map"])
+    assert deliver_one(several.storage, manifest, "map") == Delivery("image/png", PNG)
+
+
+def test_one_output_of_an_object_is_delivered_as_json(local_storage: ResultStorage) -> None:
+    job = Job(local_storage, "count").returns("application/json", {"count": {"n": 3}})
+    manifest = job.collector.manifest("p", as_document=True)
+    one = deliver_one(local_storage, manifest, "count")
+    assert one == Delivery("application/json", b'{"n":3}')
+
+
+def test_one_output_that_was_never_made_is_not_found(several: Job) -> None:
+    with pytest.raises(OutputNotFound, match="other"):
+        deliver_one(several.storage, several.collector.manifest("p", as_document=True), "other")
 
 
 # ---- what is gone

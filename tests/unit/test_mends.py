@@ -14,6 +14,7 @@ from werkzeug.wrappers import Request
 
 from pygeoapi_prefect import errors, manager, mends
 from pygeoapi_prefect.manager import PrefectManager
+from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
 from tests.support.configuration import configuration, prefect_manager, resources
@@ -44,9 +45,18 @@ class Site:
         self.api = API(configuration(5000, section), {})
         self.api.manager = PrefectManager({**section, "processes": resources()})
 
-    def ask(self, handler: str, *arguments: str, body: str | bytes = b"", **headers: str) -> Answer:
+    def ask(
+        self,
+        handler: str,
+        *arguments: str,
+        body: str | bytes = b"",
+        query: str = "",
+        **headers: str,
+    ) -> Answer:
         accept = {"Accept": "application/json", **{key.title(): headers[key] for key in headers}}
-        environ = create_environ(headers=accept, data=body, method="POST" if body else "GET")
+        environ = create_environ(
+            headers=accept, data=body, query_string=query, method="POST" if body else "GET"
+        )
         request = APIRequest.from_flask(Request(environ), self.api.locales)
         return Answer(getattr(processes, handler)(self.api, request, *arguments))
 
@@ -404,3 +414,48 @@ def test_another_manager_s_answers_pass_untouched(site: Site) -> None:
 
     site.api.manager = Other({"name": "other"})
     assert site.ask("get_jobs").json["jobs"] == []
+
+
+# ---- results that are links
+
+
+REFERENCE = {"inputs": {"a": 1}, "outputs": {"result": {"transmissionMode": "reference"}}}
+
+
+def job_with_link(site: Site) -> str:
+    """A job whose client asked for a link, and that has ended well."""
+    job_id: str = site.execute(REFERENCE, prefer="respond-async").json["jobID"]
+    request = ExecutionRequest.model_validate(
+        site.prefect.read_flow_run(job_id).parameters["request"]
+    )
+    collector = Collector(site.storage, job_id, 1, ["result"])
+    collector.take_returned("text/plain", "hello")
+    manifest = collector.manifest(
+        "echo",
+        as_document=False,
+        by_reference=request.by_reference,
+        service_url=request.service_url,
+    )
+    site.storage.write_manifest(manifest)
+    site.prefect.move(job_id, "COMPLETED")
+    return job_id
+
+
+def test_results_that_are_only_links_have_no_content(site: Site) -> None:
+    answer = site.ask("get_job_result", job_with_link(site))
+    assert (answer.status, answer.body) == (204, b"")
+    assert 'type="text/plain"' in answer.headers["Link"]
+
+
+def test_the_link_leads_to_the_output_itself(site: Site) -> None:
+    job_id = job_with_link(site)
+    href = site.ask("get_job_result", job_id).headers["Link"].partition(">")[0].removeprefix("<")
+    assert href == f"http://127.0.0.1:5000/jobs/{job_id}/results?outputs=result"
+    answer = site.ask("get_job_result", job_id, query=href.partition("?")[2])
+    assert (answer.status, answer.body) == (200, b"hello")
+    assert answer.headers["Content-Type"] == "text/plain"
+
+
+def test_an_output_that_does_not_exist_is_not_found(site: Site) -> None:
+    answer = site.ask("get_job_result", job_with_link(site), query="outputs=other")
+    assert (answer.status, answer.json["code"]) == (404, "NoSuchOutput")

@@ -101,6 +101,7 @@ def test_a_job_carries_everything_its_worker_must_know(service: Service) -> None
                 "in_progress_uri": None,
                 "failed_uri": None,
             },
+            "service_url": None,
         }
     }
 

@@ -444,6 +444,111 @@ def test_an_execution_policy_that_this_version_does_not_know_is_refused_not_igno
     assert fault[0] == "/resources/p/processor/prefect/fly" and "known keys" in fault[1]
 
 
+# ---- options of result storage
+
+OPTIONS = {"key": "AKIA", "secret": "s3cr3t", "client_kwargs": {"endpoint_url": "http://s3"}}
+PLACE = "/server/manager/result_storage_options"
+
+
+def options_of(options: Any) -> dict[str, Any]:
+    settings = read_manager_settings({"result_storage_options": options})
+    assert settings.result_storage_options is not None
+    return settings.result_storage_options.get_secret_value()
+
+
+def test_options_of_result_storage_are_passed_on_as_they_are() -> None:
+    assert options_of(OPTIONS) == OPTIONS
+
+
+def test_options_of_result_storage_do_not_get_into_logs() -> None:
+    settings = read_manager_settings({"result_storage_options": OPTIONS})
+    assert "s3cr3t" not in f"{settings!r} {settings}" and "AKIA" not in repr(settings)
+
+
+def test_variables_that_pygeoapi_left_alone_are_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_SECRET", "hidden")
+    options = {"secret": "${S3_SECRET}", "client_kwargs": {"endpoint_url": "http://${HOST:-s3}:9"}}
+    assert options_of(options) == {
+        "secret": "hidden",
+        "client_kwargs": {"endpoint_url": "http://s3:9"},
+    }
+
+
+def test_a_variable_may_name_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUCKET", "maps")
+    assert (
+        read_manager_settings({"result_storage": "s3://${BUCKET}/x"}).results_url == "s3://maps/x"
+    )
+
+
+def test_what_was_put_in_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_SECRET", "${HOME}")
+    assert options_of({"secret": "${S3_SECRET}"}) == {"secret": "${HOME}"}
+    settings = read_manager_settings(
+        {"result_storage_options": {"secret": "${HOME}"}}, with_variables=False
+    )
+    assert settings.result_storage_options is not None
+    assert settings.result_storage_options.get_secret_value() == {"secret": "${HOME}"}
+
+
+def test_every_variable_that_is_missing_is_named_with_its_key() -> None:
+    faults = faults_of(
+        {
+            "result_storage": "s3://${NO_BUCKET}",
+            "result_storage_options": {"client_kwargs": {"endpoint_url": "${NO_ENDPOINT}"}},
+        }
+    )
+    assert faults == {
+        "/server/manager/result_storage": "the environment variable NO_BUCKET is not set",
+        f"{PLACE}/client_kwargs/endpoint_url": "the environment variable NO_ENDPOINT is not set",
+    }
+
+
+@pytest.mark.parametrize("key", ["key", "secret", "token", "password"])
+def test_a_secret_of_digits_stays_a_text(key: str) -> None:
+    assert options_of({key: 12345}) == {key: "12345"}
+
+
+def test_other_numbers_stay_numbers() -> None:
+    assert options_of({"max_concurrency": 3, "use_ssl": False}) == {
+        "max_concurrency": 3,
+        "use_ssl": False,
+    }
+
+
+@pytest.mark.parametrize("options", ["s3cr3t", ["s3cr3t"], 3])
+def test_options_that_are_no_mapping_are_a_fault_that_does_not_repeat_them(options: Any) -> None:
+    faults = faults_of({"result_storage_options": options})
+    assert set(faults) == {PLACE} and "s3cr3t" not in faults[PLACE]
+
+
+def test_options_of_result_storage_may_come_from_a_variable_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_RESULT_STORAGE_OPTIONS", '{"key": "a"}')
+    settings = read_manager_settings({})
+    assert settings.result_storage_options is not None
+    assert settings.result_storage_options.get_secret_value() == {"key": "a"}
+
+
+def test_a_variable_of_ours_that_is_no_json_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_RESULT_STORAGE_OPTIONS", "key=s3cr3t")
+    faults = faults_of({})
+    assert set(faults) == {PLACE} and "s3cr3t" not in str(faults)
+
+
+@pytest.mark.parametrize("expiry", ["0s", "8d", -1, "soon"])
+def test_links_hold_for_a_second_to_a_week(expiry: object) -> None:
+    assert set(faults_of({"reference_expiry": expiry})) == {"/server/manager/reference_expiry"}
+
+
+def test_links_hold_for_an_hour_unless_told_otherwise() -> None:
+    assert read_manager_settings({}).reference_expiry == timedelta(hours=1)
+    assert read_manager_settings({"reference_expiry": "15m"}).reference_expiry == timedelta(
+        minutes=15
+    )
+
+
 def policy(**keys: Any) -> ExecutionPolicy:
     return read_process_settings({"p": process(prefect=keys)})["p"].prefect
 

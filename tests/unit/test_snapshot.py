@@ -81,6 +81,19 @@ def test_a_worker_of_another_user_reads_results_where_the_web_process_does(
     assert read_snapshot(path).settings.results_url.startswith(str(tmp_path / "web"))
 
 
+def test_a_worker_gets_the_options_of_result_storage_with_the_web_process_s_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3_SECRET", "${odd}")
+    path = written(
+        tmp_path,
+        {"result_storage": "s3://b", "result_storage_options": {"secret": "${S3_SECRET}"}},
+    )
+    monkeypatch.delenv("S3_SECRET")
+    options = read_snapshot(path).settings.result_storage_options
+    assert options is not None and options.get_secret_value() == {"secret": "${odd}"}
+
+
 def test_the_processes_that_pygeoapi_adds_to_the_section_are_not_written_twice(
     tmp_path: Path,
 ) -> None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -12,7 +12,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
+from pygeoapi_prefect.errors import ConfigurationError, ResultMissing, StorageUnavailable
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.storage import ResultStorage
 
@@ -154,6 +154,56 @@ def test_an_output_that_somebody_changed_is_missing(storage: ResultStorage, cont
     overwrite(storage, output.key, content)
     with pytest.raises(ResultMissing, match="checksum"):
         storage.read_output(JOB, output)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9_000_001])
+def test_an_output_is_read_piece_by_piece_as_it_was_written(
+    storage: ResultStorage, size: int
+) -> None:
+    content = os.urandom(size)
+    assert b"".join(storage.stream_output(JOB, write(storage, content))) == content
+
+
+def test_the_last_piece_of_an_output_that_somebody_changed_is_kept_back(
+    storage: ResultStorage,
+) -> None:
+    content = bytes(17_000_000)
+    output = write(storage, content)
+    overwrite(storage, output.key, content[:-1] + b"x")
+    read = 0
+    with pytest.raises(ResultMissing, match="checksum"):
+        for piece in storage.stream_output(JOB, output):
+            read += len(piece)
+    assert 0 < read < output.size
+
+
+def test_an_output_that_is_gone_cannot_be_read_piece_by_piece(storage: ResultStorage) -> None:
+    output = write(storage)
+    storage.delete(JOB)
+    with pytest.raises(ResultMissing, match="is gone"):
+        list(storage.stream_output(JOB, output))
+
+
+def test_what_cannot_sign_has_no_links(storage: ResultStorage) -> None:
+    assert storage.link(JOB, write(storage)) is None
+
+
+@pytest.mark.parametrize("size", [3, 20_000_000])
+def test_an_output_that_is_cut_short_never_appears_in_an_object_store(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = ResultStorage(f"memory://results-{uuid4()}")
+    (tmp_path / "file").write_bytes(bytes(size))
+
+    def broken(source: Any) -> Iterator[bytes]:
+        yield source.read(size // 2)
+        yield source.read(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pygeoapi_prefect.results.storage._read_in_pieces", broken)
+    with pytest.raises(KeyboardInterrupt):
+        write(storage, tmp_path / "file")
+    assert files(storage) == []
 
 
 # ---- the manifest
@@ -439,3 +489,48 @@ def test_storage_that_forgets_does_not_pass_the_check() -> None:
 def test_naming_a_storage_touches_nothing(tmp_path: Path) -> None:
     ResultStorage(str(tmp_path / "results"))
     assert not (tmp_path / "results").exists()
+
+
+class TalkativeFileSystem(MemoryFileSystem):
+    """A back end that repeats what it was told."""
+
+    protocol = "talkative"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self._told = options
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+        raise RuntimeError(f"refused: {self._told}")
+
+
+@cannot
+def test_secrets_are_not_repeated(
+    operation: Callable[[ResultStorage], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    fsspec.register_implementation("talkative", TalkativeFileSystem, clobber=True)
+    options = {"nested": {"account_key": "s3cr3t"}, "password": "hidden", "region": "north"}
+    storage = ResultStorage("talkative://results", options)
+    with pytest.raises(StorageUnavailable, match="north") as caught:
+        operation(storage)
+    said = f"{caught.value} {storage!r} {caplog.text}"
+    assert "s3cr3t" not in said and "hidden" not in said
+
+
+def test_a_password_in_the_url_is_not_repeated() -> None:
+    fsspec.register_implementation("odd", OddFileSystem, clobber=True)
+    with pytest.raises(StorageUnavailable) as caught:
+        ResultStorage("odd://user:s3cr3t@host/x").check()
+    assert "s3cr3t" not in str(caught.value) and "***@host/x" in str(caught.value)
+
+
+def test_a_back_end_that_is_not_installed_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(_: str) -> Any:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
+    with pytest.raises(ConfigurationError, match=r"pygeoapi-prefect\[s3\]") as caught:
+        ResultStorage("s3://results")
+    assert caught.value.faults[0].pointer == "/server/manager/result_storage"

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 import httpx
 
-from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.cli.service import Service, read_service, storage_trouble
 from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import PygeoapiPrefectError
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 _CLOCKS_AGREE_SECONDS = 5
 
@@ -63,12 +63,9 @@ def _checks(config: Path) -> Iterator[Check]:
 
 
 def _storage(service: Service) -> Check:
-    url = service.settings.results_url
-    try:
-        ResultStorage(url).check()
-    except PygeoapiPrefectError as error:
-        return "result storage", False, f"{error} Check server.manager.result_storage/output_dir."
-    return "result storage", True, f"{url} can be written and read"
+    trouble = storage_trouble(service.settings)
+    url = open_storage(service.settings).shown_url
+    return "result storage", trouble is None, trouble or f"{url} can be written and read"
 
 
 def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:

@@ -16,7 +16,7 @@ from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.engine.upkeep import prefect_for_upkeep
 from pygeoapi_prefect.jobs.status import status_of
 from pygeoapi_prefect.processes.vanilla import remove_resources
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 
 def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
@@ -60,7 +60,7 @@ def _line(run: FlowRun) -> str:
 
 
 def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
-    storage = ResultStorage(service.settings.results_url)
+    storage = open_storage(service.settings)
     count = 0
     try:
         tag = names_of(service.settings.work_pool).job_tag

@@ -8,7 +8,7 @@ from typing import Any
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
 from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
 
 _OUR_NAME = "pygeoapi_prefect.PrefectManager"
@@ -54,7 +54,7 @@ def read_service(path: Path) -> Service:
     settings = None
     try:
         settings = read_manager_settings(manager)
-        ResultStorage(settings.results_url)
+        open_storage(settings)
     except ConfigurationError as error:
         faults.extend(error.faults)
     for process_id, resource in resources.items():
@@ -62,6 +62,17 @@ def read_service(path: Path) -> Service:
     if faults or settings is None:
         raise ConfigurationError(str(path), faults)
     return Service(path, configuration, manager, resources, settings, Registry(resources))
+
+
+def storage_trouble(settings: ManagerSettings) -> str | None:
+    """Try result storage out; return what is wrong with it and what to do, None if nothing is."""
+    try:
+        open_storage(settings).check()
+    except PygeoapiPrefectError as error:
+        if "://" in settings.results_url:
+            return str(error)  # says itself which key to look at
+        return f"{error} Check server.manager.output_dir."
+    return None
 
 
 def _process_faults(process_id: str, resource: Any) -> list[Fault]:

@@ -15,10 +15,11 @@ import click
 import httpx
 import yaml
 
-from pygeoapi_prefect.cli.service import read_service
+from pygeoapi_prefect.cli.service import read_service, storage_trouble
 from pygeoapi_prefect.engine.snapshot import snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.engine.supervisor import ManagedProcess, Supervisor
+from pygeoapi_prefect.settings import read_manager_settings
 
 _LOOK_SECONDS = 0.25
 _WEB_START_SECONDS = 60.0
@@ -91,6 +92,9 @@ class Stack:
             _check_port(self._host, self._port)
         self._folder.make()
         _report(f"state folder {self._folder.path}")
+        # Only a warning: the store may come up later than we do.
+        if trouble := storage_trouble(read_manager_settings(self._manager)):
+            _report(f"warning: {trouble}")
         web: ManagedProcess | None = None
         try:
             if not self._supervisor.start(self._stop, before=self._prepare):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import read_service
+from pygeoapi_prefect.cli.service import read_service, storage_trouble
 from pygeoapi_prefect.engine.doorbell import doorbell_of
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
 
@@ -32,6 +32,9 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
             "the configuration names no Prefect server (prefect_api_url, or PREFECT_API_URL in "
             "the environment); the embedded one brings its own worker"
         )
+    # Only a warning: the store may come up later than we do.
+    if trouble := storage_trouble(service.settings):
+        click.echo(f"pygeoapi-prefect: warning: {trouble}")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))

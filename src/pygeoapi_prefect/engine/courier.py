@@ -30,7 +30,7 @@ from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ def _request_of(run: FlowRun) -> ExecutionRequest:
 
 def _document(configuration: Configuration, job_id: str) -> bytes | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings)
     manifest = storage.read_manifest(job_id)
     if manifest is None:
         return None

@@ -32,7 +32,7 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 # What is wrong will be wrong again.
 _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
@@ -107,7 +107,7 @@ def _execute(
 ) -> str:
     """Run the processor, store the outputs and name them."""
     configuration = current_configuration()
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings, patient=True)
     processor = configuration.registry.processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
     requested = list(request.outputs) if request.outputs else None
@@ -127,7 +127,12 @@ def _execute(
         return "nothing"
     collector.take_returned(returned.media_type, returned.value)
     as_document = request.response is Response.DOCUMENT
-    manifest = collector.manifest(request.process_id, as_document=as_document)
+    manifest = collector.manifest(
+        request.process_id,
+        as_document=as_document,
+        by_reference=request.by_reference,
+        service_url=request.service_url,
+    )
     storage.write_manifest(manifest)
     return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
 

@@ -18,6 +18,8 @@ import prefect.task_runners  # noqa: F401
 from pygeoapi_prefect.engine import attempt, child
 from pygeoapi_prefect.engine.file_times import times_of
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, current_configuration
+from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +33,10 @@ def preload() -> None:
         except Exception:
             # Whoever runs the process is told why; the others must not suffer.
             LOGGER.warning("%s cannot be imported", name, exc_info=True)
+    try:
+        open_storage(configuration.settings)  # imports its back end, and touches nothing
+    except PygeoapiPrefectError:
+        LOGGER.warning("result storage cannot be used", exc_info=True)
     child.prepare()
     attempt.prepare()
     # What is there now stays: keep the collector from touching, and so copying, its pages.

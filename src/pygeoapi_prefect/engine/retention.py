@@ -14,7 +14,7 @@ from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import remove_old_jobs
 from pygeoapi_prefect.engine.snapshot import current_configuration
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Retention:
 
     def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
         settings = current_configuration().settings
-        storage = ResultStorage(settings.results_url)
+        storage = open_storage(settings)
         tag = names_of(settings.work_pool).job_tag
         removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention, tag)
         if removed:

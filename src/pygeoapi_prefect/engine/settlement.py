@@ -21,7 +21,7 @@ from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
-from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def clear_up_after(
 
     What cannot be removed is removed with the job.
     """
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings)
     try:
         if state.is_completed():
             if attempt > 1:
@@ -165,7 +165,7 @@ async def persistently[T](act: Callable[[], Awaitable[T]], what: str) -> T:
 
 
 async def _has_results(flow_run: FlowRun, configuration: Configuration) -> bool:
-    storage = ResultStorage(configuration.settings.results_url)
+    storage = open_storage(configuration.settings)
     try:
         return await anyio.to_thread.run_sync(storage.read_manifest, str(flow_run.id)) is not None
     except ResultMissing:

@@ -47,6 +47,11 @@ def snapshot_of(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> str
         if section.get(key):
             section[key] = str(Path(section[key]).expanduser().absolute())
     section["result_storage"] = settings.results_url
+    # As they are with the environment of this process: a worker has another one.
+    if settings.result_storage_options is not None:
+        section["result_storage_options"] = _plain(
+            settings.result_storage_options.get_secret_value()
+        )
     content = {"server": {"manager": section}, "resources": _plain(resources)}
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
@@ -73,7 +78,7 @@ def read_snapshot(path: Path) -> Configuration:
     """
     content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
     return Configuration(
-        settings=read_manager_settings(content["server"]["manager"]),
+        settings=read_manager_settings(content["server"]["manager"], with_variables=False),
         registry=Registry(content["resources"]),
     )
 

@@ -31,7 +31,7 @@ from pygeoapi_prefect.jobs.models import Dismissal, Job, JobStatus
 from pygeoapi_prefect.jobs.status import job_from, status_of
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.validation import input_faults
-from pygeoapi_prefect.results.delivery import Delivery, deliver
+from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.settings import DEFAULT_WORK_POOL
@@ -211,11 +211,16 @@ class JobService:
             raise ResultMissing(f"The results of job {job.id} are gone.")
         return deliver(self._storage, manifest)
 
-    def results(self, job_id: str) -> Delivery:
+    def results(self, job_id: str, output_id: str | None = None) -> Delivery:
         """Return what a job made, in the form its client asked for.
+
+        Args:
+            job_id: the job.
+            output_id: the one output that is wanted, as it is; None = all that was asked for.
 
         Raises:
             JobNotFound: there is no such job.
+            OutputNotFound: it has no such output.
             ResultNotReady: it has not finished.
             JobFailed: it failed.
             JobDismissed: it was dismissed.
@@ -232,6 +237,8 @@ class JobService:
             raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")
         if manifest is None:
             raise ResultNotReady(f"Job {job_id} is {job.status}; it has no results yet.")
+        if output_id is not None:
+            return deliver_one(self._storage, manifest, output_id)
         return deliver(self._storage, manifest)
 
     def dismiss(self, job_id: str) -> Dismissal:

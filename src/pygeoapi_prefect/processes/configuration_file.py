@@ -1,6 +1,8 @@
 """Reading a pygeoapi configuration file: the command line does what pygeoapi does by itself."""
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
         raise _wrong(path, "this is not text in UTF-8") from None
     except OSError as error:
         # pygeoapi raises this one, too, when an environment variable is missing.
+        if error.strerror is None and (faults := _unset_variables(path)):
+            raise ConfigurationError(str(path), faults) from None
         raise _wrong(path, error.strerror or str(error)) from None
     if not isinstance(configuration, dict):
         raise _wrong(path, "this is not a pygeoapi configuration: it must be a mapping")
@@ -67,6 +71,25 @@ def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:
         for name, resource in configuration.get("resources", {}).items()
         if resource.get("type") == "process"
     }
+
+
+def _unset_variables(path: Path) -> list[Fault]:
+    """Return where the file refers to variables that are not set; pygeoapi names only the first."""
+
+    def look(node: yaml.Node | None, place: tuple[object, ...]) -> Iterator[Fault]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                yield from look(value, (*place, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                yield from look(item, (*place, index))
+        elif isinstance(node, yaml.ScalarNode) and node.style is None:  # not in quotes
+            for name, default in re.findall(r"\$\{(\w+)(:-[^}]*)?\}", node.value):
+                if not default and name not in os.environ:
+                    message = f"the environment variable {name} is not set"
+                    yield Fault(pointer(*place), message)
+
+    return list(look(yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader), ()))
 
 
 def _wrong(path: Path, message: str) -> ConfigurationError:

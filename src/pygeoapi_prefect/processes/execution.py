@@ -41,6 +41,8 @@ class ExecutionRequest(BaseModel):
         outputs: the requested outputs as sent: output id -> options, or a list of ids; None = all.
         response: raw or document.
         subscriber: who wants to hear of the job.
+        service_url: where the service is for its clients, without a slash at the end; None if the
+            face that took the request does not know, or nothing has to be linked to.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +53,18 @@ class ExecutionRequest(BaseModel):
     outputs: dict[str, Any] | list[str] | None = None
     response: Response = Response.RAW
     subscriber: Subscriber | None = None
+    service_url: str | None = None
+
+    @property
+    def by_reference(self) -> tuple[str, ...]:
+        """Ids of the outputs asked for as links (OGC 18-062r2, transmissionMode.yaml)."""
+        if not isinstance(self.outputs, dict):
+            return ()
+        return tuple(
+            output_id
+            for output_id, options in self.outputs.items()
+            if isinstance(options, dict) and options.get("transmissionMode") == "reference"
+        )
 
 
 class Returned(BaseModel):

@@ -44,6 +44,8 @@ class VanillaProcessor:
                 f"The processor {settings.name!r} of process {process_id!r} cannot be loaded: "
                 f"{type(error).__name__}: {error}"
             ) from error
+        # Every output can be linked to, whatever the processor is.
+        self.plugin.metadata.setdefault("outputTransmission", ["value", "reference"])
         # As pygeoapi's own manager does (BaseManager.get_processor).
         self.plugin.allow_internal_requests = resource.get("allow_internal_requests", False)
         if settings.job_control_options:

@@ -81,13 +81,22 @@ class Collector:
         wanted = [output_id for output_id in left if output_id in (self._requested or left)]
         return next(iter(wanted or left), "result")
 
-    def manifest(self, process_id: str, *, as_document: bool) -> Manifest:
-        """Return the manifest of everything collected."""
+    def manifest(
+        self,
+        process_id: str,
+        *,
+        as_document: bool,
+        by_reference: Sequence[str] = (),
+        service_url: str | None = None,
+    ) -> Manifest:
+        """Return the manifest of everything collected; see there for the arguments."""
         return Manifest(
             job_id=self._job_id,
             process_id=process_id,
             as_document=as_document,
             requested=self._requested,
+            by_reference=tuple(by_reference),
+            service_url=service_url,
             outputs=tuple(self._outputs.values()),
         )
 

@@ -2,13 +2,38 @@
 
 import base64
 import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 from uuid import uuid4
 
+from pygeoapi_prefect.errors import OutputNotFound
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.storage import ResultStorage
 
 JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to an output.
+
+    Attributes:
+        output_id: the output.
+        href: where it is.
+        media_type: what it is.
+    """
+
+    output_id: str
+    href: str
+    media_type: str
+
+    def as_header(self) -> str:
+        """Return it as a value of the HTTP header `Link` (RFC 8288)."""
+        media_type = re.sub(r'["\\\r\n]', "", self.media_type)
+        title = quote(self.output_id, safe="")
+        return f'<{self.href}>; rel="item"; type="{media_type}"; title*=UTF-8\'\'{title}'
 
 
 @dataclass(frozen=True)
@@ -18,18 +43,33 @@ class Delivery:
     Attributes:
         media_type: of the body.
         body: its bytes; JSON and text are UTF-8.
+        links: what to send in place of the body, if the face can: an answer without content, with
+            these in its header.
     """
 
     media_type: str
     body: bytes
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An output as it is delivered: its content or, where there is an href, a link to it."""
+
+    id: str
+    media_type: str
+    kind: Kind
+    content: bytes
+    href: str | None
 
 
 def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
     """Read the results of a job in the form its client asked for.
 
-    Raw: one output is sent as it is, several as `multipart/related`. Document: a JSON object with
-    one member per output (results.yaml); objects and everything but plain JSON and plain text
-    are qualified values (qualifiedInputValue.yaml), binary in base64.
+    Raw: one output is sent as it is, several as `multipart/related`; links alone as headers.
+    Document: a JSON object with one member per output (results.yaml); objects and everything but
+    plain JSON and plain text are qualified values (qualifiedInputValue.yaml), binary in base64.
+    Outputs asked for by reference are links; nothing of them is read.
 
     Args:
         storage: where the bytes are.
@@ -39,15 +79,40 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
         ResultMissing: an output is gone.
         StorageUnavailable: storage cannot be read.
     """
-    outputs = selected(manifest)
-    parts = [(output, storage.read_output(manifest.job_id, output)) for output in outputs]
+    parts = list(_parts(storage, manifest))
     if manifest.as_document:
-        return Delivery(JSON, _document(manifest, parts))
+        return Delivery(JSON, _document(parts))
+    if parts and all(part.href for part in parts):
+        links = (Link(part.id, part.href or "", part.media_type) for part in parts)
+        return Delivery(JSON, _document(parts), tuple(links))
     if len(parts) == 1:
-        return Delivery(parts[0][0].media_type, parts[0][1])
+        return Delivery(parts[0].media_type, parts[0].content)
     if not parts:
         return Delivery(JSON, b"{}")
     return _multipart(parts)
+
+
+def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> Delivery:
+    """Read one output as it is, however its client asked for it.
+
+    Args:
+        storage: where the bytes are.
+        manifest: what there is.
+        output_id: which of it.
+
+    Raises:
+        OutputNotFound: there is none of this id.
+        ResultMissing: it is gone.
+        StorageUnavailable: storage cannot be read.
+    """
+    for output in manifest.outputs:
+        if output.members_are_outputs:
+            members = json.loads(storage.read_output(manifest.job_id, output))
+            if output_id in members:
+                return Delivery(JSON, _compact(members[output_id]))
+        elif output.id == output_id:
+            return Delivery(output.media_type, storage.read_output(manifest.job_id, output))
+    raise OutputNotFound(manifest.job_id, output_id)
 
 
 def selected(manifest: Manifest) -> list[Output]:
@@ -59,44 +124,59 @@ def selected(manifest: Manifest) -> list[Output]:
     ]
 
 
-def _document(manifest: Manifest, parts: list[tuple[Output, bytes]]) -> bytes:
-    members: list[bytes] = []
-    for output, content in parts:
-        if output.members_are_outputs:
-            members.extend(
-                _member(
-                    output_id,
-                    _qualified_json(_compact(value), JSON),
-                )
-                for output_id, value in json.loads(content).items()
-                if not manifest.requested or output_id in manifest.requested
-            )
-        else:
-            members.append(_member(output.id, _inline(output, content)))
+def _parts(storage: ResultStorage, manifest: Manifest) -> Iterator[_Part]:
+    for output in selected(manifest):
+        if output.members_are_outputs and (manifest.as_document or manifest.by_reference):
+            members = json.loads(storage.read_output(manifest.job_id, output))
+            for member, value in members.items():
+                if not manifest.requested or member in manifest.requested:
+                    href = _own_url(manifest, member)
+                    yield _Part(member, JSON, Kind.JSON, _compact(value), href)
+            continue
+        href = None
+        if output.id in manifest.by_reference:
+            href = storage.link(manifest.job_id, output) or _own_url(manifest, output.id)
+        content = b"" if href else storage.read_output(manifest.job_id, output)
+        yield _Part(output.id, output.media_type, output.kind, content, href)
+
+
+def _own_url(manifest: Manifest, output_id: str) -> str | None:
+    """Return where our own service delivers an output; None if it is not to be linked to."""
+    if manifest.service_url is None or output_id not in manifest.by_reference:
+        return None
+    # The name of the parameter is that of version 2 of the standard.
+    query = quote(output_id, safe="")
+    return f"{manifest.service_url}/jobs/{manifest.job_id}/results?outputs={query}"
+
+
+def _document(parts: Sequence[_Part]) -> bytes:
+    members = (json.dumps(part.id).encode() + b":" + _in_document(part) for part in parts)
     return b"{" + b",".join(members) + b"}"
+
+
+def _in_document(part: _Part) -> bytes:
+    if part.href:
+        return _compact({"href": part.href, "type": part.media_type})
+    return _inline(part)
 
 
 def _compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _member(name: str, value: bytes) -> bytes:
-    return json.dumps(name).encode() + b":" + value
-
-
-def _inline(output: Output, content: bytes) -> bytes:
+def _inline(part: _Part) -> bytes:
     """Return an output as a JSON value.
 
     What a job published is what it says it is only if its bytes agree.
     """
-    if output.kind is Kind.JSON and (valid := _valid_json(content)):
-        return _qualified_json(valid, output.media_type)
-    if output.kind is not Kind.BINARY and (text := _text(content)) is not None:
+    if part.kind is Kind.JSON and (valid := _valid_json(part.content)):
+        return _qualified_json(valid, part.media_type)
+    if part.kind is not Kind.BINARY and (text := _text(part.content)) is not None:
         quoted = json.dumps(text).encode()
-        plain = output.media_type == "text/plain"
-        return quoted if plain else _qualified(quoted, output.media_type)
-    encoded = b'"' + base64.b64encode(content) + b'"'
-    return _qualified(encoded, output.media_type, b',"encoding":"base64"')
+        plain = part.media_type == "text/plain"
+        return quoted if plain else _qualified(quoted, part.media_type)
+    encoded = b'"' + base64.b64encode(part.content) + b'"'
+    return _qualified(encoded, part.media_type, b',"encoding":"base64"')
 
 
 def _valid_json(content: bytes) -> bytes | None:
@@ -126,19 +206,22 @@ def _qualified(value: bytes, media_type: str, more: bytes = b"") -> bytes:
     return b'{"value":' + value + b',"mediaType":' + json.dumps(media_type).encode() + more + b"}"
 
 
-def _multipart(parts: list[tuple[Output, bytes]]) -> Delivery:
-    """Put several outputs in one body (RFC 2387, as 18-062r2 requires for raw)."""
+def _multipart(parts: Sequence[_Part]) -> Delivery:
+    """Put several outputs in one body (RFC 2387, as 18-062r2 requires for raw).
+
+    Those asked for by reference are empty parts that say where their content is.
+    """
     boundary = uuid4().hex
     pieces: list[bytes] = []
-    for output, content in parts:
+    for part in parts:
         pieces += [
             f"--{boundary}\r\n".encode(),
-            f"Content-Type: {output.media_type}\r\n".encode(),
-            f"Content-ID: <{output.id}>\r\n".encode(),
-            f"Content-Length: {len(content)}\r\n\r\n".encode(),
-            content,
-            b"\r\n",
+            f"Content-Type: {part.media_type}\r\n".encode(),
+            f"Content-ID: <{part.id}>\r\n".encode(),
         ]
+        if part.href:
+            pieces.append(f"Content-Location: {part.href}\r\n".encode())
+        pieces += [f"Content-Length: {len(part.content)}\r\n\r\n".encode(), part.content, b"\r\n"]
     pieces.append(f"--{boundary}--\r\n".encode())
-    kind = parts[0][0].media_type.partition(";")[0].strip()
+    kind = parts[0].media_type.partition(";")[0].strip()
     return Delivery(f'multipart/related; type="{kind}"; boundary={boundary}', b"".join(pieces))

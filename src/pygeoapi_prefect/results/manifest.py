@@ -46,6 +46,8 @@ class Manifest(BaseModel):
         process_id: the process it ran.
         as_document: whether it wants them in one JSON document instead of raw.
         requested: the ids of the outputs the client asked for; None = all.
+        by_reference: the ids of the outputs the client asked for as links.
+        service_url: where the service is for its clients; None if nobody knows.
         outputs: what there is, in the order it was made.
     """
 
@@ -56,4 +58,6 @@ class Manifest(BaseModel):
     process_id: str
     as_document: bool = False
     requested: tuple[str, ...] | None = None
+    by_reference: tuple[str, ...] = ()
+    service_url: str | None = None
     outputs: tuple[Output, ...]

@@ -25,7 +25,8 @@ up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-co
 	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)
 
 test: $(INSTALLED)  ## run all tests (ARGS="-k name -x" for some)
-	$(VENV)/pytest $(ARGS)
+	# Two at once: many tests wait for something to die or to come back.
+	$(VENV)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(INSTALLED)  ## lint, format, types, import rules, documentation, tracked files
 	$(VENV)/ruff check

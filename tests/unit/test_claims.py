@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from pygeoapi_prefect.engine.claims import attempt_of, taken, under_way, worker_of
 from pygeoapi_prefect.engine.neighbours import new_name
 
-NAMES = ["host-0a1b2c3d", "host.example.org-0a1b2c3d", "ünï-1", "a", new_name()]
+NAMES = [
+    "host-0a1b2c3d",
+    "host.example.org-0a1b2c3d",
+    "ünï-1",
+    "a",
+    pytest.param(new_name(), id="new_name"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -190,7 +190,16 @@ def test_values_that_pygeoapi_writes_as_json_are_written_as_it_does(value: Any) 
     assert plain == json_serial(next(iter(value.values())))
 
 
-@pytest.mark.parametrize("value", [{"a": {1, 2}}, {(1, 2): 3}, object(), [object()]], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": {1, 2}},
+        {(1, 2): 3},
+        pytest.param(object(), id="object"),
+        pytest.param([object()], id="list of object"),
+    ],
+    ids=repr,
+)
 def test_a_value_that_json_cannot_hold_is_told_as_the_processor_s_failure(value: Any) -> None:
     assert "JSON cannot hold" in str(failure_of(("application/json", value)))
 

@@ -74,7 +74,9 @@ def test_the_list_holds_jobs_in_every_state(client: Client, tmp_path: Path) -> N
     (tmp_path / "go").touch()
 
 
-@pytest.mark.parametrize("job_id", [pytest.param(str(uuid.uuid4()), id="unknown"), "no-uuid", "%2e%2e", "1" * 300])
+@pytest.mark.parametrize(
+    "job_id", [pytest.param(str(uuid.uuid4()), id="unknown"), "no-uuid", "%2e%2e", "1" * 300]
+)
 def test_a_job_that_does_not_exist_is_not_found(client: Client, job_id: str) -> None:
     assert client.http.get(f"/jobs/{job_id}", params={"f": "json"}).status_code == 404
     assert client.results(job_id).status_code == 404

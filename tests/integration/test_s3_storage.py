@@ -123,7 +123,7 @@ def test_an_upload_that_is_cut_short_leaves_nothing(
         assert uploads(moto_store), "parts are there already"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pygeoapi_prefect.results.storage._read_in_pieces", broken)
+    monkeypatch.setattr("pygeoapi_prefect.results.files._read_in_pieces", broken)
     with pytest.raises(KeyboardInterrupt):
         write(moto_store.storage(prefix), random_file(tmp_path, 41 * MEGABYTE))
     assert (moto_store.keys(prefix), uploads(moto_store)) == ([], [])

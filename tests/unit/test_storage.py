@@ -200,7 +200,7 @@ def test_an_output_that_is_cut_short_never_appears_in_an_object_store(
         yield source.read(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pygeoapi_prefect.results.storage._read_in_pieces", broken)
+    monkeypatch.setattr("pygeoapi_prefect.results.files._read_in_pieces", broken)
     with pytest.raises(KeyboardInterrupt):
         write(storage, tmp_path / "file")
     assert files(storage) == []

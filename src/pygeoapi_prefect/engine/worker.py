@@ -21,10 +21,7 @@ import anyio
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.events.clients import get_events_subscriber
-from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.exceptions import Abort, ObjectNotFound, Pause
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Crashed, Failed, Pending
 from prefect.utilities.engine import propose_state
 from prefect.workers.base import (
@@ -38,13 +35,13 @@ from pygeoapi_prefect.engine.backlog import Backlog
 from pygeoapi_prefect.engine.claims import taken
 from pygeoapi_prefect.engine.courier import Courier
 from pygeoapi_prefect.engine.dismissals import Dismissals
-from pygeoapi_prefect.engine.doorbell import LONGEST_LINE, listening_socket
 from pygeoapi_prefect.engine.exit_reasons import out_of_memory_kills, reason_of
 from pygeoapi_prefect.engine.job_logs import LAST_WORDS_SECONDS, JobLogs
 from pygeoapi_prefect.engine.job_processes import JobProcess
 from pygeoapi_prefect.engine.lifeline import follow_parent
 from pygeoapi_prefect.engine.names import WORKER_TYPE
 from pygeoapi_prefect.engine.neighbours import HEARTBEAT_SECONDS, Neighbours, new_name
+from pygeoapi_prefect.engine.news import answer_doorbell, listen_to_events, server_is_up
 from pygeoapi_prefect.engine.reaper import Reaper
 from pygeoapi_prefect.engine.retention import Retention
 from pygeoapi_prefect.engine.retries import policy_of
@@ -131,7 +128,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         try:
             # Warming up takes as long as a server takes to start; they may do it side by side.
             await self._processes.start()
-            await _server_is_up()
+            await server_is_up()
             await super().setup()
         except BaseException:
             # Nobody calls `teardown` then.
@@ -149,9 +146,9 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._start(self._retention.watch)
         self._start(self._processes.say_alive)
         if self._doorbell:
-            self._start(self._answer_doorbell)
+            self._start(answer_doorbell, self._doorbell, self._greet)
         if self._events:
-            self._start(self._listen_to_events)
+            self._start(listen_to_events, self._look.set)
         if self._ready_file:
             self._ready_file.write_text(str(os.getpid()))
 
@@ -236,17 +233,6 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         key = UUID(run_id)
         return key in self._running or key in self._backlog
 
-    async def _answer_doorbell(self) -> None:
-        assert self._doorbell is not None  # noqa: S101
-        server = await asyncio.start_unix_server(
-            self._greet, sock=listening_socket(self._doorbell), limit=LONGEST_LINE
-        )
-        try:
-            async with server:
-                await server.serve_forever()
-        finally:
-            self._doorbell.unlink(missing_ok=True)
-
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, ValueError):
             message = await self._visitors.receive(reader, writer)
@@ -256,18 +242,6 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             elif "look" in message:
                 self._look.set()
                 self._dismissals.look_now()
-
-    async def _listen_to_events(self) -> None:
-        """Hear of new runs from Prefect; a web process may be on any machine."""
-        wanted = EventFilter(event=EventNameFilter(name=["prefect.flow-run.Scheduled"]))
-        while True:
-            try:
-                async with get_events_subscriber(filter=wanted) as events:
-                    async for _ in events:
-                        self._look.set()
-            except Exception as error:
-                LOGGER.warning("cannot listen to Prefect's events: %s", error)
-            await anyio.sleep(5)
 
     # --- running one -----------------------------------------------------------------------
 
@@ -373,17 +347,6 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
 
 def _policy(flow_run: FlowRun) -> ExecutionPolicy:
     return policy_of(flow_run, current_configuration().registry)
-
-
-async def _server_is_up() -> None:
-    """Wait for the Prefect server; the base class would back off for longer and longer."""
-    health = f"{PREFECT_API_URL.value()}/health"
-    async with httpx.AsyncClient(timeout=5) as client:
-        while True:
-            with contextlib.suppress(httpx.HTTPError):
-                if (await client.get(health)).is_success:
-                    return
-            await anyio.sleep(0.1)
 
 
 async def _work(worker: JobWorker) -> None:

@@ -1,0 +1,67 @@
+"""How a worker hears: of the server, of web processes on its machine, of those elsewhere."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import httpx
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.settings import PREFECT_API_URL
+
+from pygeoapi_prefect.engine.doorbell import LONGEST_LINE, listening_socket
+
+LOGGER = logging.getLogger(__name__)
+
+_PAUSE_AFTER_FAILURE_SECONDS = 5.0
+
+Greet = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def server_is_up() -> None:
+    """Wait for the Prefect server; its own worker would back off for longer and longer."""
+    health = f"{PREFECT_API_URL.value()}/health"
+    async with httpx.AsyncClient(timeout=5) as client:
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(health)).is_success:
+                    return
+            await anyio.sleep(0.1)
+
+
+async def answer_doorbell(path: Path, greet: Greet) -> None:
+    """Answer a doorbell until cancelled.
+
+    Args:
+        path: of its socket.
+        greet: hears what a visitor wants.
+
+    Raises:
+        OSError: the socket cannot be made.
+    """
+    server = await asyncio.start_unix_server(greet, sock=listening_socket(path), limit=LONGEST_LINE)
+    try:
+        async with server:
+            await server.serve_forever()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def listen_to_events(hear: Callable[[], None]) -> None:
+    """Hear of new runs from Prefect until cancelled; a web process may be on any machine.
+
+    Args:
+        hear: called whenever a run was scheduled.
+    """
+    wanted = EventFilter(event=EventNameFilter(name=["prefect.flow-run.Scheduled"]))
+    while True:
+        try:
+            async with get_events_subscriber(filter=wanted) as events:
+                async for _ in events:
+                    hear()
+        except Exception as error:
+            LOGGER.warning("cannot listen to Prefect's events: %s", error)
+        await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)

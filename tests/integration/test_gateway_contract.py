@@ -216,6 +216,11 @@ class TestGatewayContract:
         failed = subject.move(subject.create(), "FAILED")
         assert subject.listed(state_types=["RUNNING", "FAILED"]) == [failed.id, running.id]
 
+    def test_runs_are_found_by_their_flow(self, subject: Subject) -> None:
+        run = subject.create()
+        assert subject.listed(flow_name=FLOW) == [run.id]
+        assert subject.listed(flow_name="another-flow") == []
+
     def test_no_state_finds_nothing(self, subject: Subject) -> None:
         subject.create()
         assert subject.listed(state_types=[]) == []

@@ -135,6 +135,7 @@ class FakeGateway:
         offset: int = 0,
         state_types: Sequence[str] | None = None,
         ended_before: datetime | None = None,
+        flow_name: str | None = None,
     ) -> list[FlowRun]:
         self._answer()
         with self._lock:
@@ -143,6 +144,7 @@ class FakeGateway:
                 for run in reversed(self._runs.values())
                 if tag in self._tags[run.id]
                 and _is_in(run, state_types)
+                and (flow_name is None or self._flows[run.id] == flow_name)
                 and (ended_before is None or (run.end_time and run.end_time < ended_before))
             ]
         return found[offset:] if limit is None else found[offset : offset + limit]

@@ -453,7 +453,7 @@ def test_a_broken_manifest_does_not_break_the_list(service: Service, content: st
 
 
 def test_a_run_that_lost_its_labels_does_not_break_the_list(service: Service) -> None:
-    service.prefect.create_flow_run("f", "d", {}, {}, ["pygeoapi-job"])
+    service.prefect.create_flow_run(FLOW_NAME, "d", {}, {}, ["pygeoapi-job"])
     assert [job.process_id for job in service.jobs.page(None, 0)] == [None]
 
 

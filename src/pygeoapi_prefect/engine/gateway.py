@@ -54,6 +54,7 @@ class Gateway(Protocol):
         offset: int = 0,
         state_types: Sequence[str] | None = None,
         ended_before: datetime | None = None,
+        flow_name: str | None = None,
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first.
 
@@ -63,6 +64,7 @@ class Gateway(Protocol):
             offset: how many of the newest to leave out.
             state_types: only runs in one of these states.
             ended_before: only runs that ended before this moment.
+            flow_name: only runs of this flow; where all are, Prefect finds them sooner.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.

@@ -96,6 +96,7 @@ class PrefectGateway(PrefectApi):
         offset: int = 0,
         state_types: Sequence[str] | None = None,
         ended_before: datetime | None = None,
+        flow_name: str | None = None,
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first."""
         body: dict[str, Any] = {
@@ -104,6 +105,8 @@ class PrefectGateway(PrefectApi):
         }
         if state_types is not None:
             body["flow_runs"]["state"] = {"type": {"any_": list(state_types)}}
+        if flow_name is not None:
+            body["flows"] = {"name": {"any_": [flow_name]}}
         if ended_before is not None:
             body["flow_runs"]["end_time"] = {"before_": ended_before.isoformat()}
         runs: list[FlowRun] = []

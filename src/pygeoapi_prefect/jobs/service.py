@@ -182,7 +182,9 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        runs = self._gateway.list_flow_runs(self._names.job_tag, limit=limit, offset=offset)
+        runs = self._gateway.list_flow_runs(
+            self._names.job_tag, limit=limit, offset=offset, flow_name=self._names.flow
+        )
         told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
         progress = self._gateway.read_progress(told) if told else {}
         manifests = self._manifests([run for run in runs if _may_have_results(run)])

@@ -24,9 +24,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.callbacks import send_callback
-from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, names_of
+from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
+from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, REQUEST_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.paging import all_flow_runs
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
@@ -149,7 +152,7 @@ class Courier:
         body = b"{}"
         if news.event == "success":
             try:
-                document = await anyio.to_thread.run_sync(_document, configuration, str(run.id))
+                document = await anyio.to_thread.run_sync(_document, configuration, run)
             except Exception as error:
                 return f"the results cannot be read: {error}"
             if document is None:
@@ -183,13 +186,20 @@ def next_news(run: FlowRun) -> News | None:
 
 
 def _request_of(run: FlowRun) -> ExecutionRequest:
+    if text := run.labels.get(REQUEST_LABEL):
+        return ExecutionRequest.model_validate_json(str(text))
     return ExecutionRequest.model_validate(run.parameters["request"])
 
 
-def _document(configuration: Configuration, job_id: str) -> bytes | None:
+def _document(configuration: Configuration, run: FlowRun) -> bytes | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
     storage = open_storage(configuration.settings)
-    manifest = storage.read_manifest(job_id)
+    manifest = storage.read_manifest(str(run.id))
+    if manifest is None and REQUEST_LABEL in run.labels:
+        gateway = PrefectGateway(own_endpoint)
+        settings, registry = configuration.settings, configuration.registry
+        deployed = DeployedProcesses(gateway, storage, settings, registry)
+        manifest = deployed.manifest(gateway.read_flow_run(str(run.id)))
     if manifest is None:
         return None
     body = deliver(storage, manifest.model_copy(update={"as_document": True})).body

@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.types import KeyValueLabels
 
 from pygeoapi_prefect.context import job
-from pygeoapi_prefect.engine.channel import FlowRunChannel
+from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, FLOW_NAME
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import current_configuration
@@ -116,7 +116,7 @@ def _execute(
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)
     channel = FlowRunChannel(
-        job_id, attempt, _sender(client), collector, storage, lambda: cancel_switch.is_on()
+        job_id, attempt, sender(client), collector, storage, lambda: cancel_switch.is_on()
     )
     try:
         with job.running(channel):
@@ -143,11 +143,3 @@ def wants_new_interpreter(process_id: str | None) -> bool:
     if process_id is None or process_id not in registry:
         return False
     return registry.settings(process_id).prefect.isolation == "spawn"
-
-
-def _sender(client: SyncPrefectClient) -> Callable[[str, str, dict[str, Any]], Any]:
-    def send(method: str, path: str, body: dict[str, Any]) -> Any:
-        response = client.request(method, path, json=body)  # type: ignore[arg-type]
-        return response.json() if response.content else None
-
-    return send

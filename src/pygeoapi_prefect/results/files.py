@@ -77,6 +77,29 @@ class Files:
         """The URL without the password that it may hold."""
         return re.sub(r"(?<=://)[^/@]*@", "***@", self.url)
 
+    def read_file(self, path: str) -> bytes:
+        """Read a whole file.
+
+        Args:
+            path: below the URL.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StorageUnavailable: storage cannot be read.
+        """
+        with self._explaining("read"):
+            content: bytes = self._fs.cat_file(self._path(path))
+        return content
+
+    def delete_file(self, path: str) -> None:
+        """Remove a file; nothing happens if there is none.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        with suppress(FileNotFoundError), self._explaining("cleared"):
+            self._fs.rm_file(self._path(path))
+
     @property
     def _is_s3(self) -> bool:
         return self._protocol in s3.PROTOCOLS

@@ -16,6 +16,8 @@ from uuid import uuid4
 import platformdirs
 from prefect.client.orchestration import PrefectClient
 
+from pygeoapi_prefect.engine.paging import LARGEST_PAGE
+
 HEARTBEAT_SECONDS = 5
 # From the last heartbeat on: after the first a worker without contact lets go of the jobs that
 # others may run again (its forkserver kills them after as long again), after the second others
@@ -25,8 +27,6 @@ GONE_SECONDS = 60.0
 _STARTING = ".starting"
 # Between making a lock's file and holding it.
 _LONGEST_TAKING_SECONDS = 10.0
-# Prefect answers 422 to a larger limit.
-_LARGEST_PAGE = 200
 
 
 def new_name() -> str:
@@ -104,7 +104,7 @@ class Neighbours:
         """
         try:
             workers = await client.read_workers_for_work_pool(
-                self._pool, offset=0, limit=_LARGEST_PAGE
+                self._pool, offset=0, limit=LARGEST_PAGE
             )
         except BaseException:
             # Nobody's heartbeats arrive while Prefect is away; that makes nobody gone.

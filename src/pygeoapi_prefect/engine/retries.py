@@ -22,7 +22,8 @@ _JITTER = 0.2
 def process_of(flow_run: FlowRun) -> str | None:
     """Return the process of a run, None if it does not say."""
     request = (flow_run.parameters or {}).get("request")
-    return request.get("process_id") if isinstance(request, dict) else None
+    process_id = request.get("process_id") if isinstance(request, dict) else None
+    return process_id if isinstance(process_id, str) else None
 
 
 def policy_of(flow_run: FlowRun, registry: Registry) -> ExecutionPolicy:

@@ -27,6 +27,10 @@ class Registry:
         """Go through the process ids in the order of the configuration."""
         return iter(self._settings)
 
+    def __contains__(self, process_id: object) -> bool:
+        """Whether a process is configured."""
+        return process_id in self._settings
+
     def settings(self, process_id: str) -> ProcessSettings:
         """Return the settings of a process.
 

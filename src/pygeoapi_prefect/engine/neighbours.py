@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-import platformdirs
 from prefect.client.orchestration import PrefectClient
 
 from pygeoapi_prefect.engine.paging import LARGEST_PAGE
+from pygeoapi_prefect.settings import user_state_folder
 
 HEARTBEAT_SECONDS = 5
 # From the last heartbeat on: after the first a worker without contact lets go of the jobs that
@@ -158,8 +158,7 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def _lock_path(name: str) -> Path:
-    folder = platformdirs.user_state_path("pygeoapi-prefect") / "workers"
-    return folder / f"{name.replace(os.sep, '_')}.lock"
+    return user_state_folder() / "workers" / f"{name.replace(os.sep, '_')}.lock"
 
 
 def _is_held(path: Path) -> bool | None:

@@ -3,12 +3,10 @@
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -21,7 +19,7 @@ import pytest
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.storage import ResultStorage
-from tests.support.programs import environment, free_port
+from tests.support.programs import environment, free_port, frozen
 from tests.support.s3 import Store, s3rver
 
 pytestmark = pytest.mark.s3
@@ -306,24 +304,14 @@ def test_a_store_that_is_down_is_said_to_be_soon(
     assert time.monotonic() - started < 5
 
 
-@contextmanager
-def frozen(store: Store) -> Iterator[None]:
-    """Let a store take connections and never answer."""
-    assert store.process is not None
-    store.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        store.process.send_signal(signal.SIGCONT)
-
-
 def test_a_store_that_hangs_is_said_to_be_down_within_five_seconds(
     s3rver_store: Store, prefix: str
 ) -> None:
     storage = s3rver_store.storage(prefix)
     storage.check()
     started = time.monotonic()
-    with frozen(s3rver_store):
+    assert s3rver_store.process is not None
+    with frozen(s3rver_store.process):
         assert "does not answer" in trouble(storage, lambda each: each.read_manifest(JOB))
     assert time.monotonic() - started < 5
     storage.check()

@@ -53,6 +53,11 @@ _BLOCK = re.compile(r"(local-file-system|remote-file-system|s3-bucket)/[a-z0-9-]
 _SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+def user_state_folder() -> Path:
+    """Return the folder for what belongs to the user and not to a configuration."""
+    return platformdirs.user_state_path("pygeoapi-prefect")
+
+
 def parse_duration(value: object) -> object:
     """Return a text such as `30d`, or a number of seconds, as a duration; others as they are.
 
@@ -169,7 +174,7 @@ class ManagerSettings(BaseSettings):
     def state_dir(self) -> Path:
         """The folder of the embedded Prefect, absolute; it need not exist yet."""
         if self.connection is None:
-            return platformdirs.user_state_path("pygeoapi-prefect")
+            return user_state_folder()
         path = self.connection.expanduser().absolute()
         # A suffix means that another manager may keep its store under this name some day.
         if path.is_file() or (path.suffix and not path.is_dir()):

@@ -15,13 +15,14 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed, Failed
 from prefect.types import KeyValueLabels
 
 from pygeoapi_prefect.context import job
 from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, FLOW_NAME
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.settlement import dismissed
 from pygeoapi_prefect.engine.snapshot import current_configuration
 from pygeoapi_prefect.errors import (
     ConfigurationError,
@@ -81,10 +82,10 @@ def run_job(request: dict[str, Any]) -> State:
     except TerminationSignal:
         if not cancel_switch.is_on():
             raise
-        return Cancelled(message="The job was dismissed.")
+        return dismissed()
     except ProcessorFailed as error:
         if cancel_switch.is_on():
-            return Cancelled(message="The job was dismissed.")
+            return dismissed()
         logger.error("The processor failed.", exc_info=error.__cause__ or error)
         failure: State[Any] = Failed(message=str(error))
         settled = failure if error.is_final else after_failure(failure, policy, attempt)
@@ -98,7 +99,7 @@ def run_job(request: dict[str, Any]) -> State:
         failure = Failed(message=str(error))
         return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if cancel_switch.is_on():
-        return Cancelled(message="The job was dismissed.")
+        return dismissed()
     return Completed(message=f"Job complete: {outputs}")
 
 

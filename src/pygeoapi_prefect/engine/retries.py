@@ -27,7 +27,8 @@ def process_of(flow_run: FlowRun) -> str | None:
         return process_id
     # A run that somebody started by hand has no labels of ours.
     request = (flow_run.parameters or {}).get("request")
-    return request.get("process_id") if isinstance(request, dict) else None
+    process_id = request.get("process_id") if isinstance(request, dict) else None
+    return process_id if isinstance(process_id, str) else None
 
 
 def policy_of(flow_run: FlowRun, registry: Registry) -> ExecutionPolicy:

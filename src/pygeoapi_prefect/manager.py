@@ -32,6 +32,7 @@ from pygeoapi_prefect import errors, mends
 from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.jobs.models import Job
 from pygeoapi_prefect.jobs.service import JobService
 from pygeoapi_prefect.problems import problem_of
@@ -40,7 +41,6 @@ from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, remove_resources
 from pygeoapi_prefect.results.delivery import JSON, Delivery
-from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import read_manager_settings
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
@@ -113,17 +113,32 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
         Raises:
             UnknownProcessError: there is no such process, or its code cannot be loaded.
-            PrefectUnavailable: it is a deployment, and Prefect does not answer.
+            PygeoapiPrefectError: it is the deployment that a request is about, and Prefect cannot
+                describe it; where all processes are gone through, that does not stop the others.
         """
+        if process_id in self._deployed:
+            return self._described(process_id)
         try:
-            processor = self._processor(process_id)
-        except errors.Unavailable:
-            raise
+            return self._registry.processor(process_id).plugin
         except errors.PygeoapiPrefectError as error:
             raise UnknownProcessError(str(error)) from error
-        if isinstance(processor, DeployedProcessor):
-            return BaseProcessor({"name": process_id}, deepcopy(dict(processor.description)))
-        return processor.plugin
+
+    def _described(self, process_id: str) -> BaseProcessor:
+        """Return what describes a deployed process; pygeoapi asks nothing else of it."""
+        try:
+            description = deepcopy(dict(self._deployed.processor(process_id).description))
+        except errors.PygeoapiPrefectError as error:
+            preferences = mends.current_preferences()
+            if preferences and preferences.process_id == process_id:
+                raise
+            description = {
+                "version": "0",
+                "title": process_id,
+                "description": f"This process cannot be described now. {error}",
+                "inputs": {},
+                "outputs": {},
+            }
+        return BaseProcessor({"name": process_id}, description)
 
     def execute_process(
         self,

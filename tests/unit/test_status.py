@@ -60,7 +60,10 @@ def state(state_type: str, name: str | None = None, message: str | None = None) 
 
 
 def run(state: RunState | None, **more: Any) -> FlowRun:
-    return FlowRun(**{"id": JOB, "state": state, "created": NOW, "updated": NOW, **more})
+    made_here = {"parameters": {"request": {}}}
+    return FlowRun(
+        **{"id": JOB, "state": state, "created": NOW, "updated": NOW, **made_here, **more}
+    )
 
 
 def job(state_type: str, name: str | None = None, message: str | None = None, **more: Any) -> Job:
@@ -70,6 +73,13 @@ def job(state_type: str, name: str | None = None, message: str | None = None, **
 
 def progress(percent: float, message: str | None = None, updated: datetime = NOW) -> Progress:
     return Progress(artifact_id="a", percent=percent, message=message, updated=updated)
+
+
+def test_a_run_made_elsewhere_is_successful_though_nobody_kept_its_result() -> None:
+    made = job("COMPLETED", parameters={"days": 3}, manifest="It was not kept.")
+    assert made.status == "successful"
+    made = job("COMPLETED", parameters={"days": 3}, labels={REQUEST_LABEL: "{}"}, manifest="Gone.")
+    assert (made.status, made.message) == ("failed", "Gone.")
 
 
 # ---- nothing Prefect or pygeoapi knows is unknown here

@@ -18,9 +18,9 @@ from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import PygeoapiPrefectError
-from pygeoapi_prefect.results.storage import open_storage
 
 _CLOCKS_AGREE_SECONDS = 5
 

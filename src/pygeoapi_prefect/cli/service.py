@@ -7,11 +7,11 @@ from typing import Any
 
 from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
 from pygeoapi_prefect.engine.gateway import Gateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
 from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
 
 _OUR_NAME = "pygeoapi_prefect.PrefectManager"

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import read_service, storage_trouble
+from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_trouble
+from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.doorbell import doorbell_of
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
 
 
@@ -35,6 +37,9 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     # Only a warning: the store may come up later than we do.
     if trouble := storage_trouble(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {trouble}")
+    gateway = PrefectGateway(endpoint_for(service.settings, service.manager, service.resources))
+    for process_id, trouble in deployed_processes(service, gateway).troubles():
+        click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))

@@ -9,9 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pygeoapi_prefect.errors import StorageUnavailable
-
-# fsspec URL (or local path) and options
-Place = tuple[str, dict[str, Any]]
+from pygeoapi_prefect.results.files import Place
 
 # The credentials of an S3 bucket are Amazon's or MinIO's; each has its own names for the same.
 _KEY_NAMES = ("aws_access_key_id", "minio_root_user")
@@ -51,11 +49,11 @@ def path_of(block: str) -> str:
 
 
 def _local(data: Mapping[str, Any]) -> Place:
-    return str(data.get("basepath") or ""), {}
+    return Place(str(data.get("basepath") or ""), {})
 
 
 def _remote(data: Mapping[str, Any]) -> Place:
-    return str(data["basepath"]), dict(data.get("settings") or {})
+    return Place(str(data["basepath"]), dict(data.get("settings") or {}))
 
 
 def _s3(data: Mapping[str, Any]) -> Place:
@@ -75,7 +73,7 @@ def _s3(data: Mapping[str, Any]) -> Place:
     if parameters.get("verify") is False:
         client["verify"] = False
     url = f"s3://{data['bucket_name']}" + (f"/{folder}" if folder else "")
-    return url, {key: value for key, value in options.items() if value}
+    return Place(url, {key: value for key, value in options.items() if value})
 
 
 def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -24,16 +24,16 @@ from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.callbacks import send_callback
 from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
+from pygeoapi_prefect.engine.endpoints import own_endpoint
 from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, REQUEST_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
-from pygeoapi_prefect.engine.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.retries import seconds_before
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
-from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import RetryBackoff
 
 LOGGER = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -23,9 +24,10 @@ from prefect.client.schemas.objects import StateType
 from pygeoapi_prefect.context import job
 from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.names import JOB_VARIABLE
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.returned_results import OUTPUT_KEY
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.storage import ResultStorage, open_storage
+from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.settings import read_manager_settings
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -38,8 +40,10 @@ def join() -> None:
         ConfigurationError: the variables that the service gave the run are wrong.
     """
     channel = DeployedChannel(os.environ["PREFECT__FLOW_RUN_ID"])
-    job.running(channel).__enter__()  # until the process ends
-    atexit.register(channel.close)
+    until_the_end = ExitStack()
+    until_the_end.enter_context(job.running(channel))
+    until_the_end.callback(channel.close)
+    atexit.register(until_the_end.close)
     plain = serializers.prefect_json_object_encoder
     token = os.environ[JOB_VARIABLE]
     # Prefect looks it up by this name whenever it writes a result.

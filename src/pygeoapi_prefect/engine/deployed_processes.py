@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from uuid import uuid4
 
 from pygeoapi_prefect.engine.gateway import Gateway
@@ -92,10 +93,16 @@ class DeployedProcesses:
         """
         deployment = processor.deployment
         name, pool = deployment.full_name, deployment.work_pool
+        if pool == self._settings.work_pool:
+            raise DeploymentNotReady(
+                f"The deployment {name} of process {processor.process_id!r} is on the work pool "
+                f"{pool!r}, whose workers run this service's own processors only; deploy it to "
+                "another one."
+            )
         if deployment.is_paused:
             raise DeploymentNotReady(
-                f"The deployment {name} of process {processor.process_id!r} is paused; resume it "
-                f"in the Prefect UI or with `prefect deployment resume {name}`."
+                f"The deployment {name} of process {processor.process_id!r} is paused; "
+                "resume it in the Prefect UI."
             )
         if deployment.is_ready:
             return
@@ -198,6 +205,12 @@ class DeployedProcesses:
         )
         self._storage.write_manifest(manifest)
         return manifest
+
+    def troubles(self) -> Iterator[tuple[str, str]]:
+        """Go through the processes that could not be executed now: process id and why."""
+        for process_id in self.ids:
+            if trouble := self.trouble(process_id):
+                yield process_id, trouble
 
     def trouble(self, process_id: str) -> str | None:
         """Return why a process could not be executed now, None if it could."""

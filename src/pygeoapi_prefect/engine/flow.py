@@ -21,6 +21,7 @@ from prefect.types import KeyValueLabels
 from pygeoapi_prefect.context import job
 from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, FLOW_NAME
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.settlement import dismissed
 from pygeoapi_prefect.engine.snapshot import current_configuration
@@ -33,7 +34,6 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.storage import open_storage
 
 # What is wrong will be wrong again.
 _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)

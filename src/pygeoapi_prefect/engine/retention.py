@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
+from pygeoapi_prefect.engine.endpoints import own_endpoint
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
-from pygeoapi_prefect.engine.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import remove_old_jobs
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.snapshot import current_configuration
-from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 

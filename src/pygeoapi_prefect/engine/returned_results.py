@@ -108,11 +108,6 @@ def _whereabouts(
 ) -> tuple[Files, str]:
     """Return the files and the key under which Prefect put what a run returned."""
     details = _details(run)
-    if key := details.get("storage_key"):
-        if block_id := details.get("storage_block_id"):
-            return _files_of(gateway, str(block_id), settings), str(key)
-        path = Path(str(key))
-        return Files(str(path.parent)), path.name
     if deployment and deployment.result_storage_block and deployment.result_storage_key_template:
         parameters = dict(run.parameters)
         key = deployment.result_storage_key_template.format(
@@ -121,6 +116,12 @@ def _whereabouts(
             processor_id=parameters.get("processor_id", ""),
         )
         return _files_of(gateway, deployment.result_storage_block, settings), key
+    if details.get("storage_key"):
+        key = str(details["storage_key"])
+        if block_id := details.get("storage_block_id"):
+            return _files_of(gateway, str(block_id), settings), key
+        path = Path(key)
+        return Files(str(path.parent)), path.name
     raise ResultMissing(
         "The flow completed, but Prefect did not keep what it returned. Flows on a work pool are "
         "told to by this service; one that is served (`flow.serve`), or says "
@@ -129,12 +130,12 @@ def _whereabouts(
 
 
 def _files_of(gateway: Gateway, block: str, settings: ManagerSettings) -> Files:
-    url, options = place_of(gateway.read_block(block))
+    place = place_of(gateway.read_block(block))
     ours = settings.result_storage_options
-    if ours and url.startswith(settings.results_url):
+    if ours and place.url.startswith(settings.results_url):
         # The block that `deploy` makes holds no secrets.
-        options = {**ours.get_secret_value(), **options}
-    return Files(url, options)
+        return Files(place.url, {**ours.get_secret_value(), **place.options})
+    return Files(place.url, place.options)
 
 
 def _unpacked(content: bytes, serializer: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:

@@ -18,10 +18,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Running, Scheduled
 
 from pygeoapi_prefect.engine.claims import worker_of
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
-from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from pygeoapi_prefect.engine.claims import attempt_of
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL
+from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL, REQUEST_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
 from pygeoapi_prefect.results.delivery import selected
 from pygeoapi_prefect.results.manifest import Manifest
@@ -60,7 +60,7 @@ def job_from(
     failure = None
     if status is JobStatus.FAILED:
         failure = (state.message if state else None) or "The job failed without saying why."
-    elif status is JobStatus.SUCCESSFUL and manifest is None:
+    elif status is JobStatus.SUCCESSFUL and manifest is None and _is_ours(run):
         status = JobStatus.FAILED
         failure = (
             results
@@ -91,6 +91,11 @@ def job_from(
         media_type=_media_type(manifest),
         failure=failure,
     )
+
+
+def _is_ours(run: FlowRun) -> bool:
+    """Say whether a run was made by this service; nobody told others to keep their results."""
+    return REQUEST_LABEL in run.labels or "request" in run.parameters
 
 
 def _message(

@@ -28,7 +28,6 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.results.files import PIECE, PIECE_OF_OBJECT, Files, Piece, pieces_of
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
-from pygeoapi_prefect.settings import ManagerSettings
 
 _MANIFEST = "manifest.json"
 _CURSOR = "cursor.json"
@@ -338,26 +337,6 @@ class ResultStorage(Files):
             ) from error
         self.delete_inputs(reference)
         self.delete(f"check-{uuid4()}")
-
-
-def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultStorage:
-    """Return the result storage of a service.
-
-    Args:
-        settings: of the manager.
-        patient: whether to wait for an object store that is down for a while.
-
-    Raises:
-        ConfigurationError: nothing is installed that knows its URL.
-    """
-    options = settings.result_storage_options
-    return ResultStorage(
-        settings.results_url,
-        options.get_secret_value() if options else None,
-        patient=patient,
-        reference_expiry=settings.reference_expiry,
-        reference_endpoint_url=settings.reference_endpoint_url,
-    )
 
 
 def _gone(job_id: str, output: Output) -> ResultMissing:

@@ -24,7 +24,7 @@ demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-config.yml)
 	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)
 
-test: $(INSTALLED)  ## run the tests that need no root (ARGS="-k name -x" for some)
+test: $(INSTALLED)  ## run all tests but those of test-infrastructure (ARGS="-k name -x" for some)
 	# Two at once: many tests wait for something to die or to come back.
 	$(VENV)/pytest --numprocesses 2 --dist loadfile -m "not docker and not hosts" $(ARGS)
 

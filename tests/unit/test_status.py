@@ -14,6 +14,7 @@ from pygeoapi.util import JobStatus as PygeoapiStatus
 
 from pygeoapi_prefect.engine.claims import taken, under_way
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
+from pygeoapi_prefect.engine.names import REQUEST_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
 from pygeoapi_prefect.jobs.status import STATUS_OF_NAME, STATUS_OF_TYPE, job_from, status_of
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output

@@ -20,6 +20,7 @@ PygeoapiPrefectError
 │   ├── PrefectUnavailable
 │   └── StorageUnavailable
 ├── DeploymentMissing         Prefect does not know the deployment of a process
+├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
 └── ProcessorFailed           the code behind a process raised
 """
@@ -167,6 +168,10 @@ class StorageUnavailable(Unavailable):
 
 class DeploymentMissing(PygeoapiPrefectError):
     """Prefect has no deployment for a process."""
+
+
+class DeploymentRefused(PygeoapiPrefectError):
+    """Prefect does not take the deployment of a process as it is configured."""
 
 
 class ProcessorUnusable(PygeoapiPrefectError):

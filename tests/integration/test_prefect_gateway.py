@@ -233,7 +233,8 @@ def test_a_process_whose_job_variables_its_pool_does_not_take_is_refused(
     server: PrefectServer, registered: PrefectGateway, other_pool: str
 ) -> None:
     variables = {"type": "object", "properties": {"stream_output": {"type": "boolean"}}}
-    template = {"job_configuration": {"env": "{{ env }}"}, "variables": variables}
+    job = {"stream_output": "{{ stream_output }}"}
+    template = {"job_configuration": job, "variables": variables}
     with server.http() as http:
         path = f"/work_pools/{other_pool}"
         http.patch(path, json={"base_job_template": template}).raise_for_status()

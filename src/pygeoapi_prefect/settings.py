@@ -269,6 +269,8 @@ class ExecutionPolicy(BaseModel):
         concurrency_limit: how many jobs of the process run at once, on all workers together; the
             others stay accepted. None = any number.
         priority: jobs of processes with a lower one start first.
+        work_pool: where the jobs run; None = where those of the service do.
+        job_variables: what that pool's worker is told about the infrastructure of a job.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -283,6 +285,8 @@ class ExecutionPolicy(BaseModel):
     timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     concurrency_limit: int | None = Field(default=None, ge=1)
     priority: int = Field(default=DEFAULT_PRIORITY, ge=1)
+    work_pool: str | None = Field(default=None, min_length=1)
+    job_variables: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

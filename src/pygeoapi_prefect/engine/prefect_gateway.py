@@ -26,6 +26,7 @@ from pygeoapi_prefect.engine.names import DEFAULT_QUEUE
 from pygeoapi_prefect.engine.prefect_api import NotFound, PrefectApi
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
+    DeploymentRefused,
     JobNotFound,
     PrefectUnavailable,
     StorageUnavailable,
@@ -36,6 +37,7 @@ LOGGER = logging.getLogger(__name__)
 
 # Prefect answers 422 to a larger `limit` (PREFECT_API_DEFAULT_LIMIT).
 _LARGEST_PAGE = 200
+_WORK_IN = "prefect.deployments.steps.set_working_directory"
 
 
 class PrefectGateway(PrefectApi):
@@ -234,17 +236,28 @@ class PrefectGateway(PrefectApi):
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        try:
-            self._read("GET", f"/work_pools/{quote(name)}")
-        except NotFound:
+        if not self.has_work_pool(name):
             self._write(
                 "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
             )
 
+    def has_work_pool(self, name: str) -> bool:
+        """Say whether there is a work pool of this name.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            self._read("GET", f"/work_pools/{quote(name)}")
+        except NotFound:
+            return False
+        return True
+
     def ensure_work_queues(self, work_pool: str, queues: Sequence[WorkQueueSpec]) -> None:
         """Make the queues of a work pool, in the order in which their runs are to start.
 
-        Others that exist stay, after these: runs may wait in them.
+        Others that exist stay, after these: runs may wait in them. Of a pool's default queue only
+        the place is ours; how many of its runs may be under way is for who runs the pool to say.
 
         Raises:
             PrefectUnavailable: Prefect does not answer, or has no such work pool.
@@ -252,7 +265,9 @@ class PrefectGateway(PrefectApi):
         root = f"/work_pools/{quote(work_pool)}/queues"
         existing = self._work_queues(root)
         for priority, queue in enumerate(queues, 1):
-            body = {"priority": priority, "concurrency_limit": queue.concurrency_limit}
+            body: dict[str, Any] = {"priority": priority}
+            if queue.name != DEFAULT_QUEUE:
+                body["concurrency_limit"] = queue.concurrency_limit
             known = existing.get(queue.name)
             if known is None:
                 self._write("POST", root, {"name": queue.name, **body})
@@ -277,27 +292,36 @@ class PrefectGateway(PrefectApi):
         """Create or update a deployment and its flow.
 
         Raises:
+            DeploymentRefused: its job variables are not those that its work pool takes.
             PrefectUnavailable: Prefect does not answer.
         """
         flow = self._write("POST", "/flows/", {"name": spec.flow_name})
-        self._write(
-            "POST",
-            "/deployments/",
-            {
-                "name": spec.name,
-                "flow_id": flow["id"],
-                "entrypoint": spec.entrypoint,
-                "work_pool_name": spec.work_pool,
-                "work_queue_name": spec.work_queue or DEFAULT_QUEUE,
-                "description": spec.description,
-                "tags": list(spec.tags),
-                "enforce_parameter_schema": False,
-                "parameter_openapi_schema": {"type": "object", "properties": {}},
-            },
-        )
+        body = {
+            "name": spec.name,
+            "flow_id": flow["id"],
+            "entrypoint": spec.entrypoint,
+            "work_pool_name": spec.work_pool,
+            "work_queue_name": spec.work_queue or DEFAULT_QUEUE,
+            "description": spec.description,
+            "tags": list(spec.tags),
+            "job_variables": dict(spec.job_variables),
+            # The flow is in a package that is installed. Told nothing, the workers of Prefect
+            # copy the folder in which a job starts, which may be the root of a container.
+            "pull_steps": [{_WORK_IN: {"directory": "."}}],
+            "enforce_parameter_schema": False,
+            "parameter_openapi_schema": {"type": "object", "properties": {}},
+        }
+        try:
+            self._write("POST", "/deployments/", body)
+        except PrefectUnavailable as error:
+            if (detail := _fault_in_body(error)) is None:
+                raise
+            raise DeploymentRefused(
+                f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
+            ) from error
 
-    def list_deployments(self, tag: str, work_pool: str) -> dict[str, str]:
-        """Return name -> id of the deployments of a work pool that carry a tag.
+    def list_deployments(self, tags: Sequence[str]) -> dict[str, str]:
+        """Return name -> id of the deployments that carry all of some tags, on any work pool.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -305,8 +329,7 @@ class PrefectGateway(PrefectApi):
         found: dict[str, str] = {}
         while True:
             body = {
-                "deployments": {"tags": {"all_": [tag]}},
-                "work_pools": {"name": {"any_": [work_pool]}},
+                "deployments": {"tags": {"all_": list(tags)}},
                 "limit": _LARGEST_PAGE,
                 "offset": len(found),
             }
@@ -452,5 +475,14 @@ def _as_uuid(job_id: str) -> UUID:
 def _deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissing:
     return DeploymentMissing(
         f"Prefect has no deployment {flow_name}/{deployment_name}; "
-        "`pygeoapi-prefect deploy` creates it."
+        "`pygeoapi-prefect deploy` creates it, or says what is in the way."
     )
+
+
+def _fault_in_body(error: PrefectUnavailable) -> str | None:
+    """Return what Prefect finds wrong in what it was sent, None if it is something else."""
+    cause = error.__cause__
+    if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
+        return None
+    detail = cause.response.json().get("detail")
+    return detail if isinstance(detail, str) else json.dumps(detail)

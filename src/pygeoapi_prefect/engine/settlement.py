@@ -15,7 +15,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Completed, Running, Scheduled
+from prefect.states import Cancelled, Completed, Failed, Running, Scheduled
 
 from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.result_storage import open_storage
@@ -124,6 +124,12 @@ async def _set_state(
         return await dismiss(client, flow_run, configuration)
     await client.set_flow_run_state(flow_run_id, state, force=True)
     return None
+
+
+def took_too_long(seconds: float | None) -> State[Any]:
+    """Return the state of a run of which an attempt took longer than it may."""
+    text = f"The job took longer than the {seconds:g} s that it may."
+    return Failed(name="TimedOut", message=text)
 
 
 def to_the_queue(reason: str) -> State[Any]:

@@ -7,7 +7,6 @@ delivered but not noted down before a crash is delivered again.
 """
 
 import asyncio
-import json
 import logging
 import random
 from dataclasses import dataclass
@@ -28,9 +27,11 @@ from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
+from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.storage import open_storage
+from pygeoapi_prefect.results.streams import Stream
 
 LOGGER = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Courier:
             process_id in configuration.registry
             and configuration.registry.allows_internal_requests(process_id)
         )
-        body = b"{}"
+        body: bytes | Stream = b"{}"
         if news.event == "success":
             try:
                 document = await anyio.to_thread.run_sync(_document, configuration, str(run.id))
@@ -155,7 +156,10 @@ class Courier:
             if document is None:
                 return "the results are gone"
             body = document
-        return await send_callback(news.url, body, allow_internal=allow_internal)
+        try:
+            return await send_callback(news.url, body, allow_internal=allow_internal)
+        except PygeoapiPrefectError as error:
+            return f"the results cannot be read: {error}"
 
 
 def next_news(run: FlowRun) -> News | None:
@@ -186,14 +190,13 @@ def _request_of(run: FlowRun) -> ExecutionRequest:
     return ExecutionRequest.model_validate(run.parameters["request"])
 
 
-def _document(configuration: Configuration, job_id: str) -> bytes | None:
+def _document(configuration: Configuration, job_id: str) -> bytes | Stream | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
     storage = open_storage(configuration.settings)
     manifest = storage.read_manifest(job_id)
     if manifest is None:
         return None
-    body = deliver(storage, manifest.model_copy(update={"as_document": True})).body
-    return body if isinstance(body, bytes) else json.dumps(body).encode()
+    return deliver(storage, manifest.model_copy(update={"as_document": True})).body
 
 
 def _pause_after(failures: int) -> float:

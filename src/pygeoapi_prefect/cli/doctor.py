@@ -75,11 +75,13 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     except PygeoapiPrefectError as error:
         yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
         return
-    fits = version.startswith("3.")
+    # Prefect Cloud has no version that one could name.
+    fits = version is None or version.startswith("3.")
+    what = "Prefect Cloud" if version is None else f"version {version}"
     yield (
         "Prefect",
         fits,
-        f"version {version} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
+        f"{what} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
     )
     yield _clocks(endpoint)
     pool = service.settings.work_pool

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import read_service, storage_trouble
+from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.doorbell import doorbell_of
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
 
 
@@ -25,6 +27,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     Raises:
         ConfigurationError: the configuration is wrong.
         click.ClickException: it names no Prefect server.
+        PrefectUnavailable: Prefect answers, but refuses us.
     """
     service = read_service(config)
     if service.settings.prefect_api_url is None:
@@ -35,6 +38,9 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     # Only a warning: the store may come up later than we do.
     if trouble := storage_trouble(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {trouble}")
+    gateway = PrefectGateway(endpoint_for(service.settings, service.manager, service.resources))
+    if not gateway.is_healthy():
+        click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))

@@ -35,7 +35,7 @@ from pygeoapi_prefect.engine.claims import under_way, worker_of
 from pygeoapi_prefect.engine.flow import run_job
 from pygeoapi_prefect.engine.neighbours import LETS_GO_SECONDS
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
-from pygeoapi_prefect.engine.settlement import clear_up_after
+from pygeoapi_prefect.engine.settlement import clear_up_after, is_refusal
 from pygeoapi_prefect.engine.snapshot import current_configuration
 
 LOGGER = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def _propose(client: SyncPrefectClient, flow_run: FlowRun, state: State[Any]) ->
         try:
             return propose_state_sync(client, state, flow_run_id=flow_run.id)
         except httpx.HTTPError as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error:
+            if is_refusal(error):
                 raise
             LOGGER.warning("Prefect does not take the state of job %s: %s", flow_run.id, error)
         time.sleep(pause)

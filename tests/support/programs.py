@@ -39,7 +39,9 @@ def eventually[T](look: Callable[[], T], what: str, seconds: float = 60) -> T:
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a fresh user who can import this project's tests."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **more}
+    # Also its sources: in another work tree than the installed one, those here are meant.
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "default", **more}
 
 
 @contextmanager

@@ -65,6 +65,8 @@ def scaled_service(
     pool: str,
     login: Mapping[str, str],
     host: Host | None = None,
+    *,
+    is_deployed: bool = True,
     **manager: Any,
 ) -> Iterator[ScaledService]:
     """Run the web processes of a service, here or on another host, and deploy what they offer.
@@ -75,6 +77,7 @@ def scaled_service(
         pool: its work pool, which nobody else has.
         login: environment with which Prefect lets it in.
         host: where the web processes run; None = here.
+        is_deployed: whether its processes are.
         manager: more keys of the manager.
     """
     section = {
@@ -90,8 +93,9 @@ def scaled_service(
     processes = fault_processes(folder / "cleared")
     with web_server(folder, GUNICORN, section, processes=processes, **there, **login) as stack:
         service = ScaledService(stack, pool, login)
-        deployed = service.command("deploy")
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        if is_deployed:
+            deployed = service.command("deploy")
+            assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         yield service
 
 

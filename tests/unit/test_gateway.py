@@ -168,6 +168,21 @@ def test_a_request_that_took_too_long_is_not_repeated(
     assert len(prefect.bodies("/create_flow_run")) == 1
 
 
+def test_a_command_waits_longer_for_an_answer_than_a_web_process(
+    prefect: Prefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefect.answers["/flow_runs/count"] = [httpx.Response(200, json=1)]
+    client = httpx.Client(transport=httpx.MockTransport(prefect))
+    for patient in (False, True):
+        gateway = PrefectGateway(
+            lambda: Endpoint(api_url="http://prefect.example/api"), patient=patient
+        )
+        monkeypatch.setattr(gateway, "_open_client", lambda endpoint: client)
+        count(gateway)
+    hasty, patient_one = (each.extensions["timeout"]["read"] for each in prefect.asked)
+    assert hasty < 3 < patient_one
+
+
 def test_a_deployment_is_looked_up_once(prefect: Prefect, gateway: PrefectGateway) -> None:
     create(gateway)
     create(gateway)

@@ -28,7 +28,8 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return
     configuration = Configuration(service.settings, service.registry)
-    gateway = PrefectGateway(endpoint_for(service.settings, service.manager, service.resources))
+    endpoint = endpoint_for(service.settings, service.manager, service.resources)
+    gateway = PrefectGateway(endpoint, patient=True)
     existing = set(gateway.list_deployments(DEPLOYMENT_TAG, service.settings.work_pool))
     wanted = [spec.name for spec in deployment_specs(configuration)]
     for name in wanted:

@@ -69,7 +69,7 @@ def _storage(service: Service) -> Check:
 
 
 def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
-    gateway = PrefectGateway(lambda: endpoint)
+    gateway = PrefectGateway(lambda: endpoint, patient=True)
     try:
         version = gateway.server_version()
     except PygeoapiPrefectError as error:

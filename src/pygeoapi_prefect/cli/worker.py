@@ -38,8 +38,8 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     # Only a warning: the store may come up later than we do.
     if trouble := storage_trouble(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {trouble}")
-    gateway = PrefectGateway(endpoint_for(service.settings, service.manager, service.resources))
-    if not gateway.is_healthy():
+    endpoint = endpoint_for(service.settings, service.manager, service.resources)
+    if not PrefectGateway(endpoint, patient=True).is_healthy():
         click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"

@@ -39,23 +39,25 @@ class PrefectApi:
     Args:
         endpoint: says where Prefect is; asked again for every request, because an embedded
             server may have to be started first or may have moved.
+        patient: wait longer for answers than a client of the web server would.
     """
 
-    def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
+    def __init__(self, endpoint: Callable[[], Endpoint], *, patient: bool = False) -> None:
         """Connect to nothing yet."""
         self._endpoint = endpoint
+        self._read_timeout = _WRITE_TIMEOUT if patient else _READ_TIMEOUT
         self._client: httpx.Client | None = None
         self._client_key: tuple[int, Endpoint] | None = None
         self._last_answer = 0.0
 
     def _read(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            return self._exchange(method, path, body, _READ_TIMEOUT)
+            return self._exchange(method, path, body, self._read_timeout)
         except PrefectUnavailable as error:
             # One of several servers died with our question; another one may answer it.
             if not _is_cut_off(error.__cause__):
                 raise
-        return self._exchange(method, path, body, _READ_TIMEOUT)
+        return self._exchange(method, path, body, self._read_timeout)
 
     def _write(
         self,

@@ -37,11 +37,12 @@ class PrefectGateway(PrefectApi):
     Args:
         endpoint: says where Prefect is; asked again for every request, because an embedded
             server may have to be started first or may have moved.
+        patient: wait longer for answers than a client of the web server would.
     """
 
-    def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
+    def __init__(self, endpoint: Callable[[], Endpoint], *, patient: bool = False) -> None:
         """Connect to nothing yet."""
-        super().__init__(endpoint)
+        super().__init__(endpoint, patient=patient)
         self._deployment_ids: dict[tuple[str, str], str] = {}
 
     # --- flow runs -------------------------------------------------------------------------

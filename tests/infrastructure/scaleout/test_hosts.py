@@ -15,7 +15,12 @@ from tests.support.prefect_cluster import Cluster
 from tests.support.programs import eventually
 from tests.support.scaled import kill_worker, scaled_service
 
-pytestmark = [pytest.mark.hosts, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.hosts,
+    pytest.mark.postgres,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]
 
 JOBS = 200
 SLOTS = 6
@@ -24,7 +29,6 @@ WITHOUT_RETRIES, WITH_RETRIES = "steps", "steps-again"
 GONE_SECONDS = 150
 
 
-@pytest.mark.timeout(900)
 def test_of_two_hundred_jobs_none_is_lost_with_a_server_and_a_worker(
     tmp_path: Path, cluster: Cluster, hosts: list[Host], marks: Marks
 ) -> None:
@@ -87,7 +91,6 @@ def test_of_two_hundred_jobs_none_is_lost_with_a_server_and_a_worker(
             assert client.results(jobs[name]).json()["attempt"] == 2
 
 
-@pytest.mark.timeout(600)
 def test_a_worker_that_is_cut_off_hands_over_and_comes_back(
     tmp_path: Path, cluster: Cluster, hosts: list[Host], marks: Marks
 ) -> None:

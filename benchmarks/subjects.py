@@ -1,11 +1,8 @@
 """What is measured: whole stacks, started as users start them, one at a time."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +16,7 @@ import httpx
 from benchmarks.history import fill_prefect, fill_table, fill_tinydb
 from tests.support import programs
 from tests.support.client import Client
+from tests.support.postgresql import postgresql
 from tests.support.programs import BIN, START_SECONDS, environment, eventually, program
 from tests.support.stack import up, web_server
 
@@ -218,30 +216,6 @@ def prefect_server(folder: Path, database: str) -> Iterator[str]:
     with program(command, log, env, folder):
         eventually(lambda: programs.answers(f"{api}/health"), f"{log} says ready", START_SECONDS)
         yield api
-
-
-@contextmanager
-def postgresql() -> Iterator[int]:
-    """Run a PostgreSQL with its own defaults and return its port."""
-    port, user = programs.free_port(), []
-    found = shutil.which("postgres") or max(
-        Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None
-    )
-    if found is None:
-        raise RuntimeError("there is no PostgreSQL here")
-    bin_folder = Path(found).parent
-    with tempfile.TemporaryDirectory(prefix="benchmark-postgresql-") as name:
-        data, log = Path(name, "data"), Path(name, "log")
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(name, "postgres", "postgres")
-            user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        make = [*user, str(bin_folder / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
-        make += ["-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(make, check=True, capture_output=True, cwd=name)
-        server = [*user, str(bin_folder / "postgres"), "-D", str(data), "-p", str(port), "-k", name]
-        with program([*server, "-h", "127.0.0.1"], log, os.environ, Path(name)) as process:
-            programs.wait_for_line(log, "ready to accept connections", process)
-            yield port
 
 
 def _driver_url(port: int) -> str:

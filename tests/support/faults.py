@@ -65,6 +65,22 @@ class Marks:
         return [pid for pid in pids if _is_alive(pid)]
 
 
+@contextmanager
+def marks_in(folder: Path) -> Iterator[Marks]:
+    """Have marks of jobs; none of their processes may outlive the context."""
+    folder.mkdir()
+    marks = Marks(folder)
+    yield marks
+    try:
+        eventually(lambda: not marks.alive, "no process of a job is left", 15)
+    finally:
+        # Nothing of a test that failed may hold up the next one.
+        marks.let_go()
+        for pid in marks.alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+
+
 def _is_alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

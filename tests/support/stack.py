@@ -89,16 +89,21 @@ def web_server(
     manager: dict[str, Any],
     template: Path | None = None,
     processes: dict[str, Any] | None = None,
+    *,
+    address: str = "127.0.0.1",
+    prefix: Sequence[str] = (),
     **env: str,
 ) -> Iterator[Stack]:
     """Run a plain web server with a manager, as an operator would.
 
     Args:
         folder: where its files go.
-        command: the server's command line; `{port}` is filled in.
+        command: the server's command line; `{port}` and `{address}` are filled in.
         manager: the `server.manager` section.
         template: state folder to start from.
         processes: more resources.
+        address: on which it listens.
+        prefix: what the command line begins with, to be run on another host.
         env: more environment.
     """
     port = free_port()
@@ -113,8 +118,8 @@ def web_server(
     with program([str(BIN / "pygeoapi"), *generate], folder / "openapi.log", variables) as process:
         assert process.wait(60) == 0, (folder / "openapi.log").read_text()
     log = folder / "web.log"
-    url = f"http://127.0.0.1:{port}"
-    filled = [part.format(port=port) for part in command]
+    url = f"http://{address}:{port}"
+    filled = [*prefix, *(part.format(port=port, address=address) for part in command)]
     with program(filled, log, variables, folder) as process:
 
         def look() -> bool:

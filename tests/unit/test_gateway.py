@@ -86,6 +86,72 @@ def test_a_run_whose_answer_got_lost_is_asked_for_again_but_made_only_once(
     assert first["idempotency_key"] == second["idempotency_key"]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [httpx.ReadError("reset"), httpx.Response(502, text="a load balancer's page")],
+    ids=["reset", "502"],
+)
+def test_what_one_of_several_servers_took_into_its_grave_is_asked_of_another(
+    prefect: Prefect, gateway: PrefectGateway, broken: httpx.Response | Exception
+) -> None:
+    prefect.answers["/flow_runs/count"] = [broken, httpx.Response(200, json=4)]
+    assert count(gateway) == 4
+    prefect.answers["/create_flow_run"] = [broken, httpx.Response(201, json=RUN)]
+    assert create(gateway) == RUN["id"]
+    first, second = prefect.bodies("/create_flow_run")
+    assert first["idempotency_key"] == second["idempotency_key"]
+
+
+@pytest.mark.parametrize(("status", "undone"), [(422, True), (500, False), (504, False)])
+def test_what_may_have_happened_behind_a_load_balancer_is_not_taken_for_undone(
+    prefect: Prefect, gateway: PrefectGateway, status: int, undone: bool
+) -> None:
+    prefect.answers["/create_flow_run"] = [httpx.Response(status)]
+    with pytest.raises(PrefectUnavailable) as raised:
+        create(gateway)
+    assert raised.value.is_undone is undone
+
+
+def test_a_write_waits_out_a_rate_limit(prefect: Prefect, gateway: PrefectGateway) -> None:
+    prefect.answers["/create_flow_run"] = [httpx.Response(429), httpx.Response(201, json=RUN)]
+    assert create(gateway) == RUN["id"]
+
+
+# ---- Prefect Cloud: an API without /admin, and without /health below a workspace
+
+
+@pytest.fixture
+def cloud(prefect: Prefect) -> Prefect:
+    del prefect.answers["/health"]
+    prefect.answers["/work_pools/filter"] = [httpx.Response(200, json=[])]
+    return prefect
+
+
+def test_cloud_is_healthy_and_has_no_version(cloud: Prefect, gateway: PrefectGateway) -> None:
+    assert gateway.is_healthy()
+    assert gateway.server_version() is None
+
+
+def test_cloud_takes_writes_after_a_pause(cloud: Prefect, gateway: PrefectGateway) -> None:
+    gateway._last_answer = 0.0
+    assert create(gateway) == RUN["id"]
+
+
+def test_a_key_that_cloud_refuses_is_named(cloud: Prefect, gateway: PrefectGateway) -> None:
+    cloud.answers["/work_pools/filter"] = [httpx.Response(401)]
+    for ask in (gateway.is_healthy, gateway.server_version):
+        with pytest.raises(PrefectUnavailable, match="PREFECT_API_KEY"):
+            ask()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_load_balancer_without_servers_is_waited_for(
+    cloud: Prefect, gateway: PrefectGateway, status: int
+) -> None:
+    cloud.answers["/work_pools/filter"] = [httpx.Response(status)]
+    assert not gateway.is_healthy()
+
+
 def test_two_runs_are_never_taken_for_one(prefect: Prefect, gateway: PrefectGateway) -> None:
     create(gateway)
     create(gateway)
@@ -100,6 +166,21 @@ def test_a_request_that_took_too_long_is_not_repeated(
     with pytest.raises(PrefectUnavailable, match="in time"):
         create(gateway)
     assert len(prefect.bodies("/create_flow_run")) == 1
+
+
+def test_a_command_waits_longer_for_an_answer_than_a_web_process(
+    prefect: Prefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefect.answers["/flow_runs/count"] = [httpx.Response(200, json=1)]
+    client = httpx.Client(transport=httpx.MockTransport(prefect))
+    for patient in (False, True):
+        gateway = PrefectGateway(
+            lambda: Endpoint(api_url="http://prefect.example/api"), patient=patient
+        )
+        monkeypatch.setattr(gateway, "_open_client", lambda endpoint: client)
+        count(gateway)
+    hasty, patient_one = (each.extensions["timeout"]["read"] for each in prefect.asked)
+    assert hasty < 3 < patient_one
 
 
 def test_a_deployment_is_looked_up_once(prefect: Prefect, gateway: PrefectGateway) -> None:

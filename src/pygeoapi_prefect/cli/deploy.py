@@ -29,7 +29,7 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return
     configuration = Configuration(service.settings, service.registry)
-    gateway = PrefectGateway(lambda: endpoint)
+    gateway = PrefectGateway(lambda: endpoint, patient=True)
     pool = service.settings.work_pool
     existing = set(gateway.list_deployments(service_tags(pool)))
     specs = deployment_specs(configuration)

@@ -70,17 +70,19 @@ def _storage(service: Service) -> Check:
 
 
 def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
-    gateway = PrefectGateway(lambda: endpoint)
+    gateway = PrefectGateway(lambda: endpoint, patient=True)
     try:
         version = gateway.server_version()
     except PygeoapiPrefectError as error:
         yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
         return
-    fits = version.startswith("3.")
+    # Prefect Cloud has no version that one could name.
+    fits = version is None or version.startswith("3.")
+    what = "Prefect Cloud" if version is None else f"version {version}"
     yield (
         "Prefect",
         fits,
-        f"version {version} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
+        f"{what} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
     )
     yield _clocks(endpoint)
     ours = service.settings.work_pool

@@ -38,7 +38,7 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
         click.echo(f"nothing to do: no service has run with the state folder {settings.state_dir}")
         return
     with prefect_for_upkeep(settings, service.manager, service.resources, _report) as endpoint:
-        gateway = PrefectGateway(endpoint)
+        gateway = PrefectGateway(endpoint, patient=True)
         if dry_run:
             _list(gateway, service, before)
         else:

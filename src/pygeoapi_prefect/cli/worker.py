@@ -27,6 +27,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     Raises:
         ConfigurationError: the configuration is wrong.
         click.ClickException: it names no Prefect server.
+        PrefectUnavailable: Prefect answers, but refuses us.
     """
     service = read_service(config)
     if service.settings.prefect_api_url is None:
@@ -37,9 +38,13 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     # Only a warning: the store may come up later than we do.
     if trouble := storage_trouble(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {trouble}")
-    gateway = PrefectGateway(endpoint_for(service.settings, service.manager, service.resources))
-    for process_id, trouble in deployed_processes(service, gateway).troubles():
-        click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
+    endpoint = endpoint_for(service.settings, service.manager, service.resources)
+    gateway = PrefectGateway(endpoint, patient=True)
+    if gateway.is_healthy():
+        for process_id, trouble in deployed_processes(service, gateway).troubles():
+            click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
+    else:
+        click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))

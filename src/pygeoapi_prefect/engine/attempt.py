@@ -35,7 +35,7 @@ from pygeoapi_prefect.engine.claims import under_way, worker_of
 from pygeoapi_prefect.engine.flow import run_job, run_process
 from pygeoapi_prefect.engine.neighbours import LETS_GO_SECONDS
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
-from pygeoapi_prefect.engine.settlement import clear_up_after
+from pygeoapi_prefect.engine.settlement import clear_up_after, is_refusal
 from pygeoapi_prefect.engine.snapshot import current_configuration
 
 LOGGER = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _insist[T](act: Callable[[], T], what: str) -> T:
         try:
             return act()
         except httpx.HTTPError as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error:
+            if is_refusal(error):
                 raise
             LOGGER.warning("%s has to wait for Prefect: %s", what, error)
         time.sleep(pause)

@@ -27,7 +27,8 @@ async def server_is_up() -> None:
     async with httpx.AsyncClient(timeout=5) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                if (await client.get(health)).is_success:
+                # Prefect Cloud need not know the path. A load balancer without servers says 5xx.
+                if not (await client.get(health)).is_server_error:
                     return
             await anyio.sleep(0.1)
 
@@ -50,18 +51,19 @@ async def answer_doorbell(path: Path, greet: Greet) -> None:
         path.unlink(missing_ok=True)
 
 
-async def listen_to_events(hear: Callable[[], None]) -> None:
+async def listen_to_events(hear: Callable[[str], None]) -> None:
     """Hear of new runs from Prefect until cancelled; a web process may be on any machine.
 
     Args:
-        hear: called whenever a run was scheduled.
+        hear: called with the id of each run that is scheduled, perhaps just before Prefect's
+            database shows it.
     """
     wanted = EventFilter(event=EventNameFilter(name=["prefect.flow-run.Scheduled"]))
     while True:
         try:
             async with get_events_subscriber(filter=wanted) as events:
-                async for _ in events:
-                    hear()
+                async for event in events:
+                    hear(event.resource.id.removeprefix("prefect.flow-run."))
         except Exception as error:
             LOGGER.warning("cannot listen to Prefect's events: %s", error)
         await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)

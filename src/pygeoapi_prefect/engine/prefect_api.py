@@ -4,6 +4,7 @@ It speaks HTTP itself instead of using Prefect's own client: importing that cost
 two seconds and 70 MB, it retries for up to a minute, and its settings are global.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -24,6 +25,12 @@ _WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 _IDLE_SECONDS = 5.0
 # Before a write that was refused is tried again.
 _PAUSES_SECONDS = (0.1, 0.3, 0.6)
+# The last two are a load balancer's words about a server that it had passed the request on to.
+_OUTCOME_UNKNOWN = (
+    httpx.codes.INTERNAL_SERVER_ERROR,
+    httpx.codes.BAD_GATEWAY,
+    httpx.codes.GATEWAY_TIMEOUT,
+)
 
 
 class PrefectApi:
@@ -32,17 +39,25 @@ class PrefectApi:
     Args:
         endpoint: says where Prefect is; asked again for every request, because an embedded
             server may have to be started first or may have moved.
+        patient: wait longer for answers than a client of the web server would.
     """
 
-    def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
+    def __init__(self, endpoint: Callable[[], Endpoint], *, patient: bool = False) -> None:
         """Connect to nothing yet."""
         self._endpoint = endpoint
+        self._read_timeout = _WRITE_TIMEOUT if patient else _READ_TIMEOUT
         self._client: httpx.Client | None = None
         self._client_key: tuple[int, Endpoint] | None = None
         self._last_answer = 0.0
 
     def _read(self, method: str, path: str, body: Any = None) -> Any:
-        return self._exchange(method, path, body, _READ_TIMEOUT)
+        try:
+            return self._exchange(method, path, body, self._read_timeout)
+        except PrefectUnavailable as error:
+            # One of several servers died with our question; another one may answer it.
+            if not _is_cut_off(error.__cause__):
+                raise
+        return self._exchange(method, path, body, self._read_timeout)
 
     def _write(
         self,
@@ -54,14 +69,16 @@ class PrefectApi:
         conflict_is_fine: bool = False,
     ) -> Any:
         if time.monotonic() - self._last_answer > _IDLE_SECONDS:
-            self._read("GET", "/health")
+            # Prefect Cloud need not know the path; that somebody answers is enough.
+            with contextlib.suppress(NotFound):
+                self._read("GET", "/health")
         for pause in _PAUSES_SECONDS:
             try:
                 return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
             except PrefectUnavailable as error:
                 # A server that refuses has done nothing; one that hangs up may have.
-                is_cut_off = isinstance(error.__cause__, httpx.RemoteProtocolError)
-                if not (_is_busy(error.__cause__) or (repeatable and is_cut_off)):
+                cause = error.__cause__
+                if not (_is_busy(cause) or (repeatable and _is_cut_off(cause))):
                     raise
             time.sleep(pause)
         return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
@@ -93,9 +110,9 @@ class PrefectApi:
             self._last_answer = time.monotonic()
             return response.json() if response.content else None
         except httpx.HTTPStatusError as error:
-            is_undone = error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR
             raise PrefectUnavailable(
-                _refusal(endpoint, error.response), is_undone=is_undone
+                _refusal(endpoint, error.response),
+                is_undone=error.response.status_code not in _OUTCOME_UNKNOWN,
             ) from error
         except httpx.TimeoutException as error:
             raise PrefectUnavailable(
@@ -128,12 +145,19 @@ class PrefectApi:
 def _is_busy(error: BaseException | None) -> bool:
     """Say whether Prefect refused a request that it may take in a moment.
 
-    On a stock SQLite it does so whenever two write at the same time.
+    On a stock SQLite it does so whenever two write at the same time; Prefect Cloud limits rates.
     """
-    return (
-        isinstance(error, httpx.HTTPStatusError)
-        and error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (
+        httpx.codes.SERVICE_UNAVAILABLE,
+        httpx.codes.TOO_MANY_REQUESTS,
     )
+
+
+def _is_cut_off(error: BaseException | None) -> bool:
+    """Say whether a server broke off before it answered, as seen by us or by a load balancer."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.BAD_GATEWAY
+    return isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
 
 
 class NotFound(PrefectUnavailable):

@@ -46,11 +46,12 @@ class PrefectGateway(PrefectApi):
     Args:
         endpoint: says where Prefect is; asked again for every request, because an embedded
             server may have to be started first or may have moved.
+        patient: wait longer for answers than a client of the web server would.
     """
 
-    def __init__(self, endpoint: Callable[[], Endpoint]) -> None:
+    def __init__(self, endpoint: Callable[[], Endpoint], *, patient: bool = False) -> None:
         """Connect to nothing yet."""
-        super().__init__(endpoint)
+        super().__init__(endpoint, patient=patient)
         self._deployment_ids: dict[tuple[str, str], str] = {}
 
     # --- flow runs -------------------------------------------------------------------------
@@ -220,15 +221,25 @@ class PrefectGateway(PrefectApi):
         """Say whether Prefect answers and lets us in.
 
         Raises:
-            PrefectUnavailable: it answers, but refuses our credentials.
+            PrefectUnavailable: it answers, but refuses our credentials or is no Prefect API.
         """
         try:
-            self._read("GET", "/admin/version")
+            self.check_access()
         except PrefectUnavailable as error:
-            if isinstance(error.__cause__, httpx.HTTPStatusError):
+            cause = error.__cause__
+            is_refusal = isinstance(cause, httpx.HTTPStatusError) and cause.response.is_client_error
+            if isinstance(error, NotFound) or is_refusal:
                 raise
             return False
         return True
+
+    def check_access(self) -> None:
+        """Ask for something that every Prefect API has and no stranger is told.
+
+        Raises:
+            PrefectUnavailable: it does not answer, refuses our credentials, or is no Prefect API.
+        """
+        self._read("POST", "/work_pools/filter", {"limit": 1})
 
     def ensure_work_pool(self, name: str, pool_type: str) -> None:
         """Create the work pool unless it exists.
@@ -375,13 +386,17 @@ class PrefectGateway(PrefectApi):
             return None
         return sum(1 for worker in workers if worker.get("status") == "ONLINE")
 
-    def server_version(self) -> str:
-        """Return the version of the Prefect server.
+    def server_version(self) -> str | None:
+        """Return the version of the Prefect server, None if it does not tell: Prefect Cloud.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        return str(self._read("GET", "/admin/version"))
+        self.check_access()
+        try:
+            return str(self._read("GET", "/admin/version"))
+        except NotFound:
+            return None
 
     def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
         """Read a deployment."""

@@ -39,7 +39,7 @@ class Retention:
         """Remove nothing yet."""
         self._neighbours = neighbours
         self._remove_resources = remove_resources
-        self._gateway = PrefectGateway(own_endpoint)
+        self._gateway = PrefectGateway(own_endpoint, patient=True)
 
     async def watch(self) -> None:
         """Look now and then, until cancelled."""

@@ -27,6 +27,8 @@ LOGGER = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 15.0
+# Prefect Cloud limits rates.
+_LATER = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
 
 
 async def settle(
@@ -168,11 +170,20 @@ async def persistently[T](act: Callable[[], Awaitable[T]], what: str) -> T:
         try:
             return await act()
         except Exception as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error:
+            if is_refusal(error):
                 raise
             LOGGER.warning("%s has to wait: %s: %s", what, type(error).__name__, error)
         await anyio.sleep(pause)
         pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Say whether Prefect answered what it would answer again; not if it asks for patience."""
+    return (
+        isinstance(error, httpx.HTTPStatusError)
+        and error.response.is_client_error
+        and error.response.status_code not in _LATER
+    )
 
 
 async def _has_results(flow_run: FlowRun, configuration: Configuration) -> bool:

@@ -55,6 +55,8 @@ LOGGER = logging.getLogger(__name__)
 
 # An answer with so many runs may not hold all there are.
 _MANY_RUNS = 50
+# Prefect tells of a run before the transaction that makes it is over.
+_EARLY_NEWS_SECONDS = 0.5
 
 
 class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
@@ -148,7 +150,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         if self._doorbell:
             self._start(answer_doorbell, self._doorbell, self._greet)
         if self._events:
-            self._start(listen_to_events, self._look.set)
+            self._start(listen_to_events, self._hear_of)
         if self._ready_file:
             self._ready_file.write_text(str(os.getpid()))
 
@@ -210,6 +212,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
     def _look_in(self, seconds: float) -> None:
         """Look when a run is due; the slow poll might be two seconds late."""
         asyncio.get_running_loop().call_later(max(0.0, seconds) + 0.05, self._look.set)
+
+    def _hear_of(self, run_id: str) -> None:
+        """Look for a run that Prefect tells of: now, and once Prefect has written it down."""
+        if not self._is_known(run_id):
+            self._look.set()
+            self._look_in(_EARLY_NEWS_SECONDS)
 
     async def _look_when_something_is_new(self) -> None:
         while True:

@@ -1,15 +1,13 @@
 """One stack for all faults that it survives, and for each test a place for marks."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support.client import FINAL, Client
 from tests.support.fault_processors import fault_processes
-from tests.support.faults import Marks, Subscriber
+from tests.support.faults import Marks, Subscriber, marks_in
 from tests.support.programs import eventually
 from tests.support.stack import Stack, up
 
@@ -61,18 +59,8 @@ def client(stack: Stack) -> Client:
 @pytest.fixture
 def marks(tmp_path: Path) -> Iterator[Marks]:
     """Marks of jobs; none of their processes may outlive the test."""
-    folder = tmp_path / "marks"
-    folder.mkdir()
-    marks = Marks(folder)
-    yield marks
-    try:
-        eventually(lambda: not marks.alive, "no process of a job is left", 15)
-    finally:
-        # Nothing of a test that failed may hold up the next one.
-        marks.let_go()
-        for pid in marks.alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(pid).kill()
+    with marks_in(tmp_path / "marks") as marks:
+        yield marks
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ _WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 _IDLE_SECONDS = 5.0
 # Before a write that was refused is tried again.
 _PAUSES_SECONDS = (0.1, 0.3, 0.6)
+# Prefect answers 422 to a larger `limit` (PREFECT_API_DEFAULT_LIMIT).
+LARGEST_PAGE = 200
 
 
 class PrefectApi:

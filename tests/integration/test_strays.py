@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -32,13 +33,10 @@ class Service:
         self.ours, self.theirs = f"ours-{uuid4()}", f"theirs-{uuid4()}"
         self._server = server
         self._gateway = server.gateway()
-        retries = {"retries": 3}
+        policies: dict[str, Any] = {"here": {}, "there": {"work_pool": self.theirs, "retries": 3}}
         resources = {
-            name: {"type": "process", "processor": {"name": "HelloWorld", "prefect": prefect}}
-            for name, prefect in {
-                "here": {},
-                "there": {"work_pool": self.theirs, **retries},
-            }.items()
+            name: {"type": "process", "processor": {"name": "HelloWorld", "prefect": policy}}
+            for name, policy in policies.items()
         }
         manager = {"work_pool": self.ours, "output_dir": str(snapshot.parent / "results")}
         write_snapshot(snapshot, snapshot_of(manager, resources))

@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.test_outage import AUTH, command, external_stack
 from tests.support.client import Client
 from tests.support.docker import DockerWorker, JobImage, job_variables
+from tests.support.faults import submit_patiently, wait_for_all
 from tests.support.prefect_client import PrefectClient
 from tests.support.programs import BIN, environment, eventually, program
 from tests.support.s3 import Store
@@ -106,12 +107,10 @@ def on_disk(
 def check_that_results_are_the_same(client: Client) -> None:
     """Compare what comes out of containers with what comes from the warm worker."""
     inputs = [{"kind": "object"}, {"kind": "bytes", "size": 3_000_000}]
-    here = [client.submit("kinds", each) for each in inputs]
-    there = [client.submit("kinds-there", each) for each in inputs]
-    several = [client.submit(process_id) for process_id in ("several", "several-there")]
-    for job_id in (*here, *there, *several):
-        document = client.wait_for(job_id, seconds=180)
-        assert document["status"] == "successful", document
+    here = [submit_patiently(client, "kinds", each) for each in inputs]
+    there = [submit_patiently(client, "kinds-there", each) for each in inputs]
+    several = [submit_patiently(client, each, {}) for each in ("several", "several-there")]
+    wait_for_all(client, dict.fromkeys((*here, *there, *several), "successful"), 240)
     for job_id, other in zip(here, there, strict=True):
         one, two = client.results(job_id), client.results(other)
         assert one.headers["content-type"] == two.headers["content-type"]
@@ -141,21 +140,29 @@ def test_results_are_the_same_in_a_container_in_an_object_store(
 
 def start_slow_job(service: Service) -> str:
     """Start a job that takes minutes; return once it tells its progress."""
-    client = service.client
-    job_id = client.submit("slow-there", {"steps": 1000, "seconds": 0.2})
-    client.wait_for(job_id, "running")
-    eventually(lambda: client.job(job_id)["message"].startswith("step"), "it is under way")
+    job_id = submit_patiently(service.client, "slow-there", {"steps": 1000, "seconds": 0.2})
+
+    def look() -> bool:
+        document = service.client.http.get(f"/jobs/{job_id}", params={"f": "json"}).json()
+        return str(document.get("message")).startswith("step")
+
+    eventually(look, "it is under way", 120)
     return job_id
 
 
+def failure_of(service: Service, job_id: str) -> str:
+    """Wait until a job has failed and return what it says."""
+    message: str = wait_for_all(service.client, {job_id: "failed"}, 240)[job_id]["message"]
+    return message
+
+
 def test_a_job_that_is_dismissed_leaves_no_container(on_disk: Service) -> None:
-    client = on_disk.client
     job_id = start_slow_job(on_disk)
     (container,) = on_disk.docker.containers_of(job_id)
     assert container.status == "running"
-    assert client.delete(job_id).status_code == 200
-    eventually(lambda: client.job(job_id).get("finished"), "it is dismissed")
-    assert client.job(job_id)["message"] == "The job was dismissed."
+    assert on_disk.client.delete(job_id).status_code == 200
+    ended = wait_for_all(on_disk.client, {job_id: "dismissed"}, 120)
+    assert ended[job_id]["message"] == "The job was dismissed."
 
     def is_gone() -> bool:
         return all(each.status == "exited" for each in on_disk.docker.containers_of(job_id))
@@ -167,21 +174,17 @@ def test_a_job_that_is_dismissed_leaves_no_container(on_disk: Service) -> None:
 def test_a_job_whose_container_is_killed_has_failed_and_says_why(on_disk: Service) -> None:
     job_id = start_slow_job(on_disk)
     on_disk.docker.container_of(job_id).kill()
-    document = on_disk.client.wait_for(job_id)
-    assert document["status"] == "failed"
-    assert document["message"].startswith("The job's process was killed by SIGKILL: by hand, or")
+    message = failure_of(on_disk, job_id)
+    assert message.startswith("The job's process was killed by SIGKILL: by hand, or")
 
 
 def test_a_job_without_an_image_has_failed_and_names_it(on_disk: Service) -> None:
-    document = on_disk.client.wait_for(on_disk.client.submit("imageless"))
-    assert document["status"] == "failed"
-    assert document["message"].startswith("The job could not be started: ")
-    assert "pygeoapi-prefect-test:no-such-tag" in document["message"]
+    message = failure_of(on_disk, submit_patiently(on_disk.client, "imageless", {}))
+    assert message.startswith("The job could not be started: ")
+    assert "pygeoapi-prefect-test:no-such-tag" in message
 
 
 def test_a_job_that_needs_more_memory_than_it_may_has_failed_and_says_so(on_disk: Service) -> None:
-    client = on_disk.client
-    job_id = client.submit("small", {"kind": "bytes", "size": 2_000_000_000})
-    document = client.wait_for(job_id, seconds=180)
-    assert document["status"] == "failed"
-    assert "it needed more memory than it may have" in document["message"]
+    inputs = {"kind": "bytes", "size": 2_000_000_000}
+    message = failure_of(on_disk, submit_patiently(on_disk.client, "small", inputs))
+    assert "it needed more memory than it may have" in message

@@ -190,7 +190,7 @@ class TestGatewayContract:
         monkeypatch: pytest.MonkeyPatch,
         limit: int | None,
     ) -> None:
-        monkeypatch.setattr(gateway_module, "_LARGEST_PAGE", 2)
+        monkeypatch.setattr(gateway_module, "LARGEST_PAGE", 2)
         listed = subject.gateway.list_flow_runs(FIVE, limit=limit)
         assert [run.id for run in listed] == five[::-1][:limit]
 

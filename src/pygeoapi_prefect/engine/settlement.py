@@ -39,6 +39,7 @@ async def settle(
     configuration: Configuration,
     *,
     never_started: State[Any] | None = None,
+    may_retry: bool = True,
 ) -> State[Any] | None:
     """Settle a run that nobody runs any more.
 
@@ -52,6 +53,7 @@ async def settle(
         configuration: which processes there are, and where results are.
         never_started: the state to give it if it was taken but not running yet; None = `failure`,
             and the attempt counts.
+        may_retry: whether another attempt may follow a failure.
 
     Returns:
         Its state now, None if it needed no settling.
@@ -84,7 +86,9 @@ async def settle(
             if instead := await _set_state(client, flow_run_id, Running(), configuration):
                 return instead
             attempt += 1
-        settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
+        settled = failure
+        if may_retry:
+            settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
     await anyio.to_thread.run_sync(
         clear_up_after, settled, str(flow_run_id), attempt, configuration
     )

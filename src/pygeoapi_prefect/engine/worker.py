@@ -47,6 +47,7 @@ from pygeoapi_prefect.engine.retention import Retention
 from pygeoapi_prefect.engine.retries import policy_of
 from pygeoapi_prefect.engine.settlement import persistently, settle, to_the_queue, took_too_long
 from pygeoapi_prefect.engine.snapshot import current_configuration
+from pygeoapi_prefect.engine.strays import Strays
 from pygeoapi_prefect.engine.visitors import Visitors
 from pygeoapi_prefect.engine.warm_processes import WarmProcesses
 from pygeoapi_prefect.settings import ExecutionPolicy
@@ -120,6 +121,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._dismissals = Dismissals(self._running, self._processes.remove_resources)
         self._courier = Courier(self._neighbours)
         self._retention = Retention(self._neighbours, self._processes.remove_resources)
+        self._strays = Strays(work_pool_name, self._neighbours)
         self._logs = JobLogs()
         self._visitors = Visitors(self._is_known)
 
@@ -144,6 +146,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._start(self._dismissals.watch, self.client)
         self._start(self._logs.send, self.client)
         self._start(self._reaper.watch, self.client)
+        self._start(self._strays.watch, self.client)
         self._start(self._courier.watch, self.client)
         self._start(self._retention.watch)
         self._start(self._processes.say_alive)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from pygeoapi_prefect.errors import ConfigurationError, InvalidInputs
+from pygeoapi_prefect.process_settings import ProcessSettings
 from pygeoapi_prefect.processes.deployed import DeployedProcessor, Deployment
 from pygeoapi_prefect.processes.execution import ExecutionRequest
-from pygeoapi_prefect.settings import ProcessSettings
 
 # As Prefect 3.8 writes it for a flow with these parameters.
 SCHEMA: dict[str, Any] = {

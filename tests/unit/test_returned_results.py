@@ -12,11 +12,12 @@ import pytest
 
 from pygeoapi_prefect.engine.returned_results import OUTPUT_KEY, collect, read_returned
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.manifest import Kind, Output
 from pygeoapi_prefect.results.storage import ResultStorage
-from pygeoapi_prefect.settings import ExecutionPolicy, ManagerSettings
+from pygeoapi_prefect.settings import ManagerSettings
 from tests.support.fake_gateway import FakeGateway
 
 VALUE = {"answer": 42}

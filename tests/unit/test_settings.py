@@ -11,15 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pygeoapi_prefect.errors import ConfigurationError
-from pygeoapi_prefect.settings import (
+from pygeoapi_prefect.process_settings import (
     ExecutionPolicy,
-    ManagerSettings,
     ProcessSettings,
     RetryBackoff,
-    parse_duration,
-    read_manager_settings,
     read_process_settings,
 )
+from pygeoapi_prefect.settings import ManagerSettings, parse_duration, read_manager_settings
 
 EXTERNAL = "http://prefect.example:4200/api"
 

@@ -32,10 +32,10 @@ from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.retries import seconds_before
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
 from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.process_settings import RetryBackoff
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.streams import Stream
-from pygeoapi_prefect.settings import RetryBackoff
 
 LOGGER = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.results_block import results_block
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import DeploymentRefused
-from pygeoapi_prefect.settings import DEFAULT_PRIORITY, ExecutionPolicy
+from pygeoapi_prefect.process_settings import DEFAULT_PRIORITY, ExecutionPolicy
 
 # By its heartbeats a job on a pool that is not ours shows that it is alive; this is the shortest
 # interval that Prefect takes. Without the setting there are none.

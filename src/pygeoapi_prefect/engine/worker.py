@@ -50,7 +50,7 @@ from pygeoapi_prefect.engine.snapshot import current_configuration
 from pygeoapi_prefect.engine.strays import Strays
 from pygeoapi_prefect.engine.visitors import Visitors
 from pygeoapi_prefect.engine.warm_processes import WarmProcesses
-from pygeoapi_prefect.settings import ExecutionPolicy
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 
 LOGGER = logging.getLogger(__name__)
 

@@ -430,3 +430,22 @@ def test_many_threads_write_at_once_and_nobody_is_sent_away(
     completed = gateway.list_flow_runs(tag, state_types=["COMPLETED"])
     assert sorted(run.id for run in completed) == sorted(created)
     assert len(created) == threads * each
+
+
+def test_a_block_is_made_changed_and_read(server: PrefectServer) -> None:
+    gateway = server.gateway()
+    for settings in ({"a": 1}, {"b": 2}):
+        data = {"basepath": "s3://bucket/x", "settings": settings}
+        gateway.ensure_block("remote-file-system/mine", data)
+        document = gateway.read_block("remote-file-system/mine")
+        assert document["data"]["basepath"] == "s3://bucket/x"
+        assert document["data"]["settings"] == settings
+        assert gateway.read_block(document["id"])["data"] == document["data"]
+
+
+def test_a_deployment_is_read_as_it_is(server: PrefectServer) -> None:
+    server.deploy("their-flow", "prod")
+    found = server.gateway().read_deployment("their-flow", "prod")
+    assert (found.full_name, found.work_pool) == ("their-flow/prod", POOL)
+    assert (found.is_paused, found.is_ready) == (False, False)
+    assert found.parameters == {}

@@ -16,7 +16,7 @@ unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test check docs bench soak lock clean help
+.PHONY: demo up test test-infrastructure check docs bench soak lock clean help
 
 demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 	$(VENV)/python examples/demo.py
@@ -24,9 +24,13 @@ demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-config.yml)
 	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)
 
-test: $(INSTALLED)  ## run all tests (ARGS="-k name -x" for some)
+test: $(INSTALLED)  ## run all tests but those of test-infrastructure (ARGS="-k name -x" for some)
 	# Two at once: many tests wait for something to die or to come back.
-	$(VENV)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(VENV)/pytest --numprocesses 2 --dist loadfile -m "not docker and not hosts" $(ARGS)
+
+# One at a time: they share one Docker engine. The first one may have to build its image.
+test-infrastructure: $(INSTALLED) | $(TOOLS)  ## run the tests with containers and several hosts
+	$(VENV)/pytest --timeout 900 -m "docker or hosts" $(ARGS)
 
 check: $(INSTALLED)  ## lint, format, types, import rules, documentation, tracked files
 	$(VENV)/ruff check
@@ -53,12 +57,13 @@ lock: $(TOOLS)  ## write requirements.lock from pyproject.toml
 	    --output-file requirements.lock $(ARGS)
 
 clean:  ## remove everything that make has made
-	rm -rf .venv .tools site demo-output soak/results .pytest_cache .mypy_cache .ruff_cache \
+	[ ! -d .docker ] || tools/docker-engine stop
+	rm -rf .docker .venv .tools site demo-output soak/results .pytest_cache .mypy_cache .ruff_cache \
 	    .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s%s\n", $$1, $$2 }' Makefile
 
 $(INSTALLED): requirements.lock pyproject.toml | $(TOOLS)
 	@$(VENV)/python -c '' 2>/dev/null || \

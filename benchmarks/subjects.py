@@ -113,9 +113,8 @@ class Subject:
 @contextmanager
 def ours_on_sqlite(folder: Path) -> Iterator[Subject]:
     with up(folder) as stack:
-        api = json.loads((stack.state / "backend.json").read_text())["api_url"]
         url = f"sqlite:///{stack.state / 'prefect' / 'prefect.db'}"
-        with closing(Prefect(api, (stack.state / "auth").read_text().strip())) as prefect:
+        with closing(Prefect(stack.prefect_url, ":".join(stack.prefect_auth))) as prefect:
             fill = partial(fill_prefect, url, folder / "results")
             yield Subject("ours, SQLite", folder, stack.client, fill, prefect)
 

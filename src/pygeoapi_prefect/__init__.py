@@ -4,6 +4,7 @@ Only light names live here: pygeoapi imports this package on every command it ru
 pygeoapi nor Prefect may be imported before somebody asks for the manager.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from pygeoapi_prefect.context import job
@@ -22,3 +23,10 @@ def __getattr__(name: str) -> Any:
 
         return PrefectManager
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if os.environ.get("PYGEOAPI_PREFECT_JOB") and os.environ.get("PREFECT__FLOW_RUN_ID"):
+    # This process runs a deployed flow as a job: `job` is to speak for it.
+    from pygeoapi_prefect.engine.deployed_job import join
+
+    join()

@@ -18,6 +18,7 @@ PygeoapiPrefectError
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
 │   ├── PrefectUnavailable
+│   ├── DeploymentNotReady    nobody would run the deployment of a process now
 │   └── StorageUnavailable
 ├── DeploymentMissing         Prefect does not know the deployment of a process
 ├── ProcessorUnusable         the code behind a process cannot be loaded
@@ -159,6 +160,10 @@ class PrefectUnavailable(Unavailable):
         """Keep what is known beside the message."""
         self.is_undone = is_undone
         super().__init__(message, retry_after)
+
+
+class DeploymentNotReady(Unavailable):
+    """The deployment of a process is paused, or no worker is there to run it."""
 
 
 class StorageUnavailable(Unavailable):

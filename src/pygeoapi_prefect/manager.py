@@ -6,6 +6,7 @@ about requests: one instance serves many threads.
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -29,15 +30,17 @@ from pygeoapi.util import (
 
 from pygeoapi_prefect import errors, mends
 from pygeoapi_prefect.engine.backend import endpoint_for
+from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.jobs.models import Job
 from pygeoapi_prefect.jobs.service import JobService
 from pygeoapi_prefect.problems import problem_of
+from pygeoapi_prefect.processes.deployed import DeployedProcessor
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import remove_resources
+from pygeoapi_prefect.processes.vanilla import VanillaProcessor, remove_resources
 from pygeoapi_prefect.results.delivery import JSON, Delivery
-from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import read_manager_settings
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
@@ -93,11 +96,13 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 str(errors.ConfigurationError("the pygeoapi configuration", faults))
             )
         gateway = PrefectGateway(endpoint_for(self._settings, manager_def, resources))
+        self._deployed = DeployedProcesses(gateway, storage, self._settings, self._registry)
         self._jobs = JobService(
             gateway,
             storage,
             self._settings.work_pool,
             most_queued=self._settings.max_queued_jobs,
+            deployed=self._deployed,
         )
         mends.install()
 
@@ -108,11 +113,32 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
         Raises:
             UnknownProcessError: there is no such process, or its code cannot be loaded.
+            PygeoapiPrefectError: it is the deployment that a request is about, and Prefect cannot
+                describe it; where all processes are gone through, that does not stop the others.
         """
+        if process_id in self._deployed:
+            return self._described(process_id)
         try:
             return self._registry.processor(process_id).plugin
         except errors.PygeoapiPrefectError as error:
             raise UnknownProcessError(str(error)) from error
+
+    def _described(self, process_id: str) -> BaseProcessor:
+        """Return what describes a deployed process; pygeoapi asks nothing else of it."""
+        try:
+            description = deepcopy(dict(self._deployed.processor(process_id).description))
+        except errors.PygeoapiPrefectError as error:
+            preferences = mends.current_preferences()
+            if preferences and preferences.process_id == process_id:
+                raise
+            description = {
+                "version": "0",
+                "title": process_id,
+                "description": f"This process cannot be described now. {error}",
+                "inputs": {},
+                "outputs": {},
+            }
+        return BaseProcessor({"name": process_id}, description)
 
     def execute_process(
         self,
@@ -133,7 +159,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             ExecutionRefused: it did not become a job; the error says why.
         """
         try:
-            processor = self._registry.processor(process_id)
+            processor = self._processor(process_id)
             request = _request(
                 process_id, data_dict, requested_outputs, subscriber, requested_response
             )
@@ -144,6 +170,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 request,
                 processor.description if check else None,
                 allow_internal=self._registry.allows_internal_requests(process_id),
+                deployed=processor if isinstance(processor, DeployedProcessor) else None,
             )
             options = processor.description.get("jobControlOptions", [])
             mode, wait = self._mode(execution_mode, options)
@@ -157,6 +184,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             if preferences := mends.current_preferences():
                 preferences.retry_after = problem_of(error).retry_after
             raise ExecutionRefused(error) from error
+
+    def _processor(self, process_id: str) -> VanillaProcessor | DeployedProcessor:
+        if process_id in self._deployed:
+            return self._deployed.processor(process_id)
+        return self._registry.processor(process_id)
 
     def _mode(
         self, requested: RequestedProcessExecutionMode | None, options: list[str]
@@ -257,7 +289,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             raise JobNotFoundError from None
         process_id = dismissal.job.process_id
         ran = dismissal.is_idle and dismissal.job.started is not None
-        if ran and process_id is not None and process_id in self._registry:
+        is_known = process_id in self._registry and process_id not in self._deployed
+        if ran and process_id is not None and is_known:
             # Of a job that is still being stopped, the worker sees to it.
             remove_resources(self.get_processor(process_id), job_id)
         return True

@@ -53,6 +53,7 @@ class Preferences:
         wait: seconds of `wait=N` in `Prefer`.
         html: whether an HTML page is wanted.
         service_url: where the service is for its clients, without a slash at the end.
+        process_id: the one process that is to be described.
         output_id: the one output that is wanted of a job's results.
         failure: set by the manager: why the job asked for failed.
         retry_after: set by the manager: seconds after which a refused request may come again.
@@ -63,6 +64,7 @@ class Preferences:
     wait: float | None = None
     html: bool = False
     service_url: str | None = None
+    process_id: str | None = None
     output_id: str | None = None
     failure: str | None = None
     retry_after: int | None = None
@@ -81,6 +83,7 @@ def current_preferences() -> Preferences | None:
 def install() -> None:
     """Mend pygeoapi's handlers; doing it again changes nothing."""
     for name, mend in (
+        ("describe_processes", _mended_description),
         ("execute_process", _mended_execute),
         ("get_jobs", _mended),
         ("get_job_result", _mended_results),
@@ -110,6 +113,13 @@ def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answ
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(preferences.retry_after or 5))
     return headers, status, content
+
+
+def _mended_description(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
+    """Tell the manager whether one process is asked for or all."""
+    with _prefer(api, request) as preferences:
+        preferences.process_id = args[0] if args else None
+        return _mended(handler, api, request, *args)
 
 
 def _mended_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import platformdirs
 from pydantic import (
@@ -22,7 +22,9 @@ from pydantic import (
     Secret,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -44,7 +46,16 @@ _LONGEST_REFERENCE = timedelta(days=7)
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 # pygeoapi makes a number of a variable that holds only digits; these are never numbers.
 _TEXT_OPTIONS = frozenset(("key", "secret", "token", "username", "password"))
+# Keys of `prefect` that say something about a deployment.
+_OF_DEPLOYMENTS = frozenset(("metadata", "allow_pickle", "list_all_runs"))
+# The kinds of Prefect blocks that hold files.
+_BLOCK = re.compile(r"(local-file-system|remote-file-system|s3-bucket)/[a-z0-9-]+")
 _SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def user_state_folder() -> Path:
+    """Return the folder for what belongs to the user and not to a configuration."""
+    return platformdirs.user_state_path("pygeoapi-prefect")
 
 
 def parse_duration(value: object) -> object:
@@ -77,7 +88,8 @@ class ManagerSettings(BaseSettings):
         connection: folder for the embedded Prefect, or the file of a TinyDB manager whose place
             we take (it is left alone, `<file>.prefect/` is used).
         output_dir: folder for results.
-        result_storage: fsspec URL for results; wins over `output_dir`.
+        result_storage: fsspec URL for results, or a Prefect block (`s3-bucket/name`); wins over
+            `output_dir`.
         result_storage_options: what fsspec is told besides the URL, such as credentials.
         reference_expiry: how long a link to an output in an object store works.
         reference_endpoint_url: where clients reach the S3 store, if not where we do.
@@ -162,12 +174,18 @@ class ManagerSettings(BaseSettings):
     def state_dir(self) -> Path:
         """The folder of the embedded Prefect, absolute; it need not exist yet."""
         if self.connection is None:
-            return platformdirs.user_state_path("pygeoapi-prefect")
+            return user_state_folder()
         path = self.connection.expanduser().absolute()
         # A suffix means that another manager may keep its store under this name some day.
         if path.is_file() or (path.suffix and not path.is_dir()):
             return path.with_name(path.name + ".prefect")
         return path
+
+    @property
+    def results_block(self) -> str | None:
+        """The Prefect block that is the place for results, as `<block type>/<name>`, if one is."""
+        is_block = _BLOCK.fullmatch(self.result_storage or "")
+        return self.result_storage if is_block else None
 
     @property
     def results_url(self) -> str:
@@ -195,10 +213,54 @@ class RetryBackoff(BaseModel):
     maximum: float = Field(default=600, ge=0, le=_SECONDS_OF_YEAR)
 
 
+def _named(value: object) -> object:
+    """Return the short way to name a deployment as the long one."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class DeploymentReference(BaseModel):
+    """Which deployment in Prefect is the processor of a process.
+
+    Attributes:
+        name: `<flow>/<deployment>`.
+        result_storage_block: `<block type>/<block>` where the flow stores its results; None = the
+            flow run says so itself.
+        result_storage_key_template: under which key there; `{parameters[...]}` stands for a
+            parameter of the flow run, `{job_id}` for the job's id.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[^/]+/[^/]+$")
+    result_storage_block: str | None = Field(default=None, pattern=r"^[^/]+/[^/]+$")
+    result_storage_key_template: str | None = None
+
+    @property
+    def flow_name(self) -> str:
+        """The name of the flow."""
+        return self.name.partition("/")[0]
+
+    @property
+    def deployment_name(self) -> str:
+        """The name of the deployment of that flow."""
+        return self.name.partition("/")[2]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.result_storage_block is None) is not (self.result_storage_key_template is None):
+            raise ValueError("result_storage_block and result_storage_key_template belong together")
+        return self
+
+
 class ExecutionPolicy(BaseModel):
     """How the jobs of a process are run: the `prefect` part of its `processor` section.
 
     Attributes:
+        deployment: the deployment in Prefect that is the processor; None = `processor.name` is.
+        metadata: what to say about such a process in place of what its deployment says.
+        allow_pickle: whether results that such a flow pickled are read. Reading one runs whatever
+            is in it.
+        list_all_runs: whether runs of the deployment are jobs, too, that were not made here.
         isolation: `fork` = a process forked from one that has imported everything; `spawn` = a
             new interpreter, for libraries that do not survive a fork (a second or more slower).
         retries: how many more attempts a job gets after one that failed or crashed.
@@ -211,6 +273,10 @@ class ExecutionPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    deployment: Annotated[DeploymentReference, BeforeValidator(_named)] | None = None
+    metadata: dict[str, Any] | None = None
+    allow_pickle: bool = False
+    list_all_runs: bool = False
     isolation: Literal["fork", "spawn"] = "fork"
     retries: int = Field(default=0, ge=0)
     retry_backoff: RetryBackoff = RetryBackoff()
@@ -218,11 +284,25 @@ class ExecutionPolicy(BaseModel):
     concurrency_limit: int | None = Field(default=None, ge=1)
     priority: int = Field(default=DEFAULT_PRIORITY, ge=1)
 
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        given = self.model_fields_set
+        if self.deployment is None:
+            if misplaced := sorted(given & _OF_DEPLOYMENTS):
+                raise ValueError(f"{', '.join(misplaced)}: only with `deployment`")
+        elif misplaced := sorted(given - _OF_DEPLOYMENTS - {"deployment"}):
+            raise ValueError(
+                f"{', '.join(misplaced)}: a deployment has its own; set it in Prefect, "
+                "on the flow, its deployment or its work pool"
+            )
+        return self
+
 
 class ProcessSettings(BaseModel):
     """What this package reads from a process's `processor` section; the rest is the processor's.
 
     Attributes:
+        name: the processor's class; needless if it is a deployment.
         job_control_options: takes the place of the processor's own `jobControlOptions`.
         validate_inputs: whether inputs are checked against the process description.
         prefect: how its jobs are run.
@@ -230,10 +310,11 @@ class ProcessSettings(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    name: str = Field(min_length=1)
+    # First, because whether a name is needed depends on it.
+    prefect: ExecutionPolicy = ExecutionPolicy()
+    name: str = Field(default="", validate_default=True)
     job_control_options: tuple[JobControlOption, ...] | None = None
     validate_inputs: bool = True
-    prefect: ExecutionPolicy = ExecutionPolicy()
 
     @field_validator("job_control_options")
     @classmethod
@@ -242,6 +323,14 @@ class ProcessSettings(BaseModel):
     ) -> tuple[JobControlOption, ...] | None:
         if value == ():
             raise ValueError("must name sync-execute, async-execute or both")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_given(cls, value: str, info: ValidationInfo) -> str:
+        policy = info.data.get("prefect")
+        if not value and policy is not None and policy.deployment is None:
+            raise ValueError("must name the processor's class, unless `prefect.deployment` is set")
         return value
 
 

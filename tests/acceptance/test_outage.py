@@ -53,15 +53,31 @@ class ExternalPrefect:
         except httpx.HTTPError:
             return False
 
+    def http(self) -> httpx.Client:
+        """Return a client of its API; to be closed."""
+        user, _, password = AUTH.partition(":")
+        return httpx.Client(base_url=self.url, auth=(user, password))
+
     def start_run(self, deployment: str, request: dict[str, Any]) -> str:
         """Start a run of a deployment, as the Prefect UI does."""
-        user, _, password = AUTH.partition(":")
-        with httpx.Client(base_url=self.url, auth=(user, password)) as http:
+        with self.http() as http:
             found = http.get(f"/deployments/name/pygeoapi-process/{deployment}").json()
             body = {"parameters": {"request": request}}
             run = http.post(f"/deployments/{found['id']}/create_flow_run", json=body)
             run_id: str = run.json()["id"]
             return run_id
+
+    def run(self, deployment: str) -> str:
+        """Start a run of somebody's deployment, as a schedule does."""
+        with self.http() as http:
+            found = http.get(f"/deployments/name/{deployment}").json()["id"]
+            run_id: str = http.post(f"/deployments/{found}/create_flow_run", json={}).json()["id"]
+            return run_id
+
+    def count_runs(self) -> int:
+        """Count all flow runs there are."""
+        with self.http() as http:
+            return int(http.post("/flow_runs/count", json={}).json())
 
     def kill(self) -> None:
         if self.process:

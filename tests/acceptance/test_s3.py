@@ -15,7 +15,7 @@ from tests.support.client import Client
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.processors import PNG
 from tests.support.programs import BIN, environment, program
-from tests.support.s3 import Store, s3rver
+from tests.support.s3 import Store, s3rver, tried_in_vain
 from tests.support.stack import Stack, up
 
 pytestmark = pytest.mark.s3
@@ -159,8 +159,8 @@ def test_a_store_that_goes_away_is_a_503_in_time_and_comes_back(
         assert time.monotonic() - started < 5
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
         assert "does not answer" in answer.json()["description"]
-        waiting = stack.client.submit("kinds", {"kind": "png"})
-        time.sleep(3)  # by now it has something to write, and nowhere to
+        with tried_in_vain(port):
+            waiting = stack.client.submit("kinds", {"kind": "png"})
         with s3rver(tmp_path / "store", port):
             assert stack.client.results(done).content == PNG
             stack.client.wait_for(waiting, "successful")

@@ -1,6 +1,5 @@
 """`pygeoapi-prefect up`: starting, stopping, and everything that can get in the way."""
 
-import json
 import signal
 import subprocess
 from pathlib import Path
@@ -128,12 +127,10 @@ def test_a_part_that_dies_is_started_again(tmp_path: Path, template: Path, victi
 
 
 def test_the_embedded_prefect_lets_only_its_owner_in(shared_stack: Stack) -> None:
-    backend = json.loads((shared_stack.state / "backend.json").read_text())
-    url = f"{backend['api_url']}/flow_runs/count"
+    url = f"{shared_stack.prefect_url}/flow_runs/count"
     assert url.startswith("http://127.0.0.1:")
     assert shared_stack.client.http.post(url, json={}).status_code == 401
-    user, _, password = (shared_stack.state / "auth").read_text().partition(":")
-    answer = shared_stack.client.http.post(url, json={}, auth=(user, password))
+    answer = shared_stack.client.http.post(url, json={}, auth=shared_stack.prefect_auth)
     assert answer.status_code == 200
     assert (shared_stack.state / "auth").stat().st_mode & 0o077 == 0
     assert (shared_stack.state / "snapshot.yml").stat().st_mode & 0o077 == 0
@@ -142,16 +139,15 @@ def test_the_embedded_prefect_lets_only_its_owner_in(shared_stack: Stack) -> Non
 def test_the_flow_run_of_a_job_has_its_id_and_its_logs(shared_stack: Stack) -> None:
     job_id = shared_stack.client.submit("talkative")
     shared_stack.client.wait_for(job_id, "successful")
-    backend = json.loads((shared_stack.state / "backend.json").read_text())
-    user, _, password = (shared_stack.state / "auth").read_text().partition(":")
-    prefect = shared_stack.client.http
-    run = prefect.get(f"{backend['api_url']}/flow_runs/{job_id}", auth=(user, password)).json()
+    prefect, api = shared_stack.client.http, shared_stack.prefect_url
+    auth = shared_stack.prefect_auth
+    run = prefect.get(f"{api}/flow_runs/{job_id}", auth=auth).json()
     assert run["labels"]["pygeoapi.process"] == "talkative"
     assert run["state"]["type"] == "COMPLETED"
 
     def look() -> bool:
         body = {"logs": {"flow_run_id": {"any_": [job_id]}}}
-        logs = prefect.post(f"{backend['api_url']}/logs/filter", json=body, auth=(user, password))
+        logs = prefect.post(f"{api}/logs/filter", json=body, auth=auth)
         text = "\n".join(entry["message"] for entry in logs.json())
         return "a printed line" in text
 

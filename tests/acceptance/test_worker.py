@@ -1,18 +1,16 @@
 """The warm worker: what it promises beyond running jobs."""
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.support.client import Client
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.programs import BIN, environment, eventually, free_port, program, wait_for_line
-from tests.support.stack import Stack, processes_of, use_template, web_server
+from tests.support.stack import Stack, forkserver_of, use_template, web_server
 
 PROCESSOR = """
 import os, pathlib, sys, time
@@ -64,21 +62,10 @@ def own_processor(tmp_path: Path, template: Path) -> Any:
         client.close()
 
 
-def forkserver_of(stack: Stack) -> psutil.Process:
-    """Return the process that forks the others; those look the same from outside."""
-    worker = processes_of(stack.state)["worker"]
-    return next(
-        each
-        for each in worker.children()
-        if "pygeoapi_prefect.engine.forkserver" in each.cmdline() and each.is_running()
-    )
-
-
 def prefect_logs(stack: Stack, job_id: str) -> list[dict[str, Any]]:
-    api = json.loads((stack.state / "backend.json").read_text())["api_url"]
-    user, _, password = (stack.state / "auth").read_text().partition(":")
+    url = f"{stack.prefect_url}/logs/filter"
     body = {"logs": {"flow_run_id": {"any_": [job_id]}}, "sort": "TIMESTAMP_ASC"}
-    answer = stack.client.http.post(f"{api}/logs/filter", json=body, auth=(user, password))
+    answer = stack.client.http.post(url, json=body, auth=stack.prefect_auth)
     found: list[dict[str, Any]] = answer.json()
     return found
 

@@ -1,7 +1,6 @@
 """A real Prefect server of the embedded kind, shared by all integration tests."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pygeoapi_prefect.engine.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.engine.supervisor import prefect_environment
-from tests.support.programs import START_SECONDS, eventually, free_port, stop
+from tests.support.programs import START_SECONDS, eventually, free_port, frozen, stop
 from tests.support.stack import use_template
 
 POOL = "integration"
@@ -95,11 +94,8 @@ class PrefectServer:
     def frozen(self) -> Iterator[None]:
         """Let it hold its connections but answer nothing."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
+        with frozen(self._process):
             yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
 
     def deploy(self, flow_name: str, name: str) -> None:
         """Make a deployment on the pool of these tests."""

@@ -76,6 +76,15 @@ def test_an_address_that_is_not_prefect_s_api_is_an_outage_that_names_it(
         ask(server.gateway(api_url=wrong))
 
 
+def test_prefect_s_own_clients_may_leave_a_limit_open(server: PrefectServer) -> None:
+    # As `flow.deploy` asks who works on its pool; see fastapi in pyproject.toml.
+    server.gateway().ensure_work_pool(POOL, WORKER_TYPE)
+    with server.http() as http:
+        body = {"workers": None, "limit": None, "offset": None}
+        answer = http.post(f"/work_pools/{POOL}/workers/filter", json=body)
+    assert answer.status_code == 200, answer.text
+
+
 # ---- deployments
 
 

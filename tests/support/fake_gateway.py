@@ -12,7 +12,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PygeoapiPrefectError
+from pygeoapi_prefect.errors import (
+    DeploymentMissing,
+    JobNotFound,
+    PygeoapiPrefectError,
+    StorageUnavailable,
+)
+from pygeoapi_prefect.processes.deployed import Deployment
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -28,6 +34,10 @@ class FakeGateway:
         on_read: called with the run's id before a run is read, for things that happen meanwhile.
         reads: how often a single run was read.
         counts: how often runs were counted.
+        deployments: `<flow>/<deployment>` -> what `read_deployment` returns; its id is its name.
+        blocks: `<type>/<name>` or id -> what `read_block` returns.
+        job_variables: run id -> as it was given.
+        live_workers: work pool -> how many.
     """
 
     def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
@@ -36,7 +46,10 @@ class FakeGateway:
         self.reads = self.counts = 0
         self._deployments = None if deployments is None else set(deployments)
         self._runs: dict[str, FlowRun] = {}
-        self._tags: dict[str, tuple[str, ...]] = {}
+        self.deployments: dict[str, Deployment] = {}
+        self.blocks: dict[str, Mapping[str, Any]] = {}
+        self.job_variables: dict[str, Mapping[str, Any]] = {}
+        self.live_workers: dict[str, int] = {}
         self._flows: dict[str, str] = {}
         self._progress: dict[str, Progress] = {}
         self._lock = threading.RLock()
@@ -44,7 +57,12 @@ class FakeGateway:
     # --- for tests -------------------------------------------------------------------------
 
     def move(
-        self, run_id: str, state_type: str, name: str | None = None, message: str = ""
+        self,
+        run_id: str,
+        state_type: str,
+        name: str | None = None,
+        message: str = "",
+        data: Any = None,
     ) -> None:
         """Put a run into a state, as a worker, Prefect or a person at its UI would."""
         with self._lock:
@@ -58,6 +76,7 @@ class FakeGateway:
                         name=name or state_type.capitalize(),
                         message=message or None,
                         timestamp=now,
+                        data=data,
                     ),
                     "updated": now,
                     "start_time": run.start_time or (now if is_run else None),
@@ -84,7 +103,7 @@ class FakeGateway:
 
     def tags(self, run_id: str) -> tuple[str, ...]:
         """Return the tags of a run."""
-        return self._tags[run_id]
+        return self._runs[run_id].tags
 
     @property
     def run_ids(self) -> list[str]:
@@ -100,6 +119,7 @@ class FakeGateway:
         parameters: Mapping[str, Any],
         labels: Mapping[str, str],
         tags: Sequence[str],
+        job_variables: Mapping[str, Any] | None = None,
     ) -> FlowRun:
         self._answer()
         name = (flow_name, deployment_name)
@@ -115,9 +135,11 @@ class FakeGateway:
                 next_scheduled_start_time=now,
                 labels=dict(labels),
                 parameters=copy.deepcopy(dict(parameters)),
+                tags=tuple(tags),
+                deployment_id=f"{flow_name}/{deployment_name}",
             )
             self._runs[run.id] = run
-            self._tags[run.id] = tuple(tags)
+            self.job_variables[run.id] = dict(job_variables or {})
             self._flows[run.id] = flow_name
             return run
 
@@ -136,13 +158,14 @@ class FakeGateway:
         state_types: Sequence[str] | None = None,
         ended_before: datetime | None = None,
         flow_name: str | None = None,
+        or_of_deployments: Sequence[str] = (),
     ) -> list[FlowRun]:
         self._answer()
         with self._lock:
             found = [
                 run
                 for run in reversed(self._runs.values())
-                if tag in self._tags[run.id]
+                if (tag in run.tags or run.deployment_id in or_of_deployments)
                 and _is_in(run, state_types)
                 and (flow_name is None or self._flows[run.id] == flow_name)
                 and (ended_before is None or (run.end_time and run.end_time < ended_before))
@@ -157,6 +180,33 @@ class FakeGateway:
             for run_id, run in self._runs.items()
             if self._flows[run_id] == flow_name and _is_in(run, state_types)
         )
+
+    def count_tagged_runs(
+        self,
+        tag: str,
+        or_of_deployments: Sequence[str] = (),
+        state_types: Sequence[str] | None = None,
+    ) -> int:
+        self.counts += 1
+        runs = self.list_flow_runs(tag, or_of_deployments=or_of_deployments)
+        return sum(1 for run in runs if _is_in(run, state_types))
+
+    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        self._answer()
+        name = f"{flow_name}/{deployment_name}"
+        if name not in self.deployments:
+            raise DeploymentMissing(f"Prefect has no deployment {name}.")
+        return self.deployments[name]
+
+    def read_block(self, block: str) -> Mapping[str, Any]:
+        self._answer()
+        if block not in self.blocks:
+            raise StorageUnavailable(f"Prefect has no block {block}.")
+        return self.blocks[block]
+
+    def count_live_workers(self, work_pool: str) -> int | None:
+        self._answer()
+        return self.live_workers.get(work_pool)
 
     def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
         self._answer()
@@ -187,7 +237,7 @@ class FakeGateway:
         self._answer()
         with self._lock:
             run_id = self._known(flow_run_id)
-            del self._runs[run_id], self._tags[run_id]
+            del self._runs[run_id]
             self._progress.pop(run_id, None)
 
     def _answer(self) -> None:

@@ -140,20 +140,10 @@ def kill(stack: Stack, part: str) -> None:
     )
 
 
-def forkserver_of(stack: Stack) -> psutil.Process:
-    worker = processes_of(stack.state)["worker"]
-    return next(
-        each
-        for each in worker.children()
-        if "pygeoapi_prefect.engine.forkserver" in each.cmdline() and each.is_running()
-    )
-
-
 def flow_run(stack: Stack, job_id: str) -> dict[str, Any]:
     """Return the flow run of a job as the embedded Prefect has it."""
-    api = json.loads((stack.state / "backend.json").read_text())["api_url"]
-    user, _, password = (stack.state / "auth").read_text().partition(":")
-    answer = httpx.get(f"{api}/flow_runs/{job_id}", auth=(user, password), timeout=30)
+    url = f"{stack.prefect_url}/flow_runs/{job_id}"
+    answer = httpx.get(url, auth=stack.prefect_auth, timeout=30)
     found: dict[str, Any] = answer.json()
     return found
 

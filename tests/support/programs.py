@@ -71,6 +71,16 @@ def stop(process: "subprocess.Popen[Any]", seconds: float = 30) -> int:
         raise AssertionError(f"{process.args} did not stop within {seconds} s") from None
 
 
+@contextmanager
+def frozen(process: "subprocess.Popen[Any]") -> Iterator[None]:
+    """Let a program hold and take connections but answer nothing."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 def answers(url: str) -> bool:
     """Say whether something answers at a URL."""
     try:

@@ -100,6 +100,15 @@ def s3rver(folder: Path, port: int | None = None) -> Iterator[Store]:
 
 
 @contextmanager
+def tried_in_vain(port: int) -> Iterator[None]:
+    """Wait at the end until somebody has tried to use a store on a port where none is."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(60)
+        yield
+        listener.accept()[0].close()
+
+
+@contextmanager
 def moto(folder: Path) -> Iterator[Store]:
     """Run moto with authentication switched on; it keeps nothing."""
     port = free_port()

@@ -1,5 +1,6 @@
 """Whole stacks for tests: `pygeoapi-prefect up`, and plain web servers with a drop-in manager."""
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,17 @@ class Stack:
     state: Path
     process: "Popen[bytes]"
     log: Path
+
+    @property
+    def prefect_url(self) -> str:
+        """The API of its embedded Prefect."""
+        return str(json.loads((self.state / "backend.json").read_text())["api_url"])
+
+    @property
+    def prefect_auth(self) -> tuple[str, str]:
+        """User and password for it."""
+        user, _, password = (self.state / "auth").read_text().strip().partition(":")
+        return user, password
 
 
 @contextmanager
@@ -139,3 +151,13 @@ def processes_of(state: Path) -> dict[str, psutil.Process]:
                 if f"-m pygeoapi_prefect.engine.{name}" in line:
                     found[name] = process
     return found
+
+
+def forkserver_of(stack: Stack) -> psutil.Process:
+    """Return the process that forks the others; those look the same from outside."""
+    worker = processes_of(stack.state)["worker"]
+    return next(
+        each
+        for each in worker.children()
+        if "pygeoapi_prefect.engine.forkserver" in each.cmdline() and each.is_running()
+    )

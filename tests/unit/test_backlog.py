@@ -201,6 +201,30 @@ def test_the_order_is_that_of_priority_and_time_however_the_news_arrive(
     assert turns == sorted(turns) and len(turns) == len(runs)
 
 
+def test_how_a_run_is_run_is_asked_when_it_comes_and_not_for_every_turn() -> None:
+    asked: list[UUID] = []
+
+    def policy_of(flow_run: FlowRun) -> ExecutionPolicy:
+        asked.append(flow_run.id)
+        return POLICIES[process_of(flow_run)]
+
+    backlog = Backlog(policy_of)
+    runs = [run(seconds=number) for number in range(20)]
+    look(backlog, *runs)
+    assert take_all(backlog) == asked == [each.id for each in runs]
+
+
+def test_a_policy_that_has_changed_holds_from_the_next_look_on() -> None:
+    policies = {"a": ExecutionPolicy(priority=1), "b": ExecutionPolicy(priority=2)}
+    backlog = Backlog(lambda flow_run: policies[process_of(flow_run) or ""])
+    a, b = run("a"), run("b")
+    look(backlog, a, b)
+    assert backlog.first() == a
+    policies["a"] = ExecutionPolicy(priority=3)
+    look(backlog, a, b)
+    assert backlog.first() == b
+
+
 # ---- processes with a limit
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from pygeoapi_prefect.engine import courier
@@ -167,15 +165,6 @@ def test_the_end_of_a_job_is_worth_telling_for_a_day(state_type: str) -> None:
     assert expiry(job(state_type, since=NOW)) == NOW + DAY
 
 
-# ---- how often
-
-
-@given(st.integers(1, 10_000))
-def test_the_pause_grows_to_some_minutes_give_or_take_a_fifth(failures: int) -> None:
-    nominal = min(300.0, 2.0 ** min(failures - 1, 20))
-    assert nominal * 0.8 <= courier._pause_after(failures) <= nominal * 1.2
-
-
 # ---- delivering
 
 
@@ -296,6 +285,16 @@ def test_a_subscriber_that_is_away_is_tried_until_it_is_there(make: Any) -> None
     assert world.told == ["failed"] * 3
     assert [text.split(" at ")[0] for _, text in world.notes] == ["try 1", "try 2", "delivered"]
     assert len(world.pauses) == 2
+
+
+def test_the_pause_grows_to_some_minutes_give_or_take_a_fifth(make: Any) -> None:
+    world = make(job("FAILED"))
+    world.answers = ["answered 503"] * 20
+    world.serve()
+    assert len(world.pauses) == 20
+    for failures, pause in enumerate(world.pauses):
+        nominal = min(300.0, 2.0**failures)
+        assert nominal * 0.8 <= pause <= nominal * 1.2
 
 
 def test_why_a_subscriber_did_not_hear_is_noted_on_the_run(make: Any) -> None:

@@ -21,6 +21,11 @@ def test_processes_are_listed_in_the_order_of_the_configuration() -> None:
     assert list(Registry({"b": ECHO, "a": ECHO})) == ["b", "a"]
 
 
+def test_a_registry_holds_what_is_configured_and_nothing_else() -> None:
+    registry = Registry({"a": ECHO})
+    assert "a" in registry and "b" not in registry
+
+
 def test_a_registry_may_be_empty() -> None:
     assert list(Registry({})) == []
 

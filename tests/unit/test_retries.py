@@ -113,7 +113,15 @@ def test_every_policy_that_may_be_configured_has_a_next_attempt_or_an_end(
 
 
 @pytest.mark.parametrize(
-    "parameters", [{}, {"request": None}, {"request": "text"}, {"request": {}}, {"other": 1}]
+    "parameters",
+    [
+        {},
+        {"request": None},
+        {"request": "text"},
+        {"request": {}},
+        {"request": {"process_id": ["p"]}},
+        {"other": 1},
+    ],
 )
 def test_a_run_that_is_not_ours_has_no_process(parameters: Any) -> None:
     assert process_of(run(parameters)) is None

@@ -14,6 +14,7 @@ from pygeoapi.util import JobStatus as PygeoapiStatus
 
 from pygeoapi_prefect.engine.claims import taken, under_way
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
+from pygeoapi_prefect.engine.names import REQUEST_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
 from pygeoapi_prefect.jobs.status import STATUS_OF_NAME, STATUS_OF_TYPE, job_from, status_of
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
@@ -60,7 +61,10 @@ def state(state_type: str, name: str | None = None, message: str | None = None) 
 
 
 def run(state: RunState | None, **more: Any) -> FlowRun:
-    return FlowRun(**{"id": JOB, "state": state, "created": NOW, "updated": NOW, **more})
+    made_here = {"parameters": {"request": {}}}
+    return FlowRun(
+        **{"id": JOB, "state": state, "created": NOW, "updated": NOW, **made_here, **more}
+    )
 
 
 def job(state_type: str, name: str | None = None, message: str | None = None, **more: Any) -> Job:
@@ -70,6 +74,13 @@ def job(state_type: str, name: str | None = None, message: str | None = None, **
 
 def progress(percent: float, message: str | None = None, updated: datetime = NOW) -> Progress:
     return Progress(artifact_id="a", percent=percent, message=message, updated=updated)
+
+
+def test_a_run_made_elsewhere_is_successful_though_nobody_kept_its_result() -> None:
+    made = job("COMPLETED", parameters={"days": 3}, manifest="It was not kept.")
+    assert made.status == "successful"
+    made = job("COMPLETED", parameters={"days": 3}, labels={REQUEST_LABEL: "{}"}, manifest="Gone.")
+    assert (made.status, made.message) == ("failed", "Gone.")
 
 
 # ---- nothing Prefect or pygeoapi knows is unknown here

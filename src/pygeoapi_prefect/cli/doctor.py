@@ -8,14 +8,19 @@ from pathlib import Path
 import click
 import httpx
 
-from pygeoapi_prefect.cli.service import Service, read_service, storage_trouble
+from pygeoapi_prefect.cli.service import (
+    Service,
+    deployed_processes,
+    read_service,
+    storage_trouble,
+)
 from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import PygeoapiPrefectError
-from pygeoapi_prefect.results.storage import open_storage
 
 _CLOCKS_AGREE_SECONDS = 5
 
@@ -90,11 +95,16 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
         yield "worker", True, f"{workers} online in work pool {pool!r}"
     else:
         yield "worker", False, f"none online in work pool {pool!r}; run `pygeoapi-prefect worker`"
-    missing = sorted(set(service.registry) - set(gateway.list_deployments(DEPLOYMENT_TAG, pool)))
+    ours = set(service.registry) - set(service.registry.deployed)
+    missing = sorted(ours - set(gateway.list_deployments(DEPLOYMENT_TAG, pool)))
     if missing:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:
         yield "deployments", True, "every process has one"
+    deployed = deployed_processes(service, gateway)
+    for process_id in deployed.ids:
+        trouble = deployed.trouble(process_id)
+        yield f"process {process_id}", trouble is None, trouble or "its deployment can be run"
 
 
 def _clocks(endpoint: Endpoint) -> Check:

@@ -12,11 +12,11 @@ from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import old_jobs, remove_old_jobs
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.engine.upkeep import prefect_for_upkeep
 from pygeoapi_prefect.jobs.status import status_of
 from pygeoapi_prefect.processes.vanilla import remove_resources
-from pygeoapi_prefect.results.storage import open_storage
 
 
 def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
+from pygeoapi_prefect.engine.gateway import Gateway
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
 from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
+from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.results.storage import open_storage
 from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
 
 _OUR_NAME = "pygeoapi_prefect.PrefectManager"
@@ -75,17 +78,23 @@ def storage_trouble(settings: ManagerSettings) -> str | None:
     return None
 
 
+def deployed_processes(service: Service, gateway: Gateway) -> DeployedProcesses:
+    """Return the processes of a service whose processor is a deployment."""
+    storage = open_storage(service.settings)
+    return DeployedProcesses(gateway, storage, service.settings, service.registry)
+
+
 def _process_faults(process_id: str, resource: Any) -> list[Fault]:
     """Return what is wrong with one process, whatever is wrong with others."""
     place = pointer("resources", process_id, "processor")
     try:
-        description = Registry({process_id: resource}).processor(process_id).description
+        registry = Registry({process_id: resource})
+        if process_id in registry.deployed:
+            return []  # Prefect describes it; it may not be up yet
+        description = registry.processor(process_id).description
     except ConfigurationError as error:
         return list(error.faults)
     except PygeoapiPrefectError as error:
         return [Fault(place, str(error))]
-    return [
-        Fault(place, f"its description lacks {member!r}")
-        for member in ("title", "description", "inputs", "outputs")
-        if member not in description
-    ]
+    faults = description_faults(description)
+    return [Fault(place, f"its description {fault}") for fault in faults]

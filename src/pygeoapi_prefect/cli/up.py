@@ -15,7 +15,8 @@ import click
 import httpx
 import yaml
 
-from pygeoapi_prefect.cli.service import read_service, storage_trouble
+from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_trouble
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.engine.supervisor import ManagedProcess, Supervisor
@@ -176,6 +177,9 @@ class Stack:
     def _announce(self) -> None:
         endpoint = self._supervisor.endpoint
         assert endpoint is not None  # noqa: S101
+        gateway = PrefectGateway(lambda: endpoint)
+        for process_id, trouble in deployed_processes(self._service, gateway).troubles():
+            _report(f"warning: process {process_id}: {trouble}")
         _report(f"Prefect UI {endpoint.ui_url} (log in with {endpoint.auth_string})")
         _report(f"log of Prefect and worker {self._folder.log}")
         click.echo(f"ready {self._url if self._with_web else endpoint.ui_url}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import read_service, storage_trouble
+from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_trouble
 from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.doorbell import doorbell_of
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
@@ -39,8 +39,11 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     if trouble := storage_trouble(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {trouble}")
     endpoint = endpoint_for(service.settings, service.manager, service.resources)
-    if not PrefectGateway(endpoint, patient=True).is_healthy():
+    gateway = PrefectGateway(endpoint, patient=True)
+    if not gateway.is_healthy():
         click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
+    for process_id, trouble in deployed_processes(service, gateway).troubles():
+        click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))

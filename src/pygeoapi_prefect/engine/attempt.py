@@ -122,34 +122,37 @@ def _is_still_ours(client: SyncPrefectClient, flow_run: FlowRun, worker: str) ->
     Prefect would take our word even if another worker ran the next attempt. A shorter attempt
     cannot have been given up, so this costs a request only where that does not matter.
     """
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            state = client.read_flow_run(flow_run.id).state
-        except ObjectNotFound:
-            return False
-        except httpx.HTTPError as error:
-            LOGGER.warning("Prefect does not answer for job %s: %s", flow_run.id, error)
-            time.sleep(pause)
-            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
-            continue
-        if state is None or state.type is StateType.CANCELLING:
-            return True
-        return state.is_running() and worker_of(state.message) in (worker, None)
+    try:
+        state = _insist(
+            lambda: client.read_flow_run(flow_run.id).state, f"asking whose job {flow_run.id} is"
+        )
+    except ObjectNotFound:
+        return False
+    if state is None or state.type is StateType.CANCELLING:
+        return True
+    return state.is_running() and worker_of(state.message) in (worker, None)
 
 
 def _propose(client: SyncPrefectClient, flow_run: FlowRun, state: State[Any]) -> State[Any]:
     """Propose a state, however long Prefect is away: nobody else knows what to say."""
     # By this Prefect recognises a proposal that it has accepted while its answer got lost.
     state.state_details.transition_id = uuid4()
+    return _insist(
+        lambda: propose_state_sync(client, state, flow_run_id=flow_run.id),
+        f"the state of job {flow_run.id}",
+    )
+
+
+def _insist[T](act: Callable[[], T], what: str) -> T:
+    """Ask Prefect, however long it is away; only what it refuses is not asked again."""
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
-            return propose_state_sync(client, state, flow_run_id=flow_run.id)
+            return act()
         except httpx.HTTPError as error:
             if is_refusal(error):
                 raise
-            LOGGER.warning("Prefect does not take the state of job %s: %s", flow_run.id, error)
+            LOGGER.warning("%s has to wait for Prefect: %s", what, error)
         time.sleep(pause)
         pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
 

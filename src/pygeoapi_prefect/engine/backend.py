@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pygeoapi_prefect.engine.deployments import register
-from pygeoapi_prefect.engine.doorbell import doorbell_of
+from pygeoapi_prefect.engine.endpoints import external_endpoint
 from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import read_snapshot, snapshot_of, write_snapshot
@@ -37,14 +37,7 @@ def endpoint_for(
         resources: the process resources.
     """
     if settings.prefect_api_url is not None:
-        auth, key = settings.prefect_api_auth_string, settings.prefect_api_key
-        api_url = settings.prefect_api_url.rstrip("/")
-        endpoint = Endpoint(
-            api_url=api_url,
-            auth_string=auth.get_secret_value() if auth else None,
-            api_key=key.get_secret_value() if key else None,
-            doorbell=doorbell_of(api_url, settings.work_pool),
-        )
+        endpoint = external_endpoint(settings)
         return lambda: endpoint
     text = snapshot_of(manager, resources)
     return lambda: _embedded(os.getpid(), settings.state_dir, text).endpoint()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,23 @@ from pygeoapi_prefect.settings import ExecutionPolicy
 
 # Longer than any answer of the server takes.
 _OLD_NEWS = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A run that waits, with all that decides when it is taken: asking costs more than keeping.
+
+    Attributes:
+        run: the run.
+        process_id: of its process.
+        limit: how many jobs of that may run at once, None if any number.
+        turn: what comes first is lower.
+    """
+
+    run: FlowRun
+    process_id: str | None
+    limit: int | None
+    turn: tuple[int, datetime]
 
 
 class Backlog:
@@ -27,7 +45,7 @@ class Backlog:
     def __init__(self, policy_of: Callable[[FlowRun], ExecutionPolicy]) -> None:
         """Start with none."""
         self._policy_of = policy_of
-        self._waiting: dict[UUID, FlowRun] = {}
+        self._waiting: dict[UUID, _Waiting] = {}
         self._offered: dict[UUID, FlowRun] = {}
         self._taken: dict[UUID, tuple[UUID | None, datetime]] = {}
         # Those that have a slot here, also while they are being stopped, and their processes.
@@ -48,18 +66,28 @@ class Backlog:
     def end_look(self, runs: Iterable[FlowRun]) -> None:
         """Take the server's answer for what waits, with what was offered meanwhile."""
         self._waiting = {
-            run.id: run for run in (*runs, *self._offered.values()) if self._is_news(run)
+            run.id: self._entry(run)
+            for run in (*runs, *self._offered.values())
+            if self._is_news(run)
         }
 
     def offer(self, run: FlowRun) -> None:
         """Take a run that somebody says was just created."""
         if self._is_news(run):
-            self._waiting[run.id] = self._offered[run.id] = run
+            self._waiting[run.id] = self._entry(run)
+            self._offered[run.id] = run
 
     def first(self) -> FlowRun | None:
         """Return the run whose turn it is: the lowest priority, then who came first."""
-        may_run = (run for run in self._waiting.values() if not self._is_full(run))
-        return min(may_run, key=self._turn, default=None)
+        # The server does not count jobs that are being stopped; their processes are still there.
+        active = Counter(self._active.values())
+        may_run = (
+            each
+            for each in self._waiting.values()
+            if each.limit is None or active[each.process_id] < each.limit
+        )
+        found = min(may_run, key=lambda each: each.turn, default=None)
+        return found.run if found else None
 
     def is_limited(self, run: FlowRun) -> bool:
         """Whether only so many jobs of a run's process may run at once.
@@ -92,14 +120,11 @@ class Backlog:
         taken = self._taken.get(run.id)
         return run.id not in self._active and (taken is None or taken[0] != _state_id(run))
 
-    def _is_full(self, run: FlowRun) -> bool:
-        # The server does not count jobs that are being stopped; their processes are still there.
-        limit = self._policy_of(run).concurrency_limit
-        return limit is not None and Counter(self._active.values())[process_of(run)] >= limit
-
-    def _turn(self, run: FlowRun) -> tuple[int, datetime]:
+    def _entry(self, run: FlowRun) -> _Waiting:
+        policy = self._policy_of(run)
         since = run.next_scheduled_start_time or run.expected_start_time or run.created
-        return self._policy_of(run).priority, since or datetime.now(UTC)
+        turn = policy.priority, since or datetime.now(UTC)
+        return _Waiting(run, process_of(run), policy.concurrency_limit, turn)
 
 
 def _state_id(run: FlowRun) -> UUID | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
+from prefect.client.orchestration import SyncPrefectClient
+
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
 
@@ -15,6 +17,16 @@ LOGGER = logging.getLogger(__name__)
 _SECONDS_BETWEEN_REPORTS = 0.8
 
 Send = Callable[[str, str, dict[str, Any]], Any]
+
+
+def sender(client: SyncPrefectClient) -> Send:
+    """Return what sends the channel's requests through a client of Prefect."""
+
+    def send(method: str, path: str, body: dict[str, Any]) -> Any:
+        response = client.request(method, path, json=body)  # type: ignore[arg-type]
+        return response.json() if response.content else None
+
+    return send
 
 
 class FlowRunChannel:

@@ -9,7 +9,6 @@ delivered but not noted down before a crash is delivered again.
 import asyncio
 import json
 import logging
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -24,20 +23,23 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.callbacks import send_callback
-from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, names_of
+from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
+from pygeoapi_prefect.engine.endpoints import own_endpoint
+from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, REQUEST_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.paging import all_flow_runs
+from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.result_storage import open_storage
+from pygeoapi_prefect.engine.retries import seconds_before
 from pygeoapi_prefect.engine.snapshot import Configuration, current_configuration
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
-from pygeoapi_prefect.results.storage import open_storage
+from pygeoapi_prefect.settings import RetryBackoff
 
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 5.0
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 300.0
-_JITTER = 0.2
+_BACKOFF = RetryBackoff(initial=1, factor=2, maximum=300)
 _GIVES_UP_AFTER = timedelta(days=1)
 # That a job is under way is no news once it has ended; it must not keep back that it has.
 _OLD_NEWS_AFTER = timedelta(minutes=10)
@@ -124,7 +126,7 @@ class Courier:
                     LOGGER.warning("job %s: subscriber %s: %s", run.id, news.url, trouble)
                 await client.update_flow_run_labels(run.id, {news.label: text})
                 if failures:
-                    await anyio.sleep(_pause_after(failures))
+                    await anyio.sleep(seconds_before(failures, _BACKOFF))
                 run = await client.read_flow_run(run.id)
             if run.state is not None and run.state.is_final():
                 tags = [tag for tag in run.tags if not tag.startswith(CALLBACK_TAG)]
@@ -149,7 +151,7 @@ class Courier:
         body = b"{}"
         if news.event == "success":
             try:
-                document = await anyio.to_thread.run_sync(_document, configuration, str(run.id))
+                document = await anyio.to_thread.run_sync(_document, configuration, run)
             except Exception as error:
                 return f"the results cannot be read: {error}"
             if document is None:
@@ -183,20 +185,21 @@ def next_news(run: FlowRun) -> News | None:
 
 
 def _request_of(run: FlowRun) -> ExecutionRequest:
+    if text := run.labels.get(REQUEST_LABEL):
+        return ExecutionRequest.model_validate_json(str(text))
     return ExecutionRequest.model_validate(run.parameters["request"])
 
 
-def _document(configuration: Configuration, job_id: str) -> bytes | None:
+def _document(configuration: Configuration, run: FlowRun) -> bytes | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
     storage = open_storage(configuration.settings)
-    manifest = storage.read_manifest(job_id)
+    manifest = storage.read_manifest(str(run.id))
+    if manifest is None and REQUEST_LABEL in run.labels:
+        gateway = PrefectGateway(own_endpoint)
+        settings, registry = configuration.settings, configuration.registry
+        deployed = DeployedProcesses(gateway, storage, settings, registry)
+        manifest = deployed.manifest(gateway.read_flow_run(str(run.id)))
     if manifest is None:
         return None
     body = deliver(storage, manifest.model_copy(update={"as_document": True})).body
     return body if isinstance(body, bytes) else json.dumps(body).encode()
-
-
-def _pause_after(failures: int) -> float:
-    seconds = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20))
-    # S311: nobody gains anything by guessing this.
-    return seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311

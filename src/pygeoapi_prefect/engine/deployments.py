@@ -8,6 +8,7 @@ from pygeoapi_prefect.engine.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
+from pygeoapi_prefect.engine.results_block import results_block
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.settings import DEFAULT_PRIORITY, ExecutionPolicy
 
@@ -27,8 +28,13 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
             # like any other.
             tags=(DEPLOYMENT_TAG, names.job_tag),
         )
-        for process_id in configuration.registry
+        for process_id in _ours(configuration)
     ]
+
+
+def _ours(configuration: Configuration) -> list[str]:
+    """Return the processes that our own flow runs; the others are deployed already."""
+    return [p for p in configuration.registry if p not in configuration.registry.deployed]
 
 
 def queue_specs(configuration: Configuration) -> list[WorkQueueSpec]:
@@ -37,7 +43,7 @@ def queue_specs(configuration: Configuration) -> list[WorkQueueSpec]:
     A process that differs from the others has a queue of its own: Prefect then hands out its runs
     in their turn, and no more than may run, whichever worker asks.
     """
-    policies = [(p, configuration.registry.settings(p).prefect) for p in configuration.registry]
+    policies = [(p, configuration.registry.settings(p).prefect) for p in _ours(configuration)]
     queues = {DEFAULT_QUEUE: (DEFAULT_PRIORITY, WorkQueueSpec(name=DEFAULT_QUEUE))}
     for process_id, policy in policies:
         name = _queue_of(process_id, policy)
@@ -67,6 +73,9 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> list[str]
     Raises:
         PrefectUnavailable: Prefect does not answer.
     """
+    block = results_block(configuration.settings)
+    if configuration.registry.deployed and block and block.data is not None:
+        gateway.ensure_block(block.name, block.data)
     gateway.ensure_work_queues(configuration.settings.work_pool, queue_specs(configuration))
     specs = deployment_specs(configuration)
     for spec in specs:

@@ -15,10 +15,10 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.engine.job_processes import JobProcess
+from pygeoapi_prefect.engine.paging import all_flow_runs
 from pygeoapi_prefect.engine.retries import process_of
 from pygeoapi_prefect.engine.settlement import dismiss, persistently
 from pygeoapi_prefect.engine.snapshot import current_configuration
@@ -28,8 +28,6 @@ LOGGER = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 1.0
 # How long a job may take to stop by itself before it is made to.
 _CANCEL_GRACE_SECONDS = 5.0
-# Prefect answers 422 to a larger limit.
-_LARGEST_PAGE = 200
 
 
 class Dismissals:
@@ -75,15 +73,14 @@ class Dismissals:
         if not candidates:
             return []
         try:
-            found = await client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(
+            found = await all_flow_runs(
+                client,
+                FlowRunFilter(
                     id=FlowRunFilterId(any_=candidates),
                     state=FlowRunFilterState(
                         type=FlowRunFilterStateType(any_=[StateType.CANCELLING])
                     ),
                 ),
-                sort=FlowRunSort.ID_DESC,
-                limit=_LARGEST_PAGE,
             )
         except Exception as error:
             LOGGER.warning("cannot ask which jobs were dismissed: %s", error)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
+from pygeoapi_prefect.settings import user_state_folder
 
 # Longer than any run JSON: parameters are at most half a megabyte.
 LONGEST_LINE = 4 << 20
@@ -35,7 +35,7 @@ def doorbell_of(api_url: str, work_pool: str) -> Path:
         work_pool: the pool.
     """
     name = hashlib.sha256(f"{api_url} {work_pool}".encode()).hexdigest()[:16]
-    return platformdirs.user_state_path("pygeoapi-prefect") / "doorbells" / name
+    return user_state_folder() / "doorbells" / name
 
 
 class Doorbell:

@@ -15,13 +15,15 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed, Failed
 from prefect.types import KeyValueLabels
 
 from pygeoapi_prefect.context import job
-from pygeoapi_prefect.engine.channel import FlowRunChannel
+from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, FLOW_NAME
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.settlement import dismissed
 from pygeoapi_prefect.engine.snapshot import current_configuration
 from pygeoapi_prefect.errors import (
     ConfigurationError,
@@ -32,7 +34,6 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.storage import open_storage
 
 # What is wrong will be wrong again.
 _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
@@ -81,10 +82,10 @@ def run_job(request: dict[str, Any]) -> State:
     except TerminationSignal:
         if not cancel_switch.is_on():
             raise
-        return Cancelled(message="The job was dismissed.")
+        return dismissed()
     except ProcessorFailed as error:
         if cancel_switch.is_on():
-            return Cancelled(message="The job was dismissed.")
+            return dismissed()
         logger.error("The processor failed.", exc_info=error.__cause__ or error)
         failure: State[Any] = Failed(message=str(error))
         settled = failure if error.is_final else after_failure(failure, policy, attempt)
@@ -98,7 +99,7 @@ def run_job(request: dict[str, Any]) -> State:
         failure = Failed(message=str(error))
         return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if cancel_switch.is_on():
-        return Cancelled(message="The job was dismissed.")
+        return dismissed()
     return Completed(message=f"Job complete: {outputs}")
 
 
@@ -116,7 +117,7 @@ def _execute(
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)
     channel = FlowRunChannel(
-        job_id, attempt, _sender(client), collector, storage, lambda: cancel_switch.is_on()
+        job_id, attempt, sender(client), collector, storage, lambda: cancel_switch.is_on()
     )
     try:
         with job.running(channel):
@@ -143,11 +144,3 @@ def wants_new_interpreter(process_id: str | None) -> bool:
     if process_id is None or process_id not in registry:
         return False
     return registry.settings(process_id).prefect.isolation == "spawn"
-
-
-def _sender(client: SyncPrefectClient) -> Callable[[str, str, dict[str, Any]], Any]:
-    def send(method: str, path: str, body: dict[str, Any]) -> Any:
-        response = client.request(method, path, json=body)  # type: ignore[arg-type]
-        return response.json() if response.content else None
-
-    return send

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pygeoapi_prefect.engine.models import FlowRun, Progress
+from pygeoapi_prefect.processes.deployed import Deployment
 
 
 class Gateway(Protocol):
@@ -20,6 +21,7 @@ class Gateway(Protocol):
         parameters: Mapping[str, Any],
         labels: Mapping[str, str],
         tags: Sequence[str],
+        job_variables: Mapping[str, Any] | None = None,
     ) -> FlowRun:
         """Create a scheduled run of a deployment.
 
@@ -30,6 +32,7 @@ class Gateway(Protocol):
                 rendered by Prefect.
             labels: what to keep on the run.
             tags: by which the run is found.
+            job_variables: for the infrastructure it runs on, on top of the deployment's.
 
         Raises:
             DeploymentMissing: Prefect has no such deployment.
@@ -55,6 +58,7 @@ class Gateway(Protocol):
         state_types: Sequence[str] | None = None,
         ended_before: datetime | None = None,
         flow_name: str | None = None,
+        or_of_deployments: Sequence[str] = (),
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first.
 
@@ -65,6 +69,8 @@ class Gateway(Protocol):
             state_types: only runs in one of these states.
             ended_before: only runs that ended before this moment.
             flow_name: only runs of this flow; where all are, Prefect finds them sooner.
+            or_of_deployments: ids of deployments whose runs need not carry the tag; not together
+                with other conditions.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -77,6 +83,53 @@ class Gateway(Protocol):
         Args:
             flow_name: the flow.
             state_types: only runs in one of these states.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def count_tagged_runs(
+        self,
+        tag: str,
+        or_of_deployments: Sequence[str] = (),
+        state_types: Sequence[str] | None = None,
+    ) -> int:
+        """Count the runs that carry a tag, whatever flow they are of.
+
+        Args:
+            tag: the tag.
+            or_of_deployments: ids of deployments whose runs need not carry it.
+            state_types: only runs in one of these states; not together with deployments.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        """Read a deployment.
+
+        Raises:
+            DeploymentMissing: Prefect has no such deployment.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_block(self, block: str) -> Mapping[str, Any]:
+        """Read a block document, with its secrets.
+
+        Args:
+            block: its id, or `<block type>/<name>`.
+
+        Raises:
+            StorageUnavailable: Prefect has no such block.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def count_live_workers(self, work_pool: str) -> int | None:
+        """Return how many workers of a pool are online, None if there is no such pool.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.

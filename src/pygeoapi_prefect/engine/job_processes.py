@@ -49,9 +49,9 @@ class JobProcess:
         """The process id."""
         return self.forked.result()
 
-    def give(self, flow_run_json: str) -> None:
-        """Give it the flow run to run."""
-        self._writer.write(flow_run_json.replace("\n", " ").encode() + b"\n")
+    def give(self, message: str) -> None:
+        """Give it what it is to do, as JSON: a flow run to run, or jobs to clear up after."""
+        self._writer.write(message.replace("\n", " ").encode() + b"\n")
 
     def ask_to_stop(self) -> None:
         """Turn its cancel switch on."""

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+
+from pygeoapi_prefect.engine.names import PROCESS_LABEL
 
 # A run in one of these will never change again by itself.
 FINAL_STATE_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -23,12 +25,14 @@ class RunState(_Model):
         name: Prefect's finer name within the type, such as `AwaitingRetry`.
         message: what Prefect or the job says about it.
         timestamp: since when, UTC.
+        data: where Prefect keeps what the flow returned, if it does.
     """
 
     type: str
     name: str
     message: str | None = None
     timestamp: datetime
+    data: Any = None
 
     @property
     def is_final(self) -> bool:
@@ -49,6 +53,8 @@ class FlowRun(_Model):
         run_count: how often it entered a running state: the number of the current attempt.
         labels: key/value pairs; what we keep about the job.
         parameters: the flow's parameters.
+        tags: by which it is found.
+        deployment_id: the deployment it is a run of, if that still exists.
     """
 
     id: str
@@ -61,6 +67,12 @@ class FlowRun(_Model):
     run_count: int = 0
     labels: Mapping[str, Any] = {}
     parameters: Mapping[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    deployment_id: str | None = None
+
+    def of_process(self, process_id: str) -> Self:
+        """Return it with the process that it is a job of, which it does not know by itself."""
+        return self.model_copy(update={"labels": {**self.labels, PROCESS_LABEL: process_id}})
 
 
 class Progress(_Model):

@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-import platformdirs
 from prefect.client.orchestration import PrefectClient
+
+from pygeoapi_prefect.engine.paging import LARGEST_PAGE
+from pygeoapi_prefect.settings import user_state_folder
 
 HEARTBEAT_SECONDS = 5
 # From the last heartbeat on: after the first a worker without contact lets go of the jobs that
@@ -25,8 +27,6 @@ GONE_SECONDS = 60.0
 _STARTING = ".starting"
 # Between making a lock's file and holding it.
 _LONGEST_TAKING_SECONDS = 10.0
-# Prefect answers 422 to a larger limit.
-_LARGEST_PAGE = 200
 
 
 def new_name() -> str:
@@ -104,7 +104,7 @@ class Neighbours:
         """
         try:
             workers = await client.read_workers_for_work_pool(
-                self._pool, offset=0, limit=_LARGEST_PAGE
+                self._pool, offset=0, limit=LARGEST_PAGE
             )
         except BaseException:
             # Nobody's heartbeats arrive while Prefect is away; that makes nobody gone.
@@ -158,8 +158,7 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def _lock_path(name: str) -> Path:
-    folder = platformdirs.user_state_path("pygeoapi-prefect") / "workers"
-    return folder / f"{name.replace(os.sep, '_')}.lock"
+    return user_state_folder() / "workers" / f"{name.replace(os.sep, '_')}.lock"
 
 
 def _is_held(path: Path) -> bool | None:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from pygeoapi_prefect.engine.blocks import path_of
 from pygeoapi_prefect.engine.doorbell import Doorbell
 from pygeoapi_prefect.engine.models import (
     DeploymentSpec,
@@ -23,7 +24,13 @@ from pygeoapi_prefect.engine.models import (
 )
 from pygeoapi_prefect.engine.names import DEFAULT_QUEUE
 from pygeoapi_prefect.engine.prefect_api import NotFound, PrefectApi
-from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, PrefectUnavailable
+from pygeoapi_prefect.errors import (
+    DeploymentMissing,
+    JobNotFound,
+    PrefectUnavailable,
+    StorageUnavailable,
+)
+from pygeoapi_prefect.processes.deployed import Deployment
 
 LOGGER = logging.getLogger(__name__)
 
@@ -54,9 +61,10 @@ class PrefectGateway(PrefectApi):
         parameters: Mapping[str, Any],
         labels: Mapping[str, str],
         tags: Sequence[str],
+        job_variables: Mapping[str, Any] | None = None,
     ) -> FlowRun:
         """Create a scheduled run of a deployment."""
-        body = {
+        body: dict[str, Any] = {
             "parameters": {name: _unrendered(value) for name, value in parameters.items()},
             "labels": dict(labels),
             "tags": list(tags),
@@ -64,9 +72,11 @@ class PrefectGateway(PrefectApi):
             "idempotency_key": str(uuid4()),
             "enforce_parameter_schema": False,
         }
+        if job_variables:
+            body["job_variables"] = dict(job_variables)
         name = (flow_name, deployment_name)
         for known_id in (self._deployment_ids.get(name), None):
-            deployment_id = known_id or self._find_deployment(*name)
+            deployment_id = known_id or str(self._find_deployment(*name)["id"])
             try:
                 answer = self._write(
                     "POST", f"/deployments/{deployment_id}/create_flow_run", body, repeatable=True
@@ -98,10 +108,11 @@ class PrefectGateway(PrefectApi):
         state_types: Sequence[str] | None = None,
         ended_before: datetime | None = None,
         flow_name: str | None = None,
+        or_of_deployments: Sequence[str] = (),
     ) -> list[FlowRun]:
         """List runs that carry a tag, newest first."""
         body: dict[str, Any] = {
-            "flow_runs": {"tags": {"all_": [tag]}},
+            "flow_runs": _tagged(tag, or_of_deployments),
             "sort": "EXPECTED_START_TIME_DESC",
         }
         if state_types is not None:
@@ -126,6 +137,18 @@ class PrefectGateway(PrefectApi):
         if state_types is not None:
             body["flow_runs"] = {"state": {"type": {"any_": list(state_types)}}}
         return int(self._read("POST", "/flow_runs/count", body))
+
+    def count_tagged_runs(
+        self,
+        tag: str,
+        or_of_deployments: Sequence[str] = (),
+        state_types: Sequence[str] | None = None,
+    ) -> int:
+        """Count the runs that carry a tag."""
+        runs = _tagged(tag, or_of_deployments)
+        if state_types is not None:
+            runs["state"] = {"type": {"any_": list(state_types)}}
+        return int(self._read("POST", "/flow_runs/count", {"flow_runs": runs}))
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
@@ -352,18 +375,76 @@ class PrefectGateway(PrefectApi):
         except NotFound:
             return None
 
+    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        """Read a deployment."""
+        answer = self._find_deployment(flow_name, deployment_name)
+        return Deployment(
+            id=answer["id"],
+            flow_name=flow_name,
+            name=deployment_name,
+            description=answer.get("description"),
+            version=answer.get("version"),
+            tags=tuple(answer.get("tags") or ()),
+            parameter_schema=answer.get("parameter_openapi_schema") or {},
+            work_pool=answer.get("work_pool_name"),
+            is_paused=bool(answer.get("paused")),
+            is_ready=answer.get("status") == "READY",
+        )
+
+    def read_block(self, block: str) -> Mapping[str, Any]:
+        """Read a block document, with its secrets."""
+        try:
+            path = f"{path_of(block)}?include_secrets=true"
+            document: dict[str, Any] = self._read("GET", path)
+        except NotFound:
+            raise StorageUnavailable(
+                f"Prefect has no block {block}; create it, or correct result_storage."
+            ) from None
+        return document
+
+    def ensure_block(self, block: str, data: Mapping[str, Any]) -> None:
+        """Create or update a block.
+
+        Args:
+            block: `<block type>/<name>`; the type must be known to Prefect.
+            data: what it is to hold.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        slug, _, name = block.partition("/")
+        type_id = self._read("GET", f"/block_types/slug/{slug}")["id"]
+        schemas = {"block_schemas": {"block_type_id": {"any_": [type_id]}}}
+        schema_id = self._read("POST", "/block_schemas/filter", schemas)[0]["id"]
+        body = {"data": dict(data), "block_schema_id": schema_id}
+        try:
+            known = self._read("GET", path_of(block))
+        except NotFound:
+            new = {**body, "name": name, "block_type_id": type_id}
+            self._write("POST", "/block_documents/", new, conflict_is_fine=True)
+        else:
+            change = {**body, "merge_existing_data": False}
+            self._write("PATCH", f"/block_documents/{known['id']}", change)
+
     def _bell(self) -> Doorbell | None:
         path = self._endpoint().doorbell
         return Doorbell(path) if path else None
 
-    def _find_deployment(self, flow_name: str, deployment_name: str) -> str:
+    def _find_deployment(self, flow_name: str, deployment_name: str) -> dict[str, Any]:
+        path = f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
         try:
-            answer = self._read(
-                "GET", f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
-            )
+            answer: dict[str, Any] = self._read("GET", path)
         except NotFound:
             raise _deployment_missing(flow_name, deployment_name) from None
-        return str(answer["id"])
+        return answer
+
+
+def _tagged(tag: str, or_of_deployments: Sequence[str]) -> dict[str, Any]:
+    """Return a filter for runs that carry a tag or belong to one of some deployments."""
+    runs: dict[str, Any] = {"tags": {"all_": [tag]}}
+    if or_of_deployments:
+        runs |= {"operator": "or_", "deployment_id": {"any_": list(or_of_deployments)}}
+    return runs
 
 
 def _unrendered(value: Any) -> dict[str, str]:

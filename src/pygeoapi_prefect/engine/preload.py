@@ -17,9 +17,9 @@ import prefect.task_runners  # noqa: F401
 
 from pygeoapi_prefect.engine import attempt, child
 from pygeoapi_prefect.engine.file_times import times_of
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, current_configuration
 from pygeoapi_prefect.errors import PygeoapiPrefectError
-from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 

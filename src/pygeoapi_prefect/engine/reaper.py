@@ -85,6 +85,8 @@ class Reaper:
 
     async def _look(self, client: PrefectClient) -> None:
         await self._neighbours.look(client)
+        # Once: finding out opens the lock of every worker.
+        i_keep_house = self._neighbours.i_keep_house
         # In this order: whatever ends between the two is not under way and not ours.
         under_way = await all_flow_runs(
             client,
@@ -92,7 +94,7 @@ class Reaper:
             WorkPoolFilter(name=WorkPoolFilterName(any_=[self._pool])),
         )
         ours = {run_id for run_id, process in self._running.items() if process}
-        orphans = {run.id: run for run in under_way if self._may_be_orphan(run)}
+        orphans = {run.id: run for run in under_way if self._may_be_orphan(run, i_keep_house)}
         strangers = ours - {run.id for run in under_way if self._may_be_ours(run)}
         now = time.monotonic()
         self._suspects = {
@@ -105,22 +107,22 @@ class Reaper:
         for run_id in strangers:
             if self._suspects[run_id] < now:
                 await self._let_go(client, run_id)
-        if self._neighbours.i_keep_house:
-            owners = {worker_of(run.state.message) for run in under_way if run.state}
+        if i_keep_house:
+            owners = {_owner_of(run) for run in under_way}
             for name in set(self._neighbours.gone()) - owners:
                 await self._neighbours.forget(client, name)
 
     def _may_be_ours(self, run: FlowRun) -> bool:
         # A job that is being dismissed does not say whose it is.
-        return run.state is None or worker_of(run.state.message) in (self._me, None)
+        return _owner_of(run) in (self._me, None)
 
-    def _may_be_orphan(self, run: FlowRun) -> bool:
+    def _may_be_orphan(self, run: FlowRun, i_keep_house: bool) -> bool:
         if run.id in self._running or run.state is None:
             return False
-        owner = worker_of(run.state.message)
+        owner = _owner_of(run)
         if owner == self._me:
             return True
-        if not self._neighbours.i_keep_house:
+        if not i_keep_house:
             return False
         if owner is None:
             # Not a run of a worker like this one, unless it is being dismissed.
@@ -128,14 +130,14 @@ class Reaper:
         return self._neighbours.is_gone(owner)
 
     def _is_orphan(self, run: FlowRun, seconds: float) -> bool:
-        owner = worker_of(run.state.message) if run.state else None
+        owner = _owner_of(run)
         if owner == self._me:
             return seconds > 0
         # An exclusive worker need not wait for others that might have it.
         return owner is not None or self._exclusive or seconds > _DISMISSED_FOR_SECONDS
 
     async def _settle(self, client: PrefectClient, run: FlowRun) -> None:
-        owner = worker_of(run.state.message if run.state else None)
+        owner = _owner_of(run)
         who = f"worker {owner}" if owner else "worker"
         try:
             settled = await settle(
@@ -165,3 +167,8 @@ class Reaper:
         if process and not is_ours:
             LOGGER.warning("job %s was ended by somebody else and is stopped", run_id)
             process.kill()
+
+
+def _owner_of(run: FlowRun) -> str | None:
+    """Return the worker that a run is with, None if it does not say."""
+    return worker_of(run.state.message if run.state else None)

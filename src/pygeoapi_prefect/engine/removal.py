@@ -1,7 +1,7 @@
 """Removing jobs: their results, their inputs, and the run itself; by hand or because of age."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from pygeoapi_prefect.engine.gateway import Gateway
@@ -32,6 +32,8 @@ def remove_job(gateway: Gateway, storage: ResultStorage, run: FlowRun) -> None:
     storage.delete(run.id)
     if reference := run.labels.get(INPUTS_LABEL):
         storage.delete_inputs(reference)
+    if run.state and isinstance(run.state.data, Mapping) and run.state.data.get("storage_key"):
+        storage.delete_returned(str(run.state.data["storage_key"]))
     gateway.delete_flow_run(run.id)
 
 

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import anyio
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL
 
-from pygeoapi_prefect.engine.models import Endpoint, FlowRun
+from pygeoapi_prefect.engine.endpoints import own_endpoint
+from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.removal import remove_old_jobs
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.snapshot import current_configuration
-from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Retention:
         """Remove nothing yet."""
         self._neighbours = neighbours
         self._remove_resources = remove_resources
-        self._gateway = PrefectGateway(_endpoint, patient=True)
+        self._gateway = PrefectGateway(own_endpoint, patient=True)
 
     async def watch(self) -> None:
         """Look now and then, until cancelled."""
@@ -70,12 +70,3 @@ class Retention:
                 jobs_of[process_id].append(run.id)
         for process_id, job_ids in jobs_of.items():
             await self._remove_resources(process_id, job_ids)
-
-
-def _endpoint() -> Endpoint:
-    return Endpoint(
-        api_url=str(PREFECT_API_URL.value()),
-        # Prefect unwraps these secrets.
-        auth_string=PREFECT_API_AUTH_STRING.value(),
-        api_key=PREFECT_API_KEY.value(),
-    )

@@ -12,6 +12,7 @@ from typing import Any
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry
 
+from pygeoapi_prefect.engine.names import PROCESS_LABEL
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.settings import ExecutionPolicy, RetryBackoff
 
@@ -21,8 +22,13 @@ _JITTER = 0.2
 
 def process_of(flow_run: FlowRun) -> str | None:
     """Return the process of a run, None if it does not say."""
+    process_id = (flow_run.labels or {}).get(PROCESS_LABEL)
+    if isinstance(process_id, str):
+        return process_id
+    # A run that somebody started by hand has no labels of ours.
     request = (flow_run.parameters or {}).get("request")
-    return request.get("process_id") if isinstance(request, dict) else None
+    process_id = request.get("process_id") if isinstance(request, dict) else None
+    return process_id if isinstance(process_id, str) else None
 
 
 def policy_of(flow_run: FlowRun, registry: Registry) -> ExecutionPolicy:

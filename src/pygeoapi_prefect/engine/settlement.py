@@ -18,10 +18,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Running, Scheduled
 
 from pygeoapi_prefect.engine.claims import worker_of
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
-from pygeoapi_prefect.results.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -81,15 +81,15 @@ async def settle(
     else:
         if state.type is StateType.PENDING:
             # Prefect counts attempts by their running states.
-            if dismissed := await _set_state(client, flow_run_id, Running(), configuration):
-                return dismissed
+            if instead := await _set_state(client, flow_run_id, Running(), configuration):
+                return instead
             attempt += 1
         settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
     await anyio.to_thread.run_sync(
         clear_up_after, settled, str(flow_run_id), attempt, configuration
     )
-    if dismissed := await _set_state(client, flow_run_id, settled, configuration):
-        return dismissed
+    if instead := await _set_state(client, flow_run_id, settled, configuration):
+        return instead
     LOGGER.warning("job %s is now %s: %s", flow_run_id, settled.name, settled.message)
     return settled
 
@@ -133,6 +133,11 @@ def to_the_queue(reason: str) -> State[Any]:
     return Scheduled(message=reason)
 
 
+def dismissed() -> State[Any]:
+    """Return the state of a run that a client dismissed, once its process is gone."""
+    return Cancelled(message="The job was dismissed.")
+
+
 async def dismiss(
     client: PrefectClient, flow_run: FlowRun, configuration: Configuration
 ) -> State[Any]:
@@ -144,7 +149,7 @@ async def dismiss(
     Raises:
         httpx.HTTPError: Prefect does not answer.
     """
-    cancelled: State[Any] = Cancelled(message="The job was dismissed.")
+    cancelled = dismissed()
     await anyio.to_thread.run_sync(clear_up_after, cancelled, str(flow_run.id), 0, configuration)
     if flow_run.state is not None and flow_run.state.type is StateType.CANCELLED:
         return flow_run.state

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pygeoapi_prefect.engine.callbacks import check_callback
+from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses, is_of_deployment
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import (
@@ -21,6 +22,7 @@ from pygeoapi_prefect.errors import (
     InvalidInputs,
     JobDismissed,
     JobFailed,
+    JobNotFound,
     PrefectUnavailable,
     PygeoapiPrefectError,
     QueueFull,
@@ -29,6 +31,7 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.jobs.models import Dismissal, Job, JobStatus
 from pygeoapi_prefect.jobs.status import job_from, status_of
+from pygeoapi_prefect.processes.deployed import DeployedProcessor
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.validation import input_faults
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
@@ -55,6 +58,7 @@ class JobService:
         storage: where results and large inputs live.
         work_pool: tells this service's jobs from those of others on the same Prefect server.
         most_queued: how many jobs may wait; None = any number.
+        deployed: the processes whose processor is a deployment; None = there is none.
     """
 
     def __init__(
@@ -63,12 +67,14 @@ class JobService:
         storage: ResultStorage,
         work_pool: str = DEFAULT_WORK_POOL,
         most_queued: int | None = None,
+        deployed: DeployedProcesses | None = None,
     ) -> None:
         """Connect to nothing yet."""
         self._names = names_of(work_pool)
         self._gateway = gateway
         self._storage = storage
         self._most_queued = most_queued
+        self._deployed = deployed if deployed and deployed.ids else None
         # How many waited when somebody last counted, and how many came from here since.
         self._queued, self._counted = 0, -math.inf
 
@@ -78,6 +84,7 @@ class JobService:
         description: Mapping[str, Any] | None,
         *,
         allow_internal: bool = False,
+        deployed: DeployedProcessor | None = None,
     ) -> str:
         """Make a job of a request. It exists in Prefect when this returns.
 
@@ -85,6 +92,7 @@ class JobService:
             request: what the client posted.
             description: of the process, against which inputs are checked; None = no check.
             allow_internal: whether its subscriber may have addresses that are not public.
+            deployed: the processor, if it is a deployment.
 
         Returns:
             The job's id.
@@ -94,6 +102,7 @@ class JobService:
             InvalidRequest: a URL of the subscriber is not allowed.
             QueueFull: as many jobs wait as may.
             DeploymentMissing: Prefect does not know the process.
+            DeploymentNotReady: nobody would run it.
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: large inputs cannot be stored.
         """
@@ -102,17 +111,27 @@ class JobService:
         for url in request.subscriber.urls if request.subscriber else ():
             check_callback(url, allow_internal=allow_internal)
         self._check_queue()
-        labels = {PROCESS_LABEL: request.process_id}
         tags = [self._names.job_tag]
         if request.subscriber:
             tags.append(self._names.callback_tag)
+        if deployed is not None and self._deployed is not None:
+            run = self._deployed.submit(deployed, request, tags)
+        else:
+            run = self._submit(request, tags)
+        self._queued += 1
+        LOGGER.info("job %s of process %s accepted", run.id, request.process_id)
+        return run.id
+
+    def _submit(self, request: ExecutionRequest, tags: Sequence[str]) -> FlowRun:
+        """Create the flow run of a process that our own flow runs."""
+        labels = {PROCESS_LABEL: request.process_id}
         reference = None
         if not _fit_into_prefect(request.inputs):
             reference = self._storage.write_inputs(request.inputs or {})
             labels[INPUTS_LABEL] = reference
             request = request.model_copy(update={"inputs": None, "inputs_reference": reference})
         try:
-            run = self._gateway.create_flow_run(
+            return self._gateway.create_flow_run(
                 self._names.flow,
                 request.process_id,
                 parameters={"request": request.model_dump(mode="json")},
@@ -125,9 +144,6 @@ class JobService:
             if reference and is_undone:
                 self._storage.delete_inputs(reference)
             raise
-        self._queued += 1
-        LOGGER.info("job %s of process %s accepted", run.id, request.process_id)
-        return run.id
 
     def _check_queue(self) -> None:
         if self._most_queued is None:
@@ -136,7 +152,7 @@ class JobService:
         # it: the limit keeps a service from drowning, nobody needs it to the job.
         full = self._queued >= self._most_queued
         if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
-            self._queued = self._gateway.count_flow_runs(self._names.flow, ["SCHEDULED"])
+            self._queued = self._count(["SCHEDULED"])
             self._counted = time.monotonic()
         if self._queued >= self._most_queued:
             raise QueueFull(
@@ -154,7 +170,7 @@ class JobService:
         pause = _FIRST_LOOK_SECONDS
         self._gateway.wait_for_end(job_id, seconds)
         while True:
-            run = self._gateway.read_flow_run(job_id)
+            run = self._read(job_id)
             left = deadline - time.monotonic()
             if status_of(run.state).is_final or left <= 0:
                 return self._job(run)
@@ -169,7 +185,7 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        return self._job(self._gateway.read_flow_run(job_id))
+        return self._job(self._read(job_id))
 
     def page(self, limit: int | None, offset: int) -> list[Job]:
         """Return jobs, newest first.
@@ -182,13 +198,11 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        runs = self._gateway.list_flow_runs(
-            self._names.job_tag, limit=limit, offset=offset, flow_name=self._names.flow
-        )
+        runs = self._list(limit, offset)
         told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
         progress = self._gateway.read_progress(told) if told else {}
-        manifests = self._manifests([run for run in runs if _may_have_results(run)])
-        return [job_from(run, progress.get(run.id), manifests.get(run.id)) for run in runs]
+        results = self._results([run for run in runs if _may_have_results(run)])
+        return [job_from(run, progress.get(run.id), results.get(run.id)) for run in runs]
 
     def count(self) -> int:
         """Return how many jobs there are.
@@ -196,7 +210,7 @@ class JobService:
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        return self._gateway.count_flow_runs(self._names.flow)
+        return self._count()
 
     def delivery(self, job: Job) -> Delivery:
         """Return what a job made that has ended and not failed; only result storage is asked.
@@ -230,18 +244,20 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        run = self._gateway.read_flow_run(job_id)
-        manifest = self._storage.read_manifest(run.id) if _may_have_results(run) else None
-        job = job_from(run, manifest=manifest)
+        run = self._read(job_id)
+        found = self._results([run]).get(run.id) if _may_have_results(run) else None
+        job = job_from(run, results=found)
         if job.status is JobStatus.FAILED:
             raise JobFailed(job.message)
         if job.status is JobStatus.DISMISSED:
             raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")
-        if manifest is None:
+        if isinstance(found, str):
+            raise ResultMissing(found)
+        if found is None:
             raise ResultNotReady(f"Job {job_id} is {job.status}; it has no results yet.")
         if output_id is not None:
-            return deliver_one(self._storage, manifest, output_id)
-        return deliver(self._storage, manifest)
+            return deliver_one(self._storage, found, output_id)
+        return deliver(self._storage, found)
 
     def dismiss(self, job_id: str) -> Dismissal:
         """Stop a job, or remove it with its results if it has ended.
@@ -251,7 +267,7 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: its results cannot be removed; the job stays.
         """
-        run = self._gateway.read_flow_run(job_id)
+        run = self._read(job_id)
         if run.state is None or not run.state.is_final:
             self._gateway.set_state(job_id, "CANCELLING", message="Dismissed by a client.")
             run = self._gateway.read_flow_run(job_id)
@@ -271,24 +287,66 @@ class JobService:
         progress = None
         if status in _STATUS_WITH_PROGRESS:
             progress = self._gateway.read_progress([run.id]).get(run.id)
-        manifest = self._manifests([run]).get(run.id) if _may_have_results(run) else None
-        return job_from(run, progress, manifest)
+        found = self._results([run]).get(run.id) if _may_have_results(run) else None
+        return job_from(run, progress, found)
 
-    def _manifests(self, runs: Sequence[FlowRun]) -> dict[str, Manifest]:
-        """Read manifests side by side: object stores take tens of milliseconds for each."""
+    def _read(self, job_id: str) -> FlowRun:
+        """Read the flow run that a job is; other runs in Prefect are none of our business."""
+        run = self._gateway.read_flow_run(job_id)
+        if self._names.job_tag in run.tags:
+            return run
+        process_id = self._runs_elsewhere().get(run.deployment_id or "")
+        if process_id is None:
+            raise JobNotFound(job_id)
+        return run.of_process(process_id)
+
+    def _list(self, limit: int | None, offset: int) -> list[FlowRun]:
+        tag = self._names.job_tag
+        if self._deployed is None:
+            return self._gateway.list_flow_runs(
+                tag, limit=limit, offset=offset, flow_name=self._names.flow
+            )
+        elsewhere = self._runs_elsewhere()
+        runs = self._gateway.list_flow_runs(
+            tag, limit=limit, offset=offset, or_of_deployments=list(elsewhere)
+        )
+        return [
+            run if tag in run.tags else run.of_process(elsewhere[run.deployment_id or ""])
+            for run in runs
+        ]
+
+    def _count(self, state_types: Sequence[str] | None = None) -> int:
+        if self._deployed is None:
+            return self._gateway.count_flow_runs(self._names.flow, state_types)
+        # What others made is not in our queue.
+        elsewhere = () if state_types else list(self._runs_elsewhere())
+        return self._gateway.count_tagged_runs(self._names.job_tag, elsewhere, state_types)
+
+    def _runs_elsewhere(self) -> dict[str, str]:
+        return self._deployed.runs_elsewhere() if self._deployed else {}
+
+    def _results(self, runs: Sequence[FlowRun]) -> dict[str, Manifest | str]:
+        """Read manifests side by side: object stores take tens of milliseconds for each.
+
+        Returns:
+            Job id -> manifest, or why there is none; nothing where nobody knows why.
+        """
         if len(runs) < 2:
-            found = [self._manifest(run.id) for run in runs]
+            found = [self._result(run) for run in runs]
         else:
             with ThreadPoolExecutor(max_workers=min(16, len(runs))) as pool:
-                found = list(pool.map(self._manifest, [run.id for run in runs]))
-        return {manifest.job_id: manifest for manifest in found if manifest}
+                found = list(pool.map(self._result, runs))
+        return {run.id: result for run, result in zip(runs, found, strict=True) if result}
 
-    def _manifest(self, job_id: str) -> Manifest | None:
+    def _result(self, run: FlowRun) -> Manifest | str | None:
         try:
-            return self._storage.read_manifest(job_id)
+            manifest = self._storage.read_manifest(run.id)
+            if manifest is None and self._deployed and is_of_deployment(run):
+                return self._deployed.manifest(run)
         except ResultMissing as error:
             LOGGER.warning("%s", error)  # one bad job must not break the list
-            return None
+            return str(error)
+        return manifest
 
 
 _STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}

@@ -2,7 +2,7 @@
 
 from pygeoapi_prefect.engine.claims import attempt_of
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL
+from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL, REQUEST_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
 from pygeoapi_prefect.results.delivery import selected
 from pygeoapi_prefect.results.manifest import Manifest
@@ -42,15 +42,17 @@ def status_of(state: RunState | None) -> JobStatus:
 
 
 def job_from(
-    run: FlowRun, progress: Progress | None = None, manifest: Manifest | None = None
+    run: FlowRun, progress: Progress | None = None, results: Manifest | str | None = None
 ) -> Job:
     """Return the job that a flow run is.
 
     Args:
         run: the flow run.
         progress: what it told of its progress, if anything.
-        manifest: of its results; must be given for a completed run that has one.
+        results: manifest of its results; must be given for a completed run that has one. Or why
+            there are none.
     """
+    manifest = results if isinstance(results, Manifest) else None
     state = run.state
     status = status_of(state)
     if status is JobStatus.ACCEPTED and run.run_count:
@@ -58,9 +60,13 @@ def job_from(
     failure = None
     if status is JobStatus.FAILED:
         failure = (state.message if state else None) or "The job failed without saying why."
-    elif status is JobStatus.SUCCESSFUL and manifest is None:
+    elif status is JobStatus.SUCCESSFUL and manifest is None and _is_ours(run):
         status = JobStatus.FAILED
-        failure = "The job completed, but its results are not in result storage."
+        failure = (
+            results
+            if isinstance(results, str)
+            else "The job completed, but its results are not in result storage."
+        )
     # The times may come from several machines, whose clocks need not agree to the millisecond.
     # Prefect gives a start time to runs that end before they start, too.
     started = max(run.created, run.start_time) if run.start_time and run.run_count else None
@@ -85,6 +91,11 @@ def job_from(
         media_type=_media_type(manifest),
         failure=failure,
     )
+
+
+def _is_ours(run: FlowRun) -> bool:
+    """Say whether a run was made by this service; nobody told others to keep their results."""
+    return REQUEST_LABEL in run.labels or "request" in run.parameters
 
 
 def _message(

@@ -51,17 +51,35 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
 
 
 def _with_what_we_do_not_need(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Add the manager keys that pygeoapi's schema requires and that have defaults here.
+    """Add the keys that pygeoapi's schema requires and that have defaults here.
 
-    Everything about the manager section is checked by our own settings; the servers of pygeoapi do
-    not look at the schema at all.
+    Everything about these sections is checked by our own settings; the servers of pygeoapi do not
+    look at the schema at all.
     """
     server = configuration.get("server")
     manager: Any = server.get("manager") if isinstance(server, dict) else None
     if not isinstance(server, dict) or not isinstance(manager, dict):
         return configuration
     needless = {"connection": "-", "output_dir": "-"}
-    return {**configuration, "server": {**server, "manager": {**needless, **manager}}}
+    return {
+        **configuration,
+        "server": {**server, "manager": {**needless, **manager}},
+        "resources": _with_processor_names(configuration.get("resources")),
+    }
+
+
+def _with_processor_names(resources: Any) -> Any:
+    """Name the processors that have no class, because they are deployments in Prefect."""
+    if not isinstance(resources, dict):
+        return resources
+    return {
+        name: {**resource, "processor": {"name": "-", **resource["processor"]}}
+        if isinstance(resource, dict)
+        and isinstance(resource.get("processor"), dict)
+        and "prefect" in resource["processor"]
+        else resource
+        for name, resource in resources.items()
+    }
 
 
 def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:

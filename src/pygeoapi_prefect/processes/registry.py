@@ -27,6 +27,15 @@ class Registry:
         """Go through the process ids in the order of the configuration."""
         return iter(self._settings)
 
+    def __contains__(self, process_id: object) -> bool:
+        """Say whether a process is configured."""
+        return process_id in self._settings
+
+    @property
+    def deployed(self) -> tuple[str, ...]:
+        """The processes whose processor is a deployment in Prefect; the others' is a class."""
+        return tuple(p for p, each in self._settings.items() if each.prefect.deployment)
+
     def settings(self, process_id: str) -> ProcessSettings:
         """Return the settings of a process.
 
@@ -39,7 +48,7 @@ class Registry:
             raise ProcessNotFound(process_id) from None
 
     def processor(self, process_id: str) -> VanillaProcessor:
-        """Load the code behind a process.
+        """Load the code behind a process whose processor is a class.
 
         Raises:
             ProcessNotFound: no such process is configured.
@@ -54,5 +63,9 @@ class Registry:
 
     def modules(self) -> list[str]:
         """Return the modules that hold the processors, for loading them ahead of time."""
-        names = (module_of(settings.name) for settings in self._settings.values())
+        names = (
+            module_of(settings.name)
+            for settings in self._settings.values()
+            if settings.prefect.deployment is None
+        )
         return sorted({name for name in names if name})

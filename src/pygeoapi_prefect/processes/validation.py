@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from jsonschema.protocols import Validator
 from jsonschema.validators import create
 from referencing.exceptions import Unresolvable
@@ -99,6 +99,28 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
         more = f"there are {at_least}{len(faults) - _LISTED} more faults"
         faults[_LISTED:] = [Fault("/inputs", more)]
     return faults
+
+
+def accepts(schema: Mapping[str, Any], value: Any) -> bool:
+    """Say whether a value fits a schema; a schema that cannot be used accepts anything."""
+    try:
+        return _validator(schema).is_valid(value)
+    except Exception:  # as for faults: whatever an author wrote
+        return True
+
+
+def is_qualified(value: Mapping[str, Any]) -> bool:
+    """Say whether an object can be a qualified value (18-062r2, qualifiedInputValue.yaml)."""
+    return "value" in value and value.keys() <= _QUALIFIERS
+
+
+def schema_fault(schema: Mapping[str, Any]) -> str | None:
+    """Return why a schema cannot be used, None if it can."""
+    try:
+        Draft202012Validator.check_schema(as_meant(schema))
+    except SchemaError as error:
+        return _cut(error.message, _SHOWN_OF_SCHEMA)
+    return None
 
 
 def _declared_inputs(description: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -199,8 +221,7 @@ def _faults_of_value(validator: Validator, value: Any, pointer: str) -> Iterator
         if "value" in value:
             inner = _errors(validator, value["value"])
             # An object of the author's own may have a member "value" too: then show its faults.
-            is_qualified = value.keys() <= _QUALIFIERS or any(map(_is_wrong_kind, errors))
-            if not inner or is_qualified:
+            if not inner or is_qualified(value) or any(map(_is_wrong_kind, errors)):
                 errors, pointer = inner, f"{pointer}/value"
     yield from _faults(errors, pointer)
 

@@ -16,16 +16,19 @@ class Collector:
     Args:
         storage: where outputs go.
         job_id: the job.
-        attempt: which attempt of it, from 1.
+        attempt: which attempt of it, from 1, or another name for who collects.
         declared: ids of the outputs in the process description, in order.
         requested: ids of the outputs the client asked for; None = all.
+
+    Attributes:
+        declared: ids of the outputs in the process description, in order.
     """
 
     def __init__(
         self,
         storage: ResultStorage,
         job_id: str,
-        attempt: int,
+        attempt: int | str,
         declared: Sequence[str],
         requested: Sequence[str] | None = None,
     ) -> None:
@@ -33,7 +36,7 @@ class Collector:
         self._storage = storage
         self._job_id = job_id
         self._attempt = attempt
-        self._declared = tuple(declared)
+        self.declared = tuple(declared)
         self._requested = None if requested is None else tuple(requested)
         self._outputs: dict[str, Output] = {}
         self._lock = threading.Lock()
@@ -54,17 +57,46 @@ class Collector:
 
         Args:
             media_type: as the processor said, None if it did not.
-            value: str, bytes or anything JSON can hold; None is an output only if the processor
-                published none.
+            value: str, bytes or anything JSON can hold, or an output that is in storage already;
+                None is an output only if the processor published none.
 
         Raises:
             StorageUnavailable: storage cannot be written.
         """
         if value is None and self._outputs:
             return
+        members = isinstance(value, dict) and bool(value) and set(value) <= set(self.declared)
+        self._take(self._id_of_returned(), media_type, value, members)
+
+    def take(self, output_id: str, media_type: str | None, value: Any) -> None:
+        """Take one output that was returned; see `take_returned` for the arguments.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        self._take(output_id, media_type, value)
+
+    def adopt(self, output: Output) -> None:
+        """Take an output whose bytes are in storage already."""
+        with self._lock:
+            self._outputs[output.id] = output
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What there is so far."""
+        with self._lock:
+            return tuple(self._outputs.values())
+
+    def _take(
+        self, output_id: str, media_type: str | None, value: Any, members: bool = False
+    ) -> None:
+        if isinstance(value, Output):
+            told: dict[str, Any] = {"id": output_id}
+            if media_type:
+                told |= {"media_type": media_type, "kind": _kind_of_published(media_type)}
+            self.adopt(value.model_copy(update=told))
+            return
         content, kind = _encoded(media_type, value)
-        members = isinstance(value, dict) and bool(value) and set(value) <= set(self._declared)
-        output_id = self._id_of_returned()
         default = {
             Kind.JSON: "application/json",
             Kind.TEXT: "text/plain",
@@ -77,7 +109,7 @@ class Collector:
 
         The client's wishes count first: a processor that was asked for one output returns that.
         """
-        left = [output_id for output_id in self._declared if output_id not in self._outputs]
+        left = [output_id for output_id in self.declared if output_id not in self._outputs]
         wanted = [output_id for output_id in left if output_id in (self._requested or left)]
         return next(iter(wanted or left), "result")
 
@@ -97,7 +129,7 @@ class Collector:
             requested=self._requested,
             by_reference=tuple(by_reference),
             service_url=service_url,
-            outputs=tuple(self._outputs.values()),
+            outputs=self.outputs,
         )
 
     def _write(
@@ -116,8 +148,7 @@ class Collector:
         )
         if members_are_outputs:
             output = output.model_copy(update={"members_are_outputs": True})
-        with self._lock:
-            self._outputs[output_id] = output
+        self.adopt(output)
 
 
 def _kind_of_published(media_type: str) -> Kind:

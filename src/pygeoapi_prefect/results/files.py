@@ -3,9 +3,11 @@
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -15,7 +17,13 @@ import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.asyn import AsyncFileSystem
 
-from pygeoapi_prefect.errors import ConfigurationError, Fault, StorageUnavailable, pointer
+from pygeoapi_prefect.errors import (
+    ConfigurationError,
+    Fault,
+    PygeoapiPrefectError,
+    StorageUnavailable,
+    pointer,
+)
 from pygeoapi_prefect.results import s3
 from pygeoapi_prefect.results.native_loop import native_loop
 
@@ -30,15 +38,60 @@ _NAMES_OF_SECRETS = re.compile("key|secret|token|pass|credential|connection_stri
 Piece = bytes | memoryview
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place for files, as fsspec knows it.
+
+    Attributes:
+        url: an fsspec URL (`s3://bucket/prefix`) or an absolute local path.
+        options: what fsspec is told besides; may hold secrets, which are never shown.
+    """
+
+    url: str
+    options: Mapping[str, Any]
+
+    @property
+    def protocol(self) -> str:
+        """The name of the back end."""
+        protocol, separator, _ = self.url.partition("://")
+        return protocol if separator and protocol != "local" else "file"
+
+    @cached_property
+    def back_end(self) -> type[AbstractFileSystem]:
+        """The class of the back end.
+
+        Raises:
+            ConfigurationError: nothing is installed that knows such a URL.
+        """
+        try:
+            found: type[AbstractFileSystem] = fsspec.get_filesystem_class(self.protocol)
+        except (ValueError, ImportError) as error:
+            remedy = ""
+            if self.protocol in s3.PROTOCOLS:
+                remedy = "; install this package with its extra: pip install 'pygeoapi-prefect[s3]'"
+            place = pointer("server", "manager", "result_storage")
+            fault = Fault(place, f"{without_password(self.url)}: {error}{remedy}")
+            raise ConfigurationError("server.manager", [fault]) from None
+        return found
+
+    @cached_property
+    def root(self) -> str:
+        """The URL as the back end names files."""
+        root: str = self.back_end._strip_protocol(self.url)
+        return root
+
+
 class Files:
     """Files below one place.
 
     Args:
-        url: an fsspec URL (`s3://bucket/prefix`) or an absolute local path.
+        url: an fsspec URL (`s3://bucket/prefix`) or an absolute local path; if it has to be
+            located, only a name for it.
         options: what fsspec is told besides; may hold secrets, which are never shown.
         patient: whether to wait for an object store that is down for a while.
         reference_expiry: how long links to outputs work.
         reference_endpoint_url: where clients reach the S3 store, if not where we do.
+        locate: finds the place when it is first needed; None = it is at the URL.
 
     Raises:
         ConfigurationError: nothing is installed that knows such a URL.
@@ -52,30 +105,67 @@ class Files:
         patient: bool = False,
         reference_expiry: timedelta = _DEFAULT_EXPIRY,
         reference_endpoint_url: str | None = None,
+        locate: Callable[[], Place] | None = None,
     ) -> None:
         """Touch nothing yet."""
         self.url = url
-        self._protocol = _protocol_of(url)
-        self._options = _file_system_options(self._protocol, options or {}, patient)
+        self._patient = patient
         self._expiry_seconds = int(reference_expiry.total_seconds())
         self._reference_endpoint_url = reference_endpoint_url
         self._opened: tuple[int, AbstractFileSystem] | None = None
-        try:
-            file_system = fsspec.get_filesystem_class(self._protocol)
-            self._root = file_system._strip_protocol(url)
-            self._is_async = issubclass(file_system, AsyncFileSystem)
-        except (ValueError, ImportError) as error:
-            remedy = ""
-            if self._is_s3:
-                remedy = "; install this package with its extra: pip install 'pygeoapi-prefect[s3]'"
-            place = pointer("server", "manager", "result_storage")
-            fault = Fault(place, f"{self.shown_url}: {error}{remedy}")
-            raise ConfigurationError("server.manager", [fault]) from None
+        self._locate = locate
+        if locate is None:
+            self.__dict__["_place"] = Place(url, options or {})
+            _ = self._root  # who knows no such URL is told now
+
+    @cached_property
+    def _place(self) -> Place:
+        assert self._locate is not None  # noqa: S101
+        return self._locate()
+
+    @property
+    def _protocol(self) -> str:
+        return self._place.protocol
+
+    @property
+    def _root(self) -> str:
+        return self._place.root
+
+    @property
+    def _is_async(self) -> bool:
+        return issubclass(self._place.back_end, AsyncFileSystem)
+
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        return _file_system_options(self._protocol, self._place.options, self._patient)
 
     @property
     def shown_url(self) -> str:
         """The URL without the password that it may hold."""
-        return re.sub(r"(?<=://)[^/@]*@", "***@", self.url)
+        return without_password(self.url)
+
+    def read_file(self, path: str) -> bytes:
+        """Read a whole file.
+
+        Args:
+            path: below the URL.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StorageUnavailable: storage cannot be read.
+        """
+        with self._explaining("read"):
+            content: bytes = self._fs.cat_file(self._path(path))
+        return content
+
+    def delete_file(self, path: str) -> None:
+        """Remove a file; nothing happens if there is none.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        with suppress(FileNotFoundError), self._explaining("cleared"):
+            self._fs.rm_file(self._path(path))
 
     @property
     def _is_s3(self) -> bool:
@@ -92,7 +182,7 @@ class Files:
     def _open(self, options: Mapping[str, Any]) -> AbstractFileSystem:
         loop = native_loop() if self._is_async else None
         more = {"loop": loop} if loop else {}
-        file_system = fsspec.url_to_fs(self.url, **options, **more)[0]
+        file_system = fsspec.url_to_fs(self._place.url, **options, **more)[0]
         if self._is_s3:
             file_system.retries = 1  # botocore tries again, as often as it is told
         return file_system
@@ -185,6 +275,8 @@ class Files:
         """
         try:
             yield
+        except PygeoapiPrefectError:
+            raise  # the place itself could not be found, and that says why
         except Exception as error:
             place_is_missing = purpose == "written" or (self._is_s3 and s3.lacks_bucket(error))
             if isinstance(error, FileNotFoundError) and not place_is_missing:
@@ -219,9 +311,9 @@ def _file_system_options(
     return s3.client_options(ours, patient=patient) if protocol in s3.PROTOCOLS else ours
 
 
-def _protocol_of(url: str) -> str:
-    protocol, separator, _ = url.partition("://")
-    return protocol if separator and protocol != "local" else "file"
+def without_password(url: str) -> str:
+    """Return a URL without the password that it may hold."""
+    return re.sub(r"(?<=://)[^/@]*@", "***@", url)
 
 
 def _secrets_in(options: Mapping[str, Any]) -> Iterator[str]:

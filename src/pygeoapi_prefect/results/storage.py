@@ -3,7 +3,9 @@
     <root>/<job id>/<attempt>/<number>-<output id>     the bytes of one output
     <root>/<job id>/manifest.json                      written last
     <root>/<job id>/cursor.json                        how far an attempt got, for the next one
+    <root>/<job id>/published.json                     what a deployed flow has published so far
     <root>/inputs/<random id>.json                     inputs too large for Prefect
+    <root>/returned/<key>                              what a deployed flow returned, by Prefect
 
 Bytes come first and the manifest last, so a job killed in the middle leaves nothing that could be
 taken for a result. In object stores each file appears complete or not at all.
@@ -12,13 +14,13 @@ taken for a result. In object stores each file appears complete or not at all.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
 from typing import Any
 from uuid import uuid4
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pygeoapi_prefect.errors import (
     ResultMissing,
@@ -26,10 +28,13 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.results.files import PIECE, PIECE_OF_OBJECT, Files, Piece, pieces_of
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
-from pygeoapi_prefect.settings import ManagerSettings
 
 _MANIFEST = "manifest.json"
 _CURSOR = "cursor.json"
+# The folder in which Prefect keeps what deployed flows return.
+RETURNED = "returned"
+_PUBLISHED = "published.json"
+_OUTPUTS = TypeAdapter(list[Output])
 
 
 class ResultStorage(Files):
@@ -40,7 +45,7 @@ class ResultStorage(Files):
     def write_output(
         self,
         job_id: str,
-        attempt: int,
+        attempt: int | str,
         number: int,
         output_id: str,
         media_type: str,
@@ -51,7 +56,8 @@ class ResultStorage(Files):
 
         Args:
             job_id: the job.
-            attempt: which attempt of the job makes it; another attempt's files are never touched.
+            attempt: which attempt of the job makes it, or another name for who does; the files of
+                others are never touched.
             number: place among the outputs of the attempt.
             output_id: the output's id.
             media_type: the output's media type.
@@ -214,6 +220,40 @@ class ResultStorage(Files):
         except FileNotFoundError:
             return
 
+    # --- what deployed flows published -----------------------------------------------------
+
+    def write_published(self, job_id: str, outputs: Sequence[Output]) -> None:
+        """Write which outputs a flow has published; it has no say in the job's manifest.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        content = _OUTPUTS.dump_json(list(outputs))
+        with self._explaining("written"):
+            self._replace(self._path(job_id, _PUBLISHED), content)
+
+    def read_published(self, job_id: str) -> list[Output]:
+        """Read which outputs a flow has published.
+
+        Raises:
+            StorageUnavailable: storage cannot be read.
+        """
+        try:
+            return _OUTPUTS.validate_json(self.read_file(f"{job_id}/{_PUBLISHED}"))
+        except FileNotFoundError:
+            return []
+
+    def delete_returned(self, key: str) -> None:
+        """Remove what Prefect keeps of a flow's result, if it is here.
+
+        Args:
+            key: as Prefect has it: a name, or a whole path.
+
+        Raises:
+            StorageUnavailable: storage cannot be written.
+        """
+        self.delete_file(f"{RETURNED}/{key.rpartition('/')[2]}")
+
     # --- cursors ---------------------------------------------------------------------------
 
     def write_cursor(self, job_id: str, value: Any) -> None:
@@ -297,26 +337,6 @@ class ResultStorage(Files):
             ) from error
         self.delete_inputs(reference)
         self.delete(f"check-{uuid4()}")
-
-
-def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultStorage:
-    """Return the result storage of a service.
-
-    Args:
-        settings: of the manager.
-        patient: whether to wait for an object store that is down for a while.
-
-    Raises:
-        ConfigurationError: nothing is installed that knows its URL.
-    """
-    options = settings.result_storage_options
-    return ResultStorage(
-        settings.results_url,
-        options.get_secret_value() if options else None,
-        patient=patient,
-        reference_expiry=settings.reference_expiry,
-        reference_endpoint_url=settings.reference_endpoint_url,
-    )
 
 
 def _gone(job_id: str, output: Output) -> ResultMissing:

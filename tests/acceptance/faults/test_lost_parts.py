@@ -7,16 +7,9 @@ import pytest
 
 from tests.acceptance.faults.conftest import WORKERS
 from tests.support.client import Client
-from tests.support.faults import (
-    Marks,
-    flow_run,
-    forkserver_of,
-    kill,
-    submit_patiently,
-    wait_for_all,
-)
+from tests.support.faults import Marks, flow_run, kill, submit_patiently, wait_for_all
 from tests.support.programs import eventually
-from tests.support.stack import Stack, processes_of
+from tests.support.stack import Stack, forkserver_of, processes_of
 
 pytestmark = pytest.mark.usefixtures("all_ended")
 # What the issue promises for a worker that is killed with 4 jobs running and 10 queued.

@@ -1,0 +1,36 @@
+"""Process descriptions: what one must have, whoever wrote it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pygeoapi_prefect.errors import Fault, pointer
+from pygeoapi_prefect.processes.validation import schema_fault
+
+_NEEDED = ("title", "description", "inputs", "outputs")
+
+
+def description_faults(description: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with a process description.
+
+    Args:
+        description: as pygeoapi's processors have it in `metadata`.
+
+    Returns:
+        The faults, each with its JSON pointer into the description.
+
+    Source:
+        OGC 18-062r2, process.yaml; what pygeoapi 0.24 reads without asking whether it is there.
+    """
+    lacking = [Fault("/", f"lacks {name!r}") for name in _NEEDED if name not in description]
+    return lacking or list(_wrong_schemas(description))
+
+
+def _wrong_schemas(description: Mapping[str, Any]) -> Iterator[Fault]:
+    for kind in ("inputs", "outputs"):
+        declared = description[kind]
+        if not isinstance(declared, Mapping):
+            continue  # a list, as in older versions of pygeoapi
+        for name, each in declared.items():
+            schema = each.get("schema") if isinstance(each, Mapping) else None
+            if isinstance(schema, Mapping) and (reason := schema_fault(schema)):
+                yield Fault(pointer(kind, name, "schema"), reason)

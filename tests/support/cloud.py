@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import sys
+from email.utils import formatdate
 
 from tests.support.balancer import pass_on
 
@@ -41,8 +42,9 @@ async def serve_cloud(
             headers = {name.lower(): value.strip() for name, _, value in pairs}
             print(method, path, headers.get("authorization", "-"), flush=True)  # noqa: T201
             if status := judge(path, headers, key, events=events):
-                answer = f"{version} {status} No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-                writer.write(answer.encode())
+                said = {"date": formatdate(usegmt=True), "connection": "close", "content-length": 0}
+                lines = [f"{version} {status} No", *(f"{k}: {v}" for k, v in said.items())]
+                writer.write("\r\n".join([*lines, "", ""]).encode())
                 await writer.drain()
                 writer.close()
                 return

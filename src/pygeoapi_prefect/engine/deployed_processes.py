@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+from pygeoapi_prefect.engine.deployments import HEARTBEATS
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import (
@@ -253,6 +254,7 @@ class DeployedProcesses:
         """Return what tells a flow, wherever it runs, where results go."""
         environment = {
             JOB_VARIABLE: token,
+            **HEARTBEATS,
             "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
             "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
             # Tasks keep what they kept before.

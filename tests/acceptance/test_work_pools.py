@@ -89,6 +89,7 @@ class Elsewhere:
         log = self._folder / "stock-worker.log"
         with ExitStack() as programs:
             process = programs.enter_context(program(stock, log, self._env, self._folder))
+            programs.callback(_end, process)
             warm_log = self._folder / "warm-worker.log"
             programs.enter_context(program(warm, warm_log, self._env | config))
             wait_for_line(log, "started!", process)
@@ -97,6 +98,15 @@ class Elsewhere:
     def written_by(self, job_id: str) -> list[Path]:
         """Return what a job has in result storage."""
         return list((self._folder / "results" / job_id).rglob("*"))
+
+
+def _end(stock_worker: "subprocess.Popen[bytes]") -> None:
+    """Tell a stock worker to stop; one that still runs a job may ignore it."""
+    stock_worker.terminate()
+    try:
+        stock_worker.wait(20)
+    except subprocess.TimeoutExpired:
+        stock_worker.kill()
 
 
 @pytest.fixture(scope="module")

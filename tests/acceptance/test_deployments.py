@@ -18,6 +18,8 @@ from tests.support.deployments import (
 from tests.support.programs import BIN, eventually
 from tests.support.stack import Stack, up, use_template, web_server
 
+pytestmark = pytest.mark.pools
+
 POOL = "theirs"
 
 

@@ -15,7 +15,7 @@ from tests.support.programs import BIN, environment, eventually, program, wait_f
 from tests.support.stack import Stack, up
 
 # A stock worker starts several interpreters for each job.
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.pools
 
 POOL = "elsewhere"
 SUPPORT = "tests.support.processors"

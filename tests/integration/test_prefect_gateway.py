@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from pygeoapi_prefect.engine.deployments import deployment_specs, register, service_tags
-from pygeoapi_prefect.engine.models import FlowRun
+from pygeoapi_prefect.engine.models import DeploymentSpec, FlowRun
 from pygeoapi_prefect.engine.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
-from pygeoapi_prefect.errors import DeploymentMissing, PrefectUnavailable
+from pygeoapi_prefect.errors import DeploymentMissing, DeploymentRefused, PrefectUnavailable
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.settings import ManagerSettings
 from tests.integration.conftest import POOL, PrefectServer
@@ -449,3 +449,23 @@ def test_a_deployment_is_read_as_it_is(server: PrefectServer) -> None:
     assert (found.full_name, found.work_pool) == ("their-flow/prod", POOL)
     assert (found.is_paused, found.is_ready) == (False, False)
     assert found.parameters == {}
+
+
+def test_a_run_that_its_pool_does_not_take_says_why(server: PrefectServer) -> None:
+    gateway, name = server.gateway(), f"pool-{uuid4()}"
+    variables = {"type": "object", "properties": {"image": {"type": "string"}}}
+    template = {
+        "job_configuration": {"image": "{{ image }}"},
+        "variables": {**variables, "required": ["image"]},
+    }
+    with server.http() as http:
+        body = {"name": name, "type": "docker", "base_job_template": template}
+        http.post("/work_pools/", json=body).raise_for_status()
+    spec = DeploymentSpec(
+        name="imageless", flow_name="f", entrypoint="no.matter", work_pool=name, description=""
+    )
+    gateway.ensure_deployment(spec)
+    with pytest.raises(DeploymentRefused, match=r"f/imageless.*image.*job_variables"):
+        gateway.create_flow_run("f", "imageless", {}, {}, [])
+    run = gateway.create_flow_run("f", "imageless", {}, {}, [], {"image": "x"})
+    assert run.state is not None and run.state.type == "SCHEDULED"

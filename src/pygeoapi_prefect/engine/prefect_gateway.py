@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 from pygeoapi_prefect.engine.doorbell import Doorbell
 from pygeoapi_prefect.engine.models import Endpoint, FlowRun, Progress
 from pygeoapi_prefect.engine.prefect_api import LARGEST_PAGE, NotFound
-from pygeoapi_prefect.engine.prefect_set_up import PrefectSetUp, deployment_missing
-from pygeoapi_prefect.errors import JobNotFound
+from pygeoapi_prefect.engine.prefect_set_up import PrefectSetUp, deployment_missing, fault_in_body
+from pygeoapi_prefect.errors import DeploymentRefused, JobNotFound, PrefectUnavailable
 
 LOGGER = logging.getLogger(__name__)
 
@@ -66,6 +66,13 @@ class PrefectGateway(PrefectSetUp):
                 # Somebody deleted and perhaps made it again: its id is not to be trusted.
                 self._deployment_ids.pop(name, None)
                 continue
+            except PrefectUnavailable as error:
+                if (detail := fault_in_body(error)) is None:
+                    raise
+                raise DeploymentRefused(
+                    f"Prefect takes no run of {flow_name}/{deployment_name}: {detail}. Look at "
+                    "its job_variables and those that its work pool requires."
+                ) from error
             self._deployment_ids[name] = deployment_id
             if bell := self._bell():
                 bell.offer(json.dumps(answer).encode())

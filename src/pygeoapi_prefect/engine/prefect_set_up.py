@@ -136,7 +136,7 @@ class PrefectSetUp(PrefectApi):
         try:
             self._write("POST", "/deployments/", body)
         except PrefectUnavailable as error:
-            if (detail := _fault_in_body(error)) is None:
+            if (detail := fault_in_body(error)) is None:
                 raise
             raise DeploymentRefused(
                 f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
@@ -283,7 +283,7 @@ def deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissin
     )
 
 
-def _fault_in_body(error: PrefectUnavailable) -> str | None:
+def fault_in_body(error: PrefectUnavailable) -> str | None:
     """Return what Prefect finds wrong in what it was sent, None if it is something else."""
     cause = error.__cause__
     if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:

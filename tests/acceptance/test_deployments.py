@@ -15,6 +15,7 @@ from tests.support.deployments import (
     make_pool,
     stock_worker,
 )
+from tests.support.faults import Subscriber
 from tests.support.programs import BIN, eventually
 from tests.support.stack import Stack, up, use_template, web_server
 
@@ -368,9 +369,9 @@ def test_doctor_names_every_deployment_that_cannot_run(world: World) -> None:
 
 
 def test_the_embedded_prefect_can_have_deployments(tmp_path: Path, template: Path) -> None:
-    with up(
-        tmp_path / "up", template=template, processes={"table": process("table/prod")}
-    ) as stack:
+    processes = {"table": {**process("table/prod"), "allow_internal_requests": True}}
+    subscriber = Subscriber()
+    with up(tmp_path / "up", template=template, processes=processes) as stack:
         said = stack.log.read_text()
         assert "warning: process table: Prefect has no deployment table/prod" in said
         api = {
@@ -380,7 +381,11 @@ def test_the_embedded_prefect_can_have_deployments(tmp_path: Path, template: Pat
         }
         make_pool(api, POOL)
         deploy(api, POOL, "plain.py:table")
-        with stock_worker(api, POOL, tmp_path / "worker.log"):
-            job_id = stack.client.submit("table")
-            assert stack.client.wait_for(job_id)["status"] == "successful"
+        with stock_worker(api, POOL, tmp_path / "worker.log"), subscriber.there():
+            urls = subscriber.subscription("told")
+            job_id = stack.client.submit("table", subscriber=urls)
+            # Before anybody looked at the job: its results are made of what the flow returned.
+            eventually(lambda: "success" in subscriber.paths("told"), "the subscriber hears of it")
+            assert subscriber.body("told/success")["result"]["value"] == "a,b\n1,2\n"
+            assert stack.client.job(job_id)["status"] == "successful"
             assert stack.client.results(job_id).text == "a,b\n1,2\n"

@@ -75,7 +75,7 @@ def test_jobs_run_with_a_workspace_of_prefect_cloud(
             PREFECT_WORKER_QUERY_SECONDS="3600" if way == "events" else "2",
         ),
     ):
-        client = service.web.client
+        client = service.client
         eventually(lambda: cluster.workers_online(pool), "the worker is there", 120)
         job_id = client.submit("echo", {"a": 1})
 

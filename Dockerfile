@@ -6,8 +6,10 @@
 # Your own processes go on top of it:
 #
 #     FROM pygeoapi-prefect
+#     USER root
 #     RUN uv pip install my-processes
 #     COPY pygeoapi-config.yml /etc/pygeoapi/
+#     USER pygeoapi
 
 FROM python:3.12-slim AS base
 # Outside the environment, which has exactly what is locked.
@@ -31,7 +33,10 @@ COPY src src
 RUN uv pip install --no-deps .
 
 FROM base
-RUN useradd --create-home --uid 1000 pygeoapi
+# By hand: slim images need not have useradd.
+RUN echo 'pygeoapi:x:1000:1000::/home/pygeoapi:/bin/sh' >>/etc/passwd && \
+    echo 'pygeoapi:x:1000:' >>/etc/group && \
+    install --directory --owner 1000 --group 1000 /home/pygeoapi
 COPY --from=build /opt/pygeoapi-prefect /opt/pygeoapi-prefect
 USER pygeoapi
 WORKDIR /home/pygeoapi

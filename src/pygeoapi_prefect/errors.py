@@ -21,6 +21,7 @@ PygeoapiPrefectError
 │   ├── DeploymentNotReady    nobody would run the deployment of a process now
 │   └── StorageUnavailable
 ├── DeploymentMissing         Prefect does not know the deployment of a process
+├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
 └── ProcessorFailed           the code behind a process raised
 """
@@ -172,6 +173,10 @@ class StorageUnavailable(Unavailable):
 
 class DeploymentMissing(PygeoapiPrefectError):
     """Prefect has no deployment for a process."""
+
+
+class DeploymentRefused(PygeoapiPrefectError):
+    """Prefect does not take the deployment of a process as it is configured."""
 
 
 class ProcessorUnusable(PygeoapiPrefectError):

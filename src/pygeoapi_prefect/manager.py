@@ -41,6 +41,7 @@ from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, remove_resources
 from pygeoapi_prefect.results.delivery import JSON, Delivery
+from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.settings import read_manager_settings
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
@@ -331,9 +332,15 @@ def _applied(preference: str) -> dict[str, str]:
 
 def _for_pygeoapi(delivery: Delivery) -> tuple[str, Any]:
     """Return a delivery so that pygeoapi sends it as it is."""
+    preferences = mends.current_preferences()
+    if isinstance(delivery.body, Stream):
+        # Nobody wants a page of that size.
+        if preferences is not None:
+            preferences.media_type = delivery.media_type
+        media_type = delivery.media_type
+        return mends.READY_JSON if media_type == JSON else media_type, delivery.body
     if delivery.media_type != JSON:
         return delivery.media_type, delivery.body
-    preferences = mends.current_preferences()
     if preferences is not None:
         preferences.links = ", ".join(link.as_header() for link in delivery.links)
     if preferences is None or preferences.html:

@@ -12,12 +12,15 @@ pygeoapi switches it off:
 - Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
   HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
+- Bodies are bytes: those that come in pieces get their length, are not compressed, and are sent
+  piece by piece under Starlette, too.
 """
 
 import functools
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,10 +33,11 @@ from pygeoapi.formats import F_HTML
 
 from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError
 from pygeoapi_prefect.problems import problem_of
+from pygeoapi_prefect.results.streams import Stream
 
 LOGGER = logging.getLogger(__name__)
 
-Answer = tuple[dict[str, str], int, str | bytes]
+Answer = tuple[dict[str, str], int, str | bytes | Stream]
 Handler = Callable[..., Answer]
 
 # JSON that is ready to be sent carries this media type from the manager through pygeoapi, which
@@ -58,6 +62,7 @@ class Preferences:
         failure: set by the manager: why the job asked for failed.
         retry_after: set by the manager: seconds after which a refused request may come again.
         links: set by the manager: the header `Link` of an answer without content, if not empty.
+        media_type: set by the manager: of results that come in pieces.
     """
 
     respond_async: bool = False
@@ -69,6 +74,7 @@ class Preferences:
     failure: str | None = None
     retry_after: int | None = None
     links: str = ""
+    media_type: str | None = None
 
 
 # A handler and the manager it calls run in one thread, one after the other.
@@ -105,7 +111,10 @@ def _mended(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answ
             return _answer(api, request, error)
     if preferences.links and status == HTTPStatus.OK:
         return {**headers, "Content-Type": _JSON, "Link": preferences.links}, _NO_CONTENT, b""
-    if "Content-Type" not in headers:
+    if isinstance(content, Stream):
+        _stream_under_starlette()
+        headers = _headers_of_stream(headers, content, preferences)
+    elif "Content-Type" not in headers:
         headers = {**request.get_response_headers(**api.api_headers), **headers}
         headers["Content-Type"] = _JSON
     elif headers["Content-Type"] == READY_JSON:
@@ -120,6 +129,37 @@ def _mended_description(handler: Handler, api: API, request: APIRequest, *args: 
     with _prefer(api, request) as preferences:
         preferences.process_id = args[0] if args else None
         return _mended(handler, api, request, *args)
+
+
+def _headers_of_stream(
+    headers: dict[str, str], content: Stream, preferences: Preferences
+) -> dict[str, str]:
+    # pygeoapi compresses what this header says is compressed, as a whole.
+    left = {key: value for key, value in headers.items() if key.lower() != "content-encoding"}
+    media_type = preferences.media_type or left["Content-Type"]
+    return {**left, "Content-Type": media_type, "Content-Length": str(content.size)}
+
+
+def _stream_under_starlette() -> None:
+    """Let pygeoapi's Starlette application send what comes in pieces.
+
+    Not when pygeoapi is mended: the application makes a manager before it is complete itself.
+    """
+    application: Any = sys.modules.get("pygeoapi.starlette_app")
+    if application is None or hasattr(application._to_response, _MARK):
+        return
+    from pygeoapi_prefect.streamed_response import StreamedResponse
+
+    to_response = application._to_response
+
+    @functools.wraps(to_response)
+    def mended(headers: dict[str, str], status: int, content: Any) -> Any:
+        if isinstance(content, Stream):
+            return StreamedResponse(content, status, headers)
+        return to_response(headers, status, content)
+
+    setattr(mended, _MARK, True)
+    application._to_response = mended
 
 
 def _mended_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:

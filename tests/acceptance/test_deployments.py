@@ -16,7 +16,9 @@ from tests.support.deployments import (
     stock_worker,
 )
 from tests.support.programs import BIN, eventually
-from tests.support.stack import Stack, use_template, web_server
+from tests.support.stack import Stack, up, use_template, web_server
+
+pytestmark = pytest.mark.pools
 
 POOL = "theirs"
 
@@ -363,3 +365,22 @@ def test_doctor_names_every_deployment_that_cannot_run(world: World) -> None:
     assert "no such parameter" in done.stdout
     assert "resume" in lines["FAIL process paused"]
     assert "lonely" in lines["FAIL process lonely"]
+
+
+def test_the_embedded_prefect_can_have_deployments(tmp_path: Path, template: Path) -> None:
+    with up(
+        tmp_path / "up", template=template, processes={"table": process("table/prod")}
+    ) as stack:
+        said = stack.log.read_text()
+        assert "warning: process table: Prefect has no deployment table/prod" in said
+        api = {
+            "PREFECT_API_URL": stack.prefect_url,
+            "PREFECT_API_AUTH_STRING": ":".join(stack.prefect_auth),
+            "PREFECT_HOME": str(tmp_path / "home"),
+        }
+        make_pool(api, POOL)
+        deploy(api, POOL, "plain.py:table")
+        with stock_worker(api, POOL, tmp_path / "worker.log"):
+            job_id = stack.client.submit("table")
+            assert stack.client.wait_for(job_id)["status"] == "successful"
+            assert stack.client.results(job_id).text == "a,b\n1,2\n"

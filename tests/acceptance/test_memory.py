@@ -42,7 +42,7 @@ def web_process(stack: Stack) -> psutil.Process:
 
 
 @pytest.mark.parametrize("prefer", [None, "respond-async"])
-def test_a_hundred_megabytes_come_through_within_three_times_their_size(
+def test_a_hundred_megabytes_come_through_in_pieces(
     shared_stack: Stack, client: Client, prefer: str | None
 ) -> None:
     size = 100 * MEGABYTE
@@ -57,7 +57,7 @@ def test_a_hundred_megabytes_come_through_within_three_times_their_size(
     assert answer.status_code == 200
     assert len(answer.content) == size
     assert answer.content.count(b"\xff") == size
-    assert memory.peak - memory.before < 3 * size
+    assert memory.peak - memory.before < size / 2
 
 
 def test_the_memory_of_a_job_is_given_back(

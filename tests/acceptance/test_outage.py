@@ -94,8 +94,12 @@ def external_stack(
     processes: dict[str, Any] | None = None,
     *,
     is_quick: bool = False,
+    **more: Any,
 ) -> Iterator[tuple[Stack, ExternalPrefect]]:
-    """Run pygeoapi against an external Prefect, logging in as told; nothing is deployed."""
+    """Run pygeoapi against an external Prefect, logging in as told; nothing is deployed.
+
+    `more` is for the manager.
+    """
     use_template(template, folder)
     prefect = ExternalPrefect(folder, is_quick=is_quick)
     prefect.start()
@@ -103,6 +107,7 @@ def external_stack(
         "name": "pygeoapi_prefect.PrefectManager",
         "prefect_api_url": prefect.url,
         "output_dir": str(folder / "results"),
+        **more,
     }
     command = [str(BIN / "pygeoapi"), "serve", "--starlette"]
     env = {"PREFECT_API_AUTH_STRING": auth}

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,3 +189,42 @@ def test_what_is_wrong_is_said_at_start_by_doctor_and_by_the_job(
         assert process.wait(60) == 1
     found = (tmp_path / "doctor.log").read_text()
     assert "FAIL result storage: " in found and words in found and "not-the-secret" not in found
+
+
+MAKE_BLOCK = """
+import sys
+from prefect_aws import AwsClientParameters, AwsCredentials, S3Bucket
+
+name, bucket, folder, key, secret, url = sys.argv[1:]
+credentials = AwsCredentials(
+    aws_access_key_id=key,
+    aws_secret_access_key=secret,
+    aws_client_parameters=AwsClientParameters(endpoint_url=url),
+)
+S3Bucket(bucket_name=bucket, bucket_folder=folder, credentials=credentials).save(name)
+"""
+
+
+def test_a_block_of_prefect_says_where_results_are(
+    tmp_path: Path, template: Path, s3rver_store: Store
+) -> None:
+    with up(tmp_path, template=template, result_storage="s3-bucket/mine") as stack:
+        assert "warning: " in stack.log.read_text()
+        job = stack.client.wait_for(stack.client.submit("kinds", {"kind": "png"}))
+        assert job["status"] == "failed"
+        assert "Prefect has no block s3-bucket/mine" in job["message"]
+        store = s3rver_store
+        block = ["mine", store.bucket, "by-block", store.key, store.secret, store.url]
+        env = environment(
+            PREFECT_API_URL=stack.prefect_url,
+            PREFECT_API_AUTH_STRING=":".join(stack.prefect_auth),
+            PREFECT_HOME=str(tmp_path / "home"),
+            PYTHONWARNINGS="ignore",
+        )
+        subprocess.run([sys.executable, "-c", MAKE_BLOCK, *block], env=env, check=True)
+        job_id = stack.client.submit("kinds", {"kind": "png"})
+        stack.client.wait_for(job_id, "successful")
+        assert stack.client.results(job_id).content == PNG
+        assert f"{job_id}/manifest.json" in store.keys("by-block")
+        answer = stack.client.execute("kinds", {"kind": "png"}, outputs=by_reference("result"))
+        assert store.url in answer.headers["link"]

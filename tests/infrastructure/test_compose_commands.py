@@ -48,8 +48,6 @@ class Composed:
             (config,) = (each.split(":") for each in self.services[name]["volumes"])
             assert given["PYGEOAPI_CONFIG"] == config[1]
             given["PYGEOAPI_CONFIG"] = str(ROOT / config[0])
-        if "PYGEOAPI_OPENAPI" in given:
-            given["PYGEOAPI_OPENAPI"] = str(self.folder / "openapi.yml")
         home = self.folder / name
         home.mkdir(exist_ok=True)
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
@@ -70,6 +68,7 @@ class Composed:
         text = re.sub(r"\b(postgres|redis|prefect|minio):(?=\d)", "127.0.0.1:", text)
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
         text = "127.0.0.1" if text == "redis" else text
+        text = text.replace("/tmp/", f"{self.folder}/")
         return re.sub(rf"\b({'|'.join(_PORTS)})\b", lambda found: self.ports[found[0]], text)
 
     def is_healthy(self, name: str) -> bool:

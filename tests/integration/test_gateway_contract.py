@@ -11,7 +11,7 @@ import pytest
 from pygeoapi_prefect.engine import prefect_gateway as gateway_module
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
-from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound
+from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
 from tests.integration.conftest import PrefectServer
 from tests.support.fake_gateway import FakeGateway
 
@@ -190,7 +190,7 @@ class TestGatewayContract:
         monkeypatch: pytest.MonkeyPatch,
         limit: int | None,
     ) -> None:
-        monkeypatch.setattr(gateway_module, "_LARGEST_PAGE", 2)
+        monkeypatch.setattr(gateway_module, "LARGEST_PAGE", 2)
         listed = subject.gateway.list_flow_runs(FIVE, limit=limit)
         assert [run.id for run in listed] == five[::-1][:limit]
 
@@ -330,6 +330,42 @@ class TestGatewayContract:
         run = subject.create()
         assert run.run_count == 0
         assert subject.move(run, "RUNNING", "SCHEDULED", "RUNNING").run_count == 2
+
+    # ---- runs of somebody's deployment
+
+    def test_a_run_knows_its_tags_and_its_deployment(self, subject: Subject) -> None:
+        first, second = subject.create(None, "more"), subject.create()
+        assert set(first.tags) == {subject.tag, "more"}
+        assert first.deployment_id is not None
+        assert subject.gateway.read_flow_run(second.id).deployment_id == first.deployment_id
+
+    def test_runs_of_a_deployment_are_found_without_the_tag(self, subject: Subject) -> None:
+        tagged = subject.create()
+        other = subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, {}, [])
+        deployment = [str(tagged.deployment_id)]
+        assert subject.listed() == [tagged.id]
+        found = [
+            run.id
+            for run in subject.gateway.list_flow_runs(
+                subject.tag, limit=2, or_of_deployments=deployment
+            )
+        ]
+        assert found == [other.id, tagged.id]
+        assert subject.gateway.count_tagged_runs(subject.tag) == 1
+        assert subject.gateway.count_tagged_runs(subject.tag, deployment) >= 2
+        assert subject.gateway.count_tagged_runs(subject.tag, (), ["RUNNING"]) == 0
+
+    def test_a_deployment_that_is_missing_cannot_be_read(self, subject: Subject) -> None:
+        with pytest.raises(DeploymentMissing):
+            subject.gateway.read_deployment(FLOW, "missing")
+
+    def test_a_block_that_is_missing_cannot_be_read(self, subject: Subject) -> None:
+        for block in (str(uuid4()), "local-file-system/missing"):
+            with pytest.raises(StorageUnavailable):
+                subject.gateway.read_block(block)
+
+    def test_a_pool_that_is_missing_has_no_workers(self, subject: Subject) -> None:
+        assert subject.gateway.count_live_workers("missing") is None
 
     # ---- progress and removal
 

@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from pygeoapi_prefect.engine.deployments import deployment_specs, register
-from pygeoapi_prefect.engine.models import FlowRun
-from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, WORKER_TYPE
+from pygeoapi_prefect.engine.deployments import deployment_specs, register, service_tags
+from pygeoapi_prefect.engine.models import DeploymentSpec, FlowRun
+from pygeoapi_prefect.engine.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
-from pygeoapi_prefect.errors import DeploymentMissing, PrefectUnavailable
+from pygeoapi_prefect.errors import DeploymentMissing, DeploymentRefused, PrefectUnavailable
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.settings import ManagerSettings
 from tests.integration.conftest import POOL, PrefectServer
@@ -133,6 +133,20 @@ def configuration(*process_ids: str, work_pool: str = POOL) -> Configuration:
     )
 
 
+def elsewhere(
+    process_id: str, pool: str, job_variables: Any = None, **prefect: Any
+) -> Configuration:
+    """The configuration of a service one of whose processes runs on another pool."""
+    resource = {
+        "type": "process",
+        "processor": {
+            "name": "HelloWorld",
+            "prefect": {"work_pool": pool, "job_variables": job_variables or {}, **prefect},
+        },
+    }
+    return Configuration(ManagerSettings(work_pool=POOL), Registry({process_id: resource}))
+
+
 @pytest.fixture
 def registered(gateway: PrefectGateway) -> PrefectGateway:
     """Prefect with exactly the processes `a` and `b`."""
@@ -142,20 +156,20 @@ def registered(gateway: PrefectGateway) -> PrefectGateway:
 
 
 def test_every_process_becomes_a_deployment(registered: PrefectGateway) -> None:
-    assert set(registered.list_deployments(DEPLOYMENT_TAG, POOL)) == {"a", "b"}
+    assert set(registered.list_deployments(service_tags(POOL))) == {"a", "b"}
 
 
 def test_registering_again_changes_nothing(registered: PrefectGateway) -> None:
-    before = registered.list_deployments(DEPLOYMENT_TAG, POOL)
-    assert register(registered, configuration("a", "b")) == []
-    assert registered.list_deployments(DEPLOYMENT_TAG, POOL) == before
+    before = registered.list_deployments(service_tags(POOL))
+    assert register(registered, configuration("a", "b")).removed == []
+    assert registered.list_deployments(service_tags(POOL)) == before
 
 
 def test_a_process_that_left_the_configuration_leaves_prefect(
     registered: PrefectGateway,
 ) -> None:
-    assert register(registered, configuration("b", "c")) == ["a"]
-    assert set(registered.list_deployments(DEPLOYMENT_TAG, POOL)) == {"b", "c"}
+    assert register(registered, configuration("b", "c")).removed == ["a"]
+    assert set(registered.list_deployments(service_tags(POOL))) == {"b", "c"}
 
 
 def test_the_processes_of_another_service_on_the_same_prefect_are_left_alone(
@@ -165,7 +179,86 @@ def test_the_processes_of_another_service_on_the_same_prefect_are_left_alone(
     registered.ensure_work_pool(neighbour, WORKER_TYPE)
     register(registered, configuration("theirs", work_pool=neighbour))
     register(registered, configuration("b"))
-    assert set(registered.list_deployments(DEPLOYMENT_TAG, neighbour)) == {"theirs"}
+    assert set(registered.list_deployments(service_tags(neighbour))) == {"theirs"}
+
+
+@pytest.fixture
+def other_pool(registered: PrefectGateway) -> str:
+    """A work pool of Prefect's own kind."""
+    name = f"pool-{uuid4()}"
+    registered.ensure_work_pool(name, "process")
+    return name
+
+
+def deployment(server: PrefectServer, gateway: PrefectGateway, process_id: str) -> Any:
+    """Return the deployment of a process as Prefect has it."""
+    deployment_id = gateway.list_deployments(service_tags(POOL))[process_id]
+    with server.http() as http:
+        return http.get(f"/deployments/{deployment_id}").json()
+
+
+def test_a_process_lives_on_the_pool_it_names_and_can_move(
+    server: PrefectServer, registered: PrefectGateway, other_pool: str
+) -> None:
+    variables = {"working_dir": "/tmp", "env": {"A": "1"}}
+    assert register(registered, elsewhere("a", other_pool, variables)).refused == {}
+    found = deployment(server, registered, "a")
+    assert found["work_pool_name"] == other_pool
+    heartbeats = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+    assert found["job_variables"] == {"working_dir": "/tmp", "env": {"A": "1", **heartbeats}}
+    register(registered, configuration("a"))
+    found = deployment(server, registered, "a")
+    assert (found["work_pool_name"], found["job_variables"]) == (POOL, {})
+
+
+def test_a_process_that_left_leaves_prefect_whatever_pool_it_was_on(
+    registered: PrefectGateway, other_pool: str
+) -> None:
+    register(registered, elsewhere("far", other_pool))
+    assert register(registered, configuration("b")).removed == ["far"]
+
+
+def test_a_process_whose_pool_is_missing_is_refused_and_the_others_are_not(
+    registered: PrefectGateway,
+) -> None:
+    wanted = elsewhere("a", "no-such-pool")
+    registration = register(registered, wanted)
+    assert "prefect work-pool create --type docker no-such-pool" in registration.refused["a"]
+    # A job must not run where it would have run before.
+    assert set(registration.removed) == {"a", "b"}
+    assert registered.list_deployments(service_tags(POOL)) == {}
+
+
+def test_a_process_whose_job_variables_its_pool_does_not_take_is_refused(
+    server: PrefectServer, registered: PrefectGateway, other_pool: str
+) -> None:
+    variables = {"type": "object", "properties": {"stream_output": {"type": "boolean"}}}
+    job = {"stream_output": "{{ stream_output }}"}
+    template = {"job_configuration": job, "variables": variables}
+    with server.http() as http:
+        path = f"/work_pools/{other_pool}"
+        http.patch(path, json={"base_job_template": template}).raise_for_status()
+    wanted = elsewhere("a", other_pool, {"stream_output": "perhaps"})
+    why = register(registered, wanted).refused["a"]
+    assert why.startswith(f"work pool {other_pool!r} refuses its job_variables: ")
+    assert "'perhaps' is not" in why
+
+
+def test_on_another_pool_only_what_the_process_needs_is_made(
+    server: PrefectServer, registered: PrefectGateway, other_pool: str
+) -> None:
+    def queues() -> dict[str, tuple[int, int | None]]:
+        with server.http() as http:
+            found = http.post(f"/work_pools/{other_pool}/queues/filter", json={}).json()
+        return {each["name"]: (each["priority"], each["concurrency_limit"]) for each in found}
+
+    with server.http() as http:
+        path = f"/work_pools/{other_pool}/queues/default"
+        http.patch(path, json={"concurrency_limit": 7}).raise_for_status()
+    register(registered, elsewhere("a", other_pool))
+    assert queues() == {"default": (1, 7)}
+    register(registered, elsewhere("a", other_pool, priority=1, concurrency_limit=2))
+    assert queues() == {"pygeoapi-process-integration-a": (1, 2), "default": (2, 7)}
 
 
 def test_other_people_s_deployments_are_left_alone(registered: PrefectGateway) -> None:
@@ -196,7 +289,7 @@ def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
     register(registered, configuration("b"))
     registered.set_state(run_of_a, "COMPLETED", message="m", force=True)
     register(registered, configuration("b"))
-    assert set(registered.list_deployments(DEPLOYMENT_TAG, POOL)) == {"b"}
+    assert set(registered.list_deployments(service_tags(POOL))) == {"b"}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +299,7 @@ def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
 def test_a_process_can_be_run_whatever_its_id(registered: PrefectGateway, process_id: str) -> None:
     register(registered, configuration("a", process_id))
     run = run_of(registered, process_id)
-    deployment_id = registered.list_deployments(DEPLOYMENT_TAG, POOL)[process_id]
+    deployment_id = registered.list_deployments(service_tags(POOL))[process_id]
     assert run.labels["prefect.deployment.id"] == deployment_id
 
 
@@ -337,3 +430,42 @@ def test_many_threads_write_at_once_and_nobody_is_sent_away(
     completed = gateway.list_flow_runs(tag, state_types=["COMPLETED"])
     assert sorted(run.id for run in completed) == sorted(created)
     assert len(created) == threads * each
+
+
+def test_a_block_is_made_changed_and_read(server: PrefectServer) -> None:
+    gateway = server.gateway()
+    for settings in ({"a": 1}, {"b": 2}):
+        data = {"basepath": "s3://bucket/x", "settings": settings}
+        gateway.ensure_block("remote-file-system/mine", data)
+        document = gateway.read_block("remote-file-system/mine")
+        assert document["data"]["basepath"] == "s3://bucket/x"
+        assert document["data"]["settings"] == settings
+        assert gateway.read_block(document["id"])["data"] == document["data"]
+
+
+def test_a_deployment_is_read_as_it_is(server: PrefectServer) -> None:
+    server.deploy("their-flow", "prod")
+    found = server.gateway().read_deployment("their-flow", "prod")
+    assert (found.full_name, found.work_pool) == ("their-flow/prod", POOL)
+    assert (found.is_paused, found.is_ready) == (False, False)
+    assert found.parameters == {}
+
+
+def test_a_run_that_its_pool_does_not_take_says_why(server: PrefectServer) -> None:
+    gateway, name = server.gateway(), f"pool-{uuid4()}"
+    variables = {"type": "object", "properties": {"image": {"type": "string"}}}
+    template = {
+        "job_configuration": {"image": "{{ image }}"},
+        "variables": {**variables, "required": ["image"]},
+    }
+    with server.http() as http:
+        body = {"name": name, "type": "docker", "base_job_template": template}
+        http.post("/work_pools/", json=body).raise_for_status()
+    spec = DeploymentSpec(
+        name="imageless", flow_name="f", entrypoint="no.matter", work_pool=name, description=""
+    )
+    gateway.ensure_deployment(spec)
+    with pytest.raises(DeploymentRefused, match=r"f/imageless.*image.*job_variables"):
+        gateway.create_flow_run("f", "imageless", {}, {}, [])
+    run = gateway.create_flow_run("f", "imageless", {}, {}, [], {"image": "x"})
+    assert run.state is not None and run.state.type == "SCHEDULED"

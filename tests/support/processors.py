@@ -7,6 +7,7 @@ import resource
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,18 +114,28 @@ class SeveralProcessor(BaseProcessor):
         return "application/json", {"size": len(PNG)}
 
 
+def large_content(size: int) -> Iterator[bytes]:
+    """Return so many bytes in pieces, no two of which are the same."""
+    for start in range(0, size, 1 << 20):
+        yield (start.to_bytes(8) * (1 << 17))[: size - start]
+
+
 class LargeProcessor(BaseProcessor):
-    """Publishes a file of `size` bytes, all zero; returns by how many bytes its memory grew."""
+    """Publishes a file of `size` bytes; returns by how many its memory grew if that is wanted."""
 
     def __init__(self, processor_def: dict[str, Any]) -> None:
         outputs = {name: {"title": name, "schema": {}} for name in ("raster", "memory")}
         super().__init__(processor_def, description("large", outputs=outputs))
+        self.supports_outputs = True
 
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
         before = psutil.Process().memory_info().rss
         with tempfile.NamedTemporaryFile() as file:
-            file.truncate(int(data["size"]))
+            file.writelines(large_content(int(data["size"])))
+            file.flush()
             job.output("raster", file.name, media_type="image/tiff; application=geotiff")
+        if "memory" not in (outputs or ()):
+            return "application/json", None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return "application/json", {"memory": peak - before}
 

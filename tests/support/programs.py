@@ -39,9 +39,9 @@ def eventually[T](look: Callable[[], T], what: str, seconds: float = 60) -> T:
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a fresh user who can import this project's tests."""
-    # Also its sources: in another work tree than the installed one, those here are meant.
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "default", **more}
+    # With the package of this checkout, whichever one the environment was made for.
+    python_path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+    return {**os.environ, "PYTHONPATH": python_path, "PYTHONWARNINGS": "default", **more}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from prefect.states import AwaitingRetry, Scheduled
 
 from pygeoapi_prefect.engine.backlog import Backlog
 from pygeoapi_prefect.engine.retries import process_of
-from pygeoapi_prefect.settings import ExecutionPolicy
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICIES: Mapping[str | None, ExecutionPolicy] = {

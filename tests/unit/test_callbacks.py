@@ -11,7 +11,8 @@ import pytest
 
 from pygeoapi_prefect.engine import callbacks
 from pygeoapi_prefect.engine.callbacks import check_callback, send_callback
-from pygeoapi_prefect.errors import InvalidRequest
+from pygeoapi_prefect.errors import InvalidRequest, ResultMissing
+from pygeoapi_prefect.results.streams import Stream
 from tests.support.programs import free_port
 
 PUBLIC = "93.184.216.34"
@@ -224,7 +225,7 @@ def subscriber() -> Iterator[Subscriber]:
     subscriber.close()
 
 
-def send(url: str, body: bytes = b"{}", *, allow_internal: bool = True) -> str | None:
+def send(url: str, body: bytes | Stream = b"{}", *, allow_internal: bool = True) -> str | None:
     async def do() -> str | None:
         return await send_callback(url, body, allow_internal=allow_internal)
 
@@ -281,6 +282,27 @@ def test_the_password_in_a_url_goes_to_the_subscriber(subscriber: Subscriber) ->
     send(f"http://user:secret@127.0.0.1:{subscriber.port}/")
     headers = subscriber.requests[0][2]
     assert "authorization" in headers and headers["host"] == f"127.0.0.1:{subscriber.port}"
+
+
+def test_large_results_are_posted_in_pieces(subscriber: Subscriber) -> None:
+    closed: list[bool] = []
+    body = Stream(4, iter([b"[1", b",", b"]"]), lambda: closed.append(True))
+    assert send(subscriber.url, body) is None
+    ((_, _, headers, received),) = subscriber.requests
+    assert (received, headers["content-length"]) == (b"[1,]", "4")
+    assert "transfer-encoding" not in headers and closed
+
+
+def test_results_that_cannot_be_read_to_their_end_are_not_posted_as_if_they_were(
+    subscriber: Subscriber,
+) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"[1"
+        raise ResultMissing("gone")
+
+    with pytest.raises(ResultMissing):
+        send(subscriber.url, Stream(4, pieces(), lambda: None))
+    assert all(received != b"[1,]" for *_, received in subscriber.requests)
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])

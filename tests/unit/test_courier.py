@@ -15,6 +15,7 @@ from pygeoapi_prefect.engine import courier
 from pygeoapi_prefect.engine.courier import Courier, next_news
 from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, JOB_TAG
 from pygeoapi_prefect.engine.snapshot import Configuration
+from pygeoapi_prefect.errors import ResultMissing
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -174,7 +175,7 @@ class World:
     Attributes:
         run: the only job, as Prefect has it.
         heard: URL and body of what the subscriber heard.
-        answers: what is answered to it, one after the other; None = it was taken.
+        answers: what is answered to it or raised, one after the other; None = it was taken.
         notes: every label as it was written.
         storage: the results.
     """
@@ -182,7 +183,7 @@ class World:
     def __init__(self, run: FlowRun, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.run = run
         self.heard: list[tuple[str, bytes]] = []
-        self.answers: list[str | None] = []
+        self.answers: list[str | Exception | None] = []
         self.notes: list[tuple[str, str]] = []
         self.storage = ResultStorage(str(folder / "results"))
         self.pauses: list[float] = []
@@ -195,7 +196,10 @@ class World:
 
     async def _send(self, url: str, body: bytes, *, allow_internal: bool) -> str | None:
         self.heard.append((url.rpartition("/")[2], body))
-        return self.answers.pop(0) if self.answers else None
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -251,6 +255,14 @@ def test_success_is_told_with_the_results_document(make: Any) -> None:
     world = with_results(make(job("COMPLETED")), "text")
     world.serve()
     assert b"text" in world.heard[0][1] and b"result" in world.heard[0][1]
+
+
+def test_results_that_turn_out_to_be_damaged_are_tried_again(make: Any) -> None:
+    world = with_results(make(job("COMPLETED")), "text")
+    world.answers = [ResultMissing("damaged"), None]
+    world.serve()
+    assert world.notes[0][1].endswith(": the results cannot be read: damaged")
+    assert world.told == ["success"] * 2
 
 
 def test_a_failure_is_told_with_an_empty_document(make: Any) -> None:

@@ -31,6 +31,7 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.DeploymentNotReady: errors.DeploymentNotReady("text"),
     errors.StorageUnavailable: errors.StorageUnavailable("text"),
     errors.DeploymentMissing: errors.DeploymentMissing("text"),
+    errors.DeploymentRefused: errors.DeploymentRefused("text"),
     errors.ProcessorUnusable: errors.ProcessorUnusable("text"),
     errors.ProcessorFailed: errors.ProcessorFailed("text"),
 }
@@ -54,6 +55,7 @@ ANSWERS = {
     errors.DeploymentNotReady: (503, "ServiceUnavailable"),
     errors.StorageUnavailable: (503, "ServiceUnavailable"),
     errors.DeploymentMissing: (500, "NoApplicableCode"),
+    errors.DeploymentRefused: (500, "NoApplicableCode"),
     errors.ProcessorUnusable: (500, "NoApplicableCode"),
     errors.ProcessorFailed: (500, "NoApplicableCode"),
 }

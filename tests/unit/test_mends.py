@@ -2,12 +2,16 @@
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
-from pygeoapi.api import API, APIRequest, processes
+from flask import Flask, make_response
+from pygeoapi.api import API, APIRequest, apply_gzip, processes
+from pygeoapi.formats import F_GZIP, FORMAT_TYPES
 from pygeoapi.process.manager.base import BaseManager
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Request
@@ -15,8 +19,11 @@ from werkzeug.wrappers import Request
 from pygeoapi_prefect import errors, manager, mends
 from pygeoapi_prefect.manager import PrefectManager
 from pygeoapi_prefect.processes.execution import ExecutionRequest
+from pygeoapi_prefect.results import delivery
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.streams import Stream
+from pygeoapi_prefect.streamed_response import StreamedResponse
 from tests.support.configuration import configuration, prefect_manager, resources
 from tests.support.fake_gateway import FakeGateway
 
@@ -27,7 +34,7 @@ UNKNOWN = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 class Answer:
     """An answer of pygeoapi, as its web frameworks would send it."""
 
-    def __init__(self, answer: tuple[dict[str, str], int, str | bytes]) -> None:
+    def __init__(self, answer: tuple[dict[str, str], int, Any]) -> None:
         self.headers, self.status, self.body = answer
 
     @property
@@ -414,6 +421,98 @@ def test_another_manager_s_answers_pass_untouched(site: Site) -> None:
 
     site.api.manager = Other({"name": "other"})
     assert site.ask("get_jobs").json["jobs"] == []
+
+
+# ---- results that come in pieces
+
+
+@pytest.fixture
+def streaming(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(delivery, "MOST_IN_MEMORY", 4)
+    return site
+
+
+LARGE = b"\x89PNG and more"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "*/*"])
+@pytest.mark.parametrize(
+    ("value", "media_type"), [(LARGE, "image/png"), (b'{"a":  "<i>"}', "application/json")]
+)
+def test_large_results_come_in_pieces_as_they_are(
+    streaming: Site, value: bytes, media_type: str, accept: str
+) -> None:
+    job_id = streaming.succeed(streaming.submit(), value, media_type)
+    answer = streaming.ask("get_job_result", job_id, accept=accept)
+    assert isinstance(answer.body, Stream) and b"".join(answer.body) == value
+    assert answer.headers["Content-Type"] == media_type
+    assert answer.headers["Content-Length"] == str(len(value))
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_large_results_of_a_synchronous_request_come_in_pieces(
+    streaming: Site, accept: str
+) -> None:
+    streaming.prefect.on_read = lambda job_id: streaming.succeed(job_id, LARGE, "image/png")
+    answer = streaming.execute({"inputs": {}, "response": "document"}, accept=accept)
+    assert isinstance(answer.body, Stream) and b"".join(answer.body) == LARGE
+    assert answer.headers["Content-Type"] == "image/png"
+
+
+def test_what_comes_in_pieces_is_not_compressed(
+    streaming: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORMAT_TYPES, F_GZIP, "application/gzip")
+    small, large = b"abc", LARGE
+    encodings = []
+    for value in (small, large):
+        job_id = streaming.succeed(streaming.submit(), value, "image/png")
+        answer = streaming.ask("get_job_result", job_id, **{"accept-encoding": "gzip"})
+        encodings.append(answer.headers.get("Content-Encoding"))
+        sent = apply_gzip(answer.headers, answer.body)
+    assert encodings == ["gzip", None]
+    assert isinstance(sent, Stream)
+
+
+def test_large_results_that_are_gone_are_a_problem_as_small_ones_are(streaming: Site) -> None:
+    job_id = streaming.succeed(streaming.submit(), LARGE, "image/png")
+    for path in (Path(streaming.storage.url) / job_id / "1").iterdir():
+        path.unlink()
+    answer = streaming.ask("get_job_result", job_id)
+    assert (answer.status, answer.json["code"]) == (500, "JobResultNotFound")
+
+
+@pytest.mark.parametrize(("method", "sent"), [("GET", LARGE), ("HEAD", b"")])
+def test_flask_sends_what_comes_in_pieces(streaming: Site, method: str, sent: bytes) -> None:
+    job_id = streaming.succeed(streaming.submit(), LARGE, "image/png")
+    application = Flask(__name__)
+
+    @application.route("/")
+    def results() -> Any:
+        answer = streaming.ask("get_job_result", job_id)
+        response = make_response(answer.body, answer.status)
+        response.headers = answer.headers  # type: ignore[assignment]
+        return response  # as pygeoapi does it
+
+    found = application.test_client().open("/", method=method)
+    assert (found.data, found.headers["Content-Length"]) == (sent, str(len(LARGE)))
+
+
+def test_starlette_is_mended_once_it_has_something_to_send_in_pieces(
+    streaming: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application: Any = ModuleType("pygeoapi.starlette_app")
+    application._to_response = lambda headers, status, content: content
+    monkeypatch.setitem(sys.modules, "pygeoapi.starlette_app", application)
+    job_id = streaming.succeed(streaming.submit(), LARGE, "image/png")
+    answer = streaming.ask("get_job_result", job_id)
+    mended = application._to_response
+    response = mended(answer.headers, answer.status, answer.body)
+    assert isinstance(response, StreamedResponse)
+    assert response.headers["content-length"] == str(len(LARGE))
+    assert mended({}, 200, b"bytes") == b"bytes"
+    streaming.ask("get_job_result", job_id)
+    assert application._to_response is mended
 
 
 # ---- results that are links

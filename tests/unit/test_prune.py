@@ -86,7 +86,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     # By name alone one gets at the command.
     module = import_module("pygeoapi_prefect.cli.prune")
     monkeypatch.setattr(module, "prefect_for_upkeep", at_hand)
-    monkeypatch.setattr(module, "PrefectGateway", lambda _: runs)
+    monkeypatch.setattr(module, "PrefectGateway", lambda _, **more: runs)
     return runs
 
 

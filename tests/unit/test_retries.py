@@ -11,8 +11,8 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Crashed, Failed
 
 from pygeoapi_prefect.engine.retries import after_failure, policy_of, process_of, seconds_before
+from pygeoapi_prefect.process_settings import ExecutionPolicy, RetryBackoff
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.settings import ExecutionPolicy, RetryBackoff
 
 FAILURES = [Failed(message="no such band"), Crashed(message="killed by SIGKILL")]
 THREE = ExecutionPolicy(retries=3)

@@ -11,15 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pygeoapi_prefect.errors import ConfigurationError
-from pygeoapi_prefect.settings import (
+from pygeoapi_prefect.process_settings import (
     ExecutionPolicy,
-    ManagerSettings,
     ProcessSettings,
     RetryBackoff,
-    parse_duration,
-    read_manager_settings,
     read_process_settings,
 )
+from pygeoapi_prefect.settings import ManagerSettings, parse_duration, read_manager_settings
 
 EXTERNAL = "http://prefect.example:4200/api"
 
@@ -565,6 +563,16 @@ def test_an_execution_policy_is_read_as_it_is_written() -> None:
     assert (read.retries, read.timeout, read.concurrency_limit, read.priority) == (3, 3600, 2, 1)
 
 
+def test_where_a_process_runs_is_read_as_it_is_written() -> None:
+    variables = {"image": "mine:1", "env": {"A": "1"}}
+    read = policy(work_pool="docker-pool", job_variables=variables)
+    assert (read.work_pool, read.job_variables) == ("docker-pool", variables)
+
+
+def test_unless_it_is_said_a_process_runs_where_the_service_does() -> None:
+    assert (policy().work_pool, policy().job_variables) == (None, {})
+
+
 def test_a_part_of_the_backoff_is_enough() -> None:
     assert policy(retry_backoff={"initial": 1}).retry_backoff == RetryBackoff(initial=1)
 
@@ -586,6 +594,10 @@ def test_a_part_of_the_backoff_is_enough() -> None:
         ("priority", "high"),
         ("retry_backoff", 60),
         ("isolation", "thread"),
+        ("work_pool", ""),
+        ("work_pool", ["docker-pool"]),
+        ("job_variables", "image: mine"),
+        ("job_variables", ["image"]),
     ],
 )
 def test_a_wrong_execution_policy_is_a_fault_at_its_key(key: str, value: object) -> None:

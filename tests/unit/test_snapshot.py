@@ -10,8 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from pygeoapi_prefect.engine.snapshot import read_snapshot, snapshot_of, write_snapshot
+from pygeoapi_prefect.engine.snapshot import (
+    _configuration_here,
+    current_configuration,
+    read_snapshot,
+    snapshot_of,
+    write_snapshot,
+)
 from pygeoapi_prefect.errors import ConfigurationError
+from tests.support.configuration import configuration, write_configuration
 
 RESOURCES = {
     "ndvi": {
@@ -152,3 +159,57 @@ def test_a_snapshot_cannot_make_a_worker_run_code(tmp_path: Path) -> None:
     path.write_text("server: !!python/object/apply:os.getcwd []\nresources: {}\n")
     with pytest.raises(yaml.YAMLError):
         read_snapshot(path)
+
+
+# ---- jobs on the pools of other workers
+
+
+def configured(path: Path, **manager: Any) -> Path:
+    content = configuration(5000, {"name": "pygeoapi_prefect.PrefectManager", **manager})
+    return write_configuration(path, content)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The environment of a job that a worker of another kind runs."""
+    monkeypatch.delenv("PYGEOAPI_PREFECT_SNAPSHOT", raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect:4200/api")
+    _configuration_here.cache_clear()
+    yield monkeypatch
+    _configuration_here.cache_clear()
+
+
+def test_a_job_elsewhere_reads_the_configuration_it_finds(
+    elsewhere: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = configured(tmp_path / "config.yml", output_dir="/results")
+    elsewhere.setenv("PYGEOAPI_CONFIG", str(path))
+    found = current_configuration()
+    assert "hello-world" in found.registry
+    assert found.settings.results_url == "/results"
+
+
+def test_a_job_elsewhere_that_finds_no_configuration_says_how_it_would(
+    elsewhere: pytest.MonkeyPatch,
+) -> None:
+    elsewhere.delenv("PYGEOAPI_CONFIG", raising=False)
+    with pytest.raises(ConfigurationError, match="put the pygeoapi configuration into the image"):
+        current_configuration()
+
+
+def test_a_job_elsewhere_cannot_know_where_a_relative_folder_is(
+    elsewhere: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = configured(tmp_path / "config.yml", output_dir="results")
+    elsewhere.setenv("PYGEOAPI_CONFIG", str(path))
+    with pytest.raises(ConfigurationError, match="output_dir: results is relative"):
+        current_configuration()
+
+
+def test_a_job_elsewhere_whose_results_would_stay_there_is_refused(
+    elsewhere: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = configured(tmp_path / "config.yml", connection=str(tmp_path / "state"))
+    elsewhere.setenv("PYGEOAPI_CONFIG", str(path))
+    with pytest.raises(ConfigurationError, match="set result_storage or output_dir"):
+        current_configuration()

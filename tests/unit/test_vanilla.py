@@ -13,9 +13,9 @@ from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
+from pygeoapi_prefect.process_settings import ProcessSettings
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Returned
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of, remove_resources
-from pygeoapi_prefect.settings import ProcessSettings
 
 METADATA: dict[str, Any] = {
     "title": "t",

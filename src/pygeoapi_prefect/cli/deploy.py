@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import read_service
-from pygeoapi_prefect.engine.backend import endpoint_for
-from pygeoapi_prefect.engine.deployments import deployment_specs, register
-from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG, WORKER_TYPE
+from pygeoapi_prefect.cli.service import read_service, running_endpoint
+from pygeoapi_prefect.engine.deployments import deployment_specs, register, service_tags
+from pygeoapi_prefect.engine.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.snapshot import Configuration
 
@@ -22,23 +21,29 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     Raises:
         ConfigurationError: the configuration is wrong.
         PrefectUnavailable: Prefect does not answer.
+        click.ClickException: Prefect does not take some of them; the others are registered.
     """
     service = read_service(config)
-    if service.settings.is_embedded:
+    endpoint = running_endpoint(service)
+    if endpoint is None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return
     configuration = Configuration(service.settings, service.registry)
-    endpoint = endpoint_for(service.settings, service.manager, service.resources)
-    gateway = PrefectGateway(endpoint, patient=True)
-    existing = set(gateway.list_deployments(DEPLOYMENT_TAG, service.settings.work_pool))
-    wanted = [spec.name for spec in deployment_specs(configuration)]
-    for name in wanted:
-        click.echo(f"{'update' if name in existing else 'create'} {name}")
-    for name in sorted(existing - set(wanted)):
+    gateway = PrefectGateway(lambda: endpoint, patient=True)
+    pool = service.settings.work_pool
+    existing = set(gateway.list_deployments(service_tags(pool)))
+    specs = deployment_specs(configuration)
+    for spec in specs:
+        where = "" if spec.work_pool == pool else f" on work pool {spec.work_pool}"
+        click.echo(f"{'update' if spec.name in existing else 'create'} {spec.name}{where}")
+    for name in sorted(existing - {spec.name for spec in specs}):
         click.echo(f"remove {name}")
     if dry_run:
         click.echo("dry run: nothing was changed")
         return
-    gateway.ensure_work_pool(service.settings.work_pool, WORKER_TYPE)
-    register(gateway, configuration)
-    click.echo(f"done: {len(wanted)} on {service.settings.prefect_api_url}")
+    gateway.ensure_work_pool(pool, WORKER_TYPE)
+    refused = register(gateway, configuration).refused
+    click.echo(f"done: {len(specs) - len(refused)} on {endpoint.api_url}")
+    if refused:
+        lines = [f"process {process_id!r}: {why}" for process_id, why in refused.items()]
+        raise click.ClickException("\n".join(("not registered:", *lines)))

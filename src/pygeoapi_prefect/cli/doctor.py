@@ -12,14 +12,14 @@ from pygeoapi_prefect.cli.service import (
     Service,
     deployed_processes,
     read_service,
+    running_endpoint,
     storage_trouble,
 )
-from pygeoapi_prefect.engine.backend import endpoint_for
+from pygeoapi_prefect.engine.deployments import missing_pool, pools_of, service_tags
 from pygeoapi_prefect.engine.models import Endpoint
-from pygeoapi_prefect.engine.names import DEPLOYMENT_TAG
 from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
 from pygeoapi_prefect.engine.result_storage import open_storage
-from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.engine.snapshot import Configuration
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 
 _CLOCKS_AGREE_SECONDS = 5
@@ -52,18 +52,14 @@ def _checks(config: Path) -> Iterator[Check]:
         return
     yield "configuration", True, f"{len(service.resources)} processes, all loadable"
     yield _storage(service)
-    if service.settings.is_embedded:
-        folder = StateFolder(service.settings.state_dir)
-        endpoint = folder.read_endpoint() if (folder.path / "locks").is_dir() else None
-        if endpoint is None or not folder.is_served():
-            yield (
-                "Prefect",
-                True,
-                "embedded, not running; the first request or `pygeoapi-prefect up` starts it",
-            )
-            return
-    else:
-        endpoint = endpoint_for(service.settings, service.manager, service.resources)()
+    endpoint = running_endpoint(service)
+    if endpoint is None:
+        yield (
+            "Prefect",
+            True,
+            "embedded, not running; the first request or `pygeoapi-prefect up` starts it",
+        )
+        return
     yield from _prefect(service, endpoint)
 
 
@@ -89,14 +85,11 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
         f"{what} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
     )
     yield _clocks(endpoint)
-    pool = service.settings.work_pool
-    workers = gateway.count_live_workers(pool)
-    if workers:
-        yield "worker", True, f"{workers} online in work pool {pool!r}"
-    else:
-        yield "worker", False, f"none online in work pool {pool!r}; run `pygeoapi-prefect worker`"
-    ours = set(service.registry) - set(service.registry.deployed)
-    missing = sorted(ours - set(gateway.list_deployments(DEPLOYMENT_TAG, pool)))
+    ours = service.settings.work_pool
+    for pool in pools_of(Configuration(service.settings, service.registry)):
+        yield _worker(gateway, pool, is_ours=pool == ours)
+    existing = gateway.list_deployments(service_tags(ours))
+    missing = sorted(set(service.registry) - set(service.registry.deployed) - set(existing))
     if missing:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:
@@ -105,6 +98,16 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     for process_id in deployed.ids:
         trouble = deployed.trouble(process_id)
         yield f"process {process_id}", trouble is None, trouble or "its deployment can be run"
+
+
+def _worker(gateway: PrefectGateway, pool: str, *, is_ours: bool) -> Check:
+    workers = gateway.count_live_workers(pool)
+    if workers:
+        return "worker", True, f"{workers} online in work pool {pool!r}"
+    if workers is None and not is_ours:
+        return "worker", False, missing_pool(pool)
+    remedy = "pygeoapi-prefect worker" if is_ours else f"prefect worker start --pool {pool}"
+    return "worker", False, f"none online in work pool {pool!r}; run `{remedy}`"
 
 
 def _clocks(endpoint: Endpoint) -> Check:

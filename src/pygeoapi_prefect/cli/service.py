@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pygeoapi_prefect.engine.backend import endpoint_for
 from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
 from pygeoapi_prefect.engine.gateway import Gateway
+from pygeoapi_prefect.engine.models import Endpoint
 from pygeoapi_prefect.engine.result_storage import open_storage
+from pygeoapi_prefect.engine.state_folder import StateFolder
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
 from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.processes.description import description_faults
@@ -65,6 +68,15 @@ def read_service(path: Path) -> Service:
     if faults or settings is None:
         raise ConfigurationError(str(path), faults)
     return Service(path, configuration, manager, resources, settings, Registry(resources))
+
+
+def running_endpoint(service: Service) -> Endpoint | None:
+    """Return where the service's Prefect is, None if it is the embedded one and does not run."""
+    if not service.settings.is_embedded:
+        return endpoint_for(service.settings, service.manager, service.resources)()
+    folder = StateFolder(service.settings.state_dir)
+    endpoint = folder.read_endpoint() if (folder.path / "locks").is_dir() else None
+    return endpoint if endpoint is not None and folder.is_served() else None
 
 
 def storage_trouble(settings: ManagerSettings) -> str | None:

@@ -40,10 +40,11 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         click.echo(f"pygeoapi-prefect: warning: {trouble}")
     endpoint = endpoint_for(service.settings, service.manager, service.resources)
     gateway = PrefectGateway(endpoint, patient=True)
-    if not gateway.is_healthy():
+    if gateway.is_healthy():
+        for process_id, trouble in deployed_processes(service, gateway).troubles():
+            click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
+    else:
         click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
-    for process_id, trouble in deployed_processes(service, gateway).troubles():
-        click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))

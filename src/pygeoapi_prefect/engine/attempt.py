@@ -32,7 +32,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.engine import capture_sigterm, propose_state_sync
 
 from pygeoapi_prefect.engine.claims import under_way, worker_of
-from pygeoapi_prefect.engine.flow import run_job
+from pygeoapi_prefect.engine.flow import run_job, run_process
 from pygeoapi_prefect.engine.neighbours import LETS_GO_SECONDS
 from pygeoapi_prefect.engine.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.settlement import clear_up_after, is_refusal
@@ -102,7 +102,7 @@ def run_attempt(
     flow_run.state, flow_run.run_count = running, attempt
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
-            final = run_job.fn(flow_run.parameters["request"])
+            final = run_process(flow_run.parameters["request"])
     except BaseException as error:
         crashed: State[Any] = Crashed(
             message=f"The job was interrupted: {type(error).__name__}: {error}"

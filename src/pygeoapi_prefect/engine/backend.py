@@ -117,7 +117,9 @@ class EmbeddedBackend:
     def _register(self, endpoint: Endpoint) -> None:
         configuration = read_snapshot(self._folder.snapshot)
         LOGGER.info("registering processes")
-        register(PrefectGateway(lambda: endpoint), configuration)
+        registration = register(PrefectGateway(lambda: endpoint), configuration)
+        for process_id, why in registration.refused.items():
+            LOGGER.warning("process %s cannot be executed: %s", process_id, why)
 
     def _spawn(self) -> None:
         if self._supervisor and self._supervisor.poll() is None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.engine.retries import process_of
-from pygeoapi_prefect.settings import ExecutionPolicy
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 
 # Longer than any answer of the server takes.
 _OLD_NEWS = timedelta(seconds=60)

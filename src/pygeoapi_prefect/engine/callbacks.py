@@ -7,6 +7,7 @@ checked, and the connection goes to a checked one, not to what a second look-up 
 import ipaddress
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -14,12 +15,15 @@ import anyio
 import httpx
 
 from pygeoapi_prefect.errors import InvalidRequest
+from pygeoapi_prefect.results.streams import Stream
 
 # RFC 6052: the last 32 bits are an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 # Whatever a subscriber does byte by byte.
 _LONGEST_SECONDS = 30.0
+# What is too large for memory may take as much longer.
+_BYTES_PER_SECOND = 1 << 20
 
 
 def check_callback(url: str, *, allow_internal: bool) -> str:
@@ -64,20 +68,33 @@ def _is_public(text: str) -> bool:
     return not address.is_site_local and (carried is None or _is_public(str(carried)))
 
 
-async def send_callback(url: str, body: bytes, *, allow_internal: bool) -> str | None:
+async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool) -> str | None:
     """Post JSON to a subscriber.
 
     Args:
         url: where to.
-        body: the JSON.
+        body: the JSON; a stream is closed.
         allow_internal: see `check_callback`.
 
     Returns:
         None if the subscriber took it, otherwise why not. A redirection is not followed, and what
         else the subscriber answers is not read.
+
+    Raises:
+        ResultMissing: the stream turns out not to be what was written.
+        StorageUnavailable: the stream ends because storage cannot be read.
     """
+    longest = _LONGEST_SECONDS
+    headers = {"content-type": "application/json"}
+    content: bytes | AsyncIterator[bytes]
+    if isinstance(body, Stream):
+        longest += body.size / _BYTES_PER_SECOND
+        headers["content-length"] = str(body.size)
+        content = _read_in_threads(body)
+    else:
+        content = body
     try:
-        with anyio.fail_after(_LONGEST_SECONDS):
+        with anyio.fail_after(longest):
             # A name server may take longer than all the rest; nobody waits for it then.
             address = await anyio.to_thread.run_sync(
                 lambda: check_callback(url, allow_internal=allow_internal), abandon_on_cancel=True
@@ -90,19 +107,24 @@ async def send_callback(url: str, body: bytes, *, allow_internal: bool) -> str |
                 client.stream(
                     "POST",
                     target.copy_with(host=address),
-                    content=body,
-                    headers={
-                        "host": target.netloc.decode("ascii"),
-                        "content-type": "application/json",
-                    },
+                    content=content,
+                    headers={"host": target.netloc.decode("ascii"), **headers},
                     extensions={"sni_hostname": target.host},
                 ) as response,
             ):
                 return None if response.is_success else f"answered {response.status_code}"
     except TimeoutError:
-        return f"did not answer within {_LONGEST_SECONDS:g} s"
+        return f"did not answer within {longest:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, InvalidRequest) as error:
         return f"{type(error).__name__}: {error}"
+    finally:
+        if isinstance(body, Stream):
+            body.close()
+
+
+async def _read_in_threads(stream: Stream) -> AsyncIterator[bytes]:
+    while (piece := await anyio.to_thread.run_sync(next, stream, None)) is not None:
+        yield piece
 
 
 @cache

@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
+from pygeoapi_prefect.engine.deployments import HEARTBEATS
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.engine.names import (
@@ -22,13 +24,14 @@ from pygeoapi_prefect.errors import (
     InvalidInputs,
     PygeoapiPrefectError,
 )
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 from pygeoapi_prefect.processes.deployed import DeployedProcessor, Deployment
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import RETURNED, ResultStorage
-from pygeoapi_prefect.settings import ExecutionPolicy, ManagerSettings
+from pygeoapi_prefect.settings import ManagerSettings
 
 # A request asks for the same description several times.
 _FRESH_SECONDS = 2.0
@@ -156,7 +159,7 @@ class DeployedProcesses:
             labels=labels,
             tags=tags,
             # A program that serves a flow takes none; it says itself where results go.
-            job_variables={"env": self._environment(token)} if deployment.work_pool else None,
+            job_variables=self._job_variables(processor, token) if deployment.work_pool else None,
         )
 
     def runs_elsewhere(self) -> dict[str, str]:
@@ -243,10 +246,15 @@ class DeployedProcesses:
         self._known[process_id] = (time.monotonic(), deployment)
         return deployment
 
+    def _job_variables(self, processor: DeployedProcessor, token: str) -> dict[str, Any]:
+        variables = processor.settings.prefect.job_variables
+        return {**variables, "env": {**variables.get("env", {}), **self._environment(token)}}
+
     def _environment(self, token: str) -> dict[str, str]:
         """Return what tells a flow, wherever it runs, where results go."""
         environment = {
             JOB_VARIABLE: token,
+            **HEARTBEATS,
             "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
             "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
             # Tasks keep what they kept before.

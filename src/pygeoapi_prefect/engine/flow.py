@@ -1,5 +1,8 @@
 """The flow: what a flow run of a vanilla process does, on whatever worker it lands.
 
+Our own worker calls `run_process` and sees to the rest itself; on other pools Prefect's engine
+runs `run_job`, which does what that engine does not.
+
 Imported by workers only: a web process submits by deployment and needs neither this module nor
 Prefect's engine.
 """
@@ -9,21 +12,23 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
-from prefect import flow
+from prefect import Flow, flow
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import Pause, TerminationSignal
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.types import KeyValueLabels
+from prefect.utilities.engine import propose_state_sync
+from prefect.utilities.timeout import timeout
 
 from pygeoapi_prefect.context import job
 from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, FLOW_NAME
 from pygeoapi_prefect.engine.result_storage import open_storage
-from pygeoapi_prefect.engine.retries import after_failure, policy_of
-from pygeoapi_prefect.engine.settlement import dismissed
+from pygeoapi_prefect.engine.retries import after_failure, policy_of, process_of
+from pygeoapi_prefect.engine.settlement import clear_up_after, dismissed, took_too_long
 from pygeoapi_prefect.engine.snapshot import current_configuration
 from pygeoapi_prefect.errors import (
     ConfigurationError,
@@ -33,6 +38,7 @@ from pygeoapi_prefect.errors import (
     RequestError,
 )
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
+from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.results.collector import Collector
 
 # What is wrong will be wrong again.
@@ -55,8 +61,59 @@ class CancelSwitch:
 cancel_switch = CancelSwitch()
 
 
-@flow(name=FLOW_NAME, persist_result=False, validate_parameters=False, log_prints=True)
+class _TookTooLong(TimeoutError):
+    """An attempt took longer than it may."""
+
+
+def _clear_up_dismissed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Remove what a job wrote that was dismissed on another worker's pool; its process is gone."""
+    configuration, job_id = current_configuration(), str(flow_run.id)
+    clear_up_after(dismissed(), job_id, flow_run.run_count, configuration)
+    process_id = process_of(flow_run)
+    if process_id is not None and process_id in configuration.registry:
+        remove_resources(configuration.registry.processor(process_id).plugin, job_id)
+
+
+@flow(
+    name=FLOW_NAME,
+    persist_result=False,
+    validate_parameters=False,
+    log_prints=True,
+    on_cancellation=[_clear_up_dismissed],
+)
 def run_job(request: dict[str, Any]) -> State:
+    """Run one attempt at a job under Prefect's own engine, on the pool of another worker.
+
+    Args:
+        request: an `ExecutionRequest`, as JSON.
+
+    Returns:
+        The final state of the flow run.
+
+    Raises:
+        Pause: the attempt failed and another one waits for its time.
+    """
+    flow_run, client = _surroundings()
+    attempt = flow_run.run_count
+    try:
+        configuration = current_configuration()
+    except (ConfigurationError, OSError) as error:
+        return Failed(message=str(error))
+    policy = policy_of(flow_run, configuration.registry)
+    try:
+        with timeout(policy.timeout, _TookTooLong):
+            state = run_process(request)
+    except _TookTooLong:
+        state = after_failure(took_too_long(policy.timeout), policy, attempt)
+    clear_up_after(state, str(flow_run.id), attempt, configuration)
+    if state.is_final():
+        return state
+    # A flow that returns such a state counts as one that came to no end, and its run as crashed.
+    waiting = propose_state_sync(client, state, flow_run_id=flow_run.id)
+    raise Pause(waiting.message, state=waiting)
+
+
+def run_process(request: dict[str, Any]) -> State:
     """Run a process and store what it makes.
 
     Args:
@@ -66,16 +123,9 @@ def run_job(request: dict[str, Any]) -> State:
         The state of the flow run, with a message a client may read: final, or waiting for the
         next attempt. Results never travel through Prefect.
     """
-    context = FlowRunContext.get()
-    if (
-        context is None
-        or context.flow_run is None
-        or not isinstance(context.client, SyncPrefectClient)
-    ):
-        raise RuntimeError("run_job runs as a flow run of a deployment")
-    client = context.client
-    job_id, attempt = str(context.flow_run.id), context.flow_run.run_count
-    policy = policy_of(context.flow_run, current_configuration().registry)
+    flow_run, client = _surroundings()
+    job_id, attempt = str(flow_run.id), flow_run.run_count
+    policy = policy_of(flow_run, current_configuration().registry)
     logger = get_run_logger()
     try:
         outputs = _execute(ExecutionRequest.model_validate(request), job_id, attempt, client)
@@ -92,7 +142,7 @@ def run_job(request: dict[str, Any]) -> State:
         if error.error_type and settled is failure:
             labels: KeyValueLabels = {ERROR_TYPE_LABEL: error.error_type}
             with suppress(httpx.HTTPError):  # the message says the most of it
-                client.update_flow_run_labels(context.flow_run.id, labels)
+                client.update_flow_run_labels(flow_run.id, labels)
         return settled
     except (PygeoapiPrefectError, OSError) as error:
         logger.exception("The job failed.")
@@ -101,6 +151,18 @@ def run_job(request: dict[str, Any]) -> State:
     if cancel_switch.is_on():
         return dismissed()
     return Completed(message=f"Job complete: {outputs}")
+
+
+def _surroundings() -> tuple[FlowRun, SyncPrefectClient]:
+    """Return the flow run that this process runs, and the client to Prefect it has."""
+    context = FlowRunContext.get()
+    if (
+        context is None
+        or context.flow_run is None
+        or not isinstance(context.client, SyncPrefectClient)
+    ):
+        raise RuntimeError("a process runs as a flow run of a deployment")
+    return context.flow_run, context.client
 
 
 def _execute(

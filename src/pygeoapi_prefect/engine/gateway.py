@@ -36,6 +36,7 @@ class Gateway(Protocol):
 
         Raises:
             DeploymentMissing: Prefect has no such deployment.
+            DeploymentRefused: its work pool does not take the job variables.
             PrefectUnavailable: Prefect does not answer.
         """
         ...

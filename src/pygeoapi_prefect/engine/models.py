@@ -102,6 +102,7 @@ class DeploymentSpec(_Model):
         work_queue: name of the queue in that pool; None = the pool's default.
         description: for people in the Prefect UI.
         tags: for finding it again.
+        job_variables: what the pool's worker is told about the infrastructure of its runs.
     """
 
     name: str
@@ -111,6 +112,7 @@ class DeploymentSpec(_Model):
     work_queue: str | None = None
     description: str
     tags: tuple[str, ...] = ()
+    job_variables: Mapping[str, Any] = {}
 
 
 class WorkQueueSpec(_Model):

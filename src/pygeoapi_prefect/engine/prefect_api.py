@@ -31,6 +31,8 @@ _OUTCOME_UNKNOWN = (
     httpx.codes.BAD_GATEWAY,
     httpx.codes.GATEWAY_TIMEOUT,
 )
+# Prefect answers 422 to a larger `limit` (PREFECT_API_DEFAULT_LIMIT).
+LARGEST_PAGE = 200
 
 
 class PrefectApi:

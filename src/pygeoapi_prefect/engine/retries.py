@@ -13,8 +13,8 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry
 
 from pygeoapi_prefect.engine.names import PROCESS_LABEL
+from pygeoapi_prefect.process_settings import ExecutionPolicy, RetryBackoff
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.settings import ExecutionPolicy, RetryBackoff
 
 # Jobs that failed together should not come back together.
 _JITTER = 0.2

@@ -20,10 +20,11 @@ from pygeoapi_prefect.engine.blocks import place_of
 from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.models import FlowRun
 from pygeoapi_prefect.errors import ResultMissing
+from pygeoapi_prefect.process_settings import DeploymentReference, ExecutionPolicy
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.files import Files
 from pygeoapi_prefect.results.manifest import Output
-from pygeoapi_prefect.settings import DeploymentReference, ExecutionPolicy, ManagerSettings
+from pygeoapi_prefect.settings import ManagerSettings
 
 # Names an output in what a flow returned; followed by a token that only the run and we know, so
 # that nobody can make one up by sending it as an input.

@@ -15,7 +15,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Completed, Running, Scheduled
+from prefect.states import Cancelled, Completed, Failed, Running, Scheduled
 
 from pygeoapi_prefect.engine.claims import worker_of
 from pygeoapi_prefect.engine.result_storage import open_storage
@@ -39,6 +39,7 @@ async def settle(
     configuration: Configuration,
     *,
     never_started: State[Any] | None = None,
+    may_retry: bool = True,
 ) -> State[Any] | None:
     """Settle a run that nobody runs any more.
 
@@ -52,6 +53,7 @@ async def settle(
         configuration: which processes there are, and where results are.
         never_started: the state to give it if it was taken but not running yet; None = `failure`,
             and the attempt counts.
+        may_retry: whether another attempt may follow a failure.
 
     Returns:
         Its state now, None if it needed no settling.
@@ -84,7 +86,9 @@ async def settle(
             if instead := await _set_state(client, flow_run_id, Running(), configuration):
                 return instead
             attempt += 1
-        settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
+        settled = failure
+        if may_retry:
+            settled = after_failure(failure, policy_of(flow_run, configuration.registry), attempt)
     await anyio.to_thread.run_sync(
         clear_up_after, settled, str(flow_run_id), attempt, configuration
     )
@@ -126,6 +130,12 @@ async def _set_state(
         return await dismiss(client, flow_run, configuration)
     await client.set_flow_run_state(flow_run_id, state, force=True)
     return None
+
+
+def took_too_long(seconds: float | None) -> State[Any]:
+    """Return the state of a run of which an attempt took longer than it may."""
+    text = f"The job took longer than the {seconds:g} s that it may."
+    return Failed(name="TimedOut", message=text)
 
 
 def to_the_queue(reason: str) -> State[Any]:

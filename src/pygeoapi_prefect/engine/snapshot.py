@@ -1,23 +1,28 @@
 """The snapshot: the part of the pygeoapi configuration that running a job needs, in a file.
 
 Web processes know the configuration, workers must. A worker reads the file anew for every job, so
-it is never behind.
+it is never behind. Workers of other kinds than ours know no snapshot: jobs on their pools read the
+configuration itself.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pygeoapi_prefect.errors import ConfigurationError, Fault
+from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
 
 # Tells the processes that run jobs where the snapshot is.
 ENVIRONMENT_VARIABLE = "PYGEOAPI_PREFECT_SNAPSHOT"
+# pygeoapi's own.
+_CONFIGURATION_VARIABLE = "PYGEOAPI_CONFIG"
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,11 @@ def current_configuration() -> Configuration:
     """Return what this worker was told to run; read anew whenever the file has changed.
 
     Raises:
-        ConfigurationError: it holds something wrong.
+        ConfigurationError: it holds something wrong, or nobody says where it is.
         OSError: the file cannot be read.
     """
+    if ENVIRONMENT_VARIABLE not in os.environ:
+        return _configuration_here()
     path = Path(os.environ[ENVIRONMENT_VARIABLE])
     status = path.stat()
     return _read_once(path, status.st_mtime_ns, status.st_size)
@@ -98,6 +105,29 @@ def current_configuration() -> Configuration:
 @lru_cache(maxsize=1)
 def _read_once(path: Path, modified: int, size: int) -> Configuration:
     return read_snapshot(path)
+
+
+@cache
+def _configuration_here() -> Configuration:
+    """Read the pygeoapi configuration that a job on another worker's pool finds where it runs."""
+    name = os.environ.get(_CONFIGURATION_VARIABLE)
+    if not name:
+        message = (
+            "is not set where the job runs: put the pygeoapi configuration into the image or mount "
+            "it, and name it in the process's processor.prefect.job_variables, "
+            "env: {PYGEOAPI_CONFIG: /path/to/it.yml}"
+        )
+        raise ConfigurationError("the job's environment", [Fault("/PYGEOAPI_CONFIG", message)])
+    content = read_configuration_file(Path(name))
+    settings = read_manager_settings(content["server"].get("manager") or {})
+    folder = None if settings.result_storage else settings.output_dir
+    if folder is not None and not folder.expanduser().is_absolute():
+        message = (
+            f"{folder} is relative, and jobs on other work pools run in other folders; "
+            "write an absolute path that is the same there, or use an object store"
+        )
+        raise ConfigurationError(name, [Fault("/server/manager/output_dir", message)])
+    return Configuration(settings, Registry(process_resources(content)))
 
 
 # The C versions are ten times faster, where PyYAML was built with them. Both are the safe ones.

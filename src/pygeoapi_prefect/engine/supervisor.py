@@ -162,7 +162,8 @@ class Supervisor:
             return False
         self._report("registering processes")
         gateway.ensure_work_pool(pool, WORKER_TYPE)
-        register(gateway, configuration)
+        for process_id, why in register(gateway, configuration).refused.items():
+            self._report(f"warning: process {process_id!r} cannot be executed: {why}")
         if not self._wait(stop, worker, self._ready_file.exists):
             return False
         self.endpoint = endpoint

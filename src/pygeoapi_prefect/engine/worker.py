@@ -22,7 +22,7 @@ import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort, ObjectNotFound, Pause
-from prefect.states import Crashed, Failed, Pending
+from prefect.states import Crashed, Pending
 from prefect.utilities.engine import propose_state
 from prefect.workers.base import (
     BaseJobConfiguration,
@@ -45,11 +45,12 @@ from pygeoapi_prefect.engine.news import answer_doorbell, listen_to_events, serv
 from pygeoapi_prefect.engine.reaper import Reaper
 from pygeoapi_prefect.engine.retention import Retention
 from pygeoapi_prefect.engine.retries import policy_of
-from pygeoapi_prefect.engine.settlement import persistently, settle, to_the_queue
+from pygeoapi_prefect.engine.settlement import persistently, settle, to_the_queue, took_too_long
 from pygeoapi_prefect.engine.snapshot import current_configuration
+from pygeoapi_prefect.engine.strays import Strays
 from pygeoapi_prefect.engine.visitors import Visitors
 from pygeoapi_prefect.engine.warm_processes import WarmProcesses
-from pygeoapi_prefect.settings import ExecutionPolicy
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 
 LOGGER = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._dismissals = Dismissals(self._running, self._processes.remove_resources)
         self._courier = Courier(self._neighbours)
         self._retention = Retention(self._neighbours, self._processes.remove_resources)
+        self._strays = Strays(work_pool_name, self._neighbours)
         self._logs = JobLogs()
         self._visitors = Visitors(self._is_known)
 
@@ -144,6 +146,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._start(self._dismissals.watch, self.client)
         self._start(self._logs.send, self.client)
         self._start(self._reaper.watch, self.client)
+        self._start(self._strays.watch, self.client)
         self._start(self._courier.watch, self.client)
         self._start(self._retention.watch)
         self._start(self._processes.say_alive)
@@ -245,8 +248,11 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         with contextlib.suppress(ConnectionError, ValueError):
             message = await self._visitors.receive(reader, writer)
             if "run" in message:
-                self._backlog.offer(FlowRun.model_validate(message["run"]))
-                self._run_what_fits()
+                flow_run = FlowRun.model_validate(message["run"])
+                # Web processes tell of all runs, also of those for workers of other pools.
+                if flow_run.work_pool_name == self._work_pool_name:
+                    self._backlog.offer(flow_run)
+                    self._run_what_fits()
             elif "look" in message:
                 self._look.set()
                 self._dismissals.look_now()
@@ -338,8 +344,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         if has_said_how:
             return None
         if limit.cancelled_caught:
-            text = f"The job took longer than the {timeout:g} s that it may."
-            return Failed(name="TimedOut", message=text)
+            return took_too_long(timeout)
         return Crashed(message=reason_of(code, out_of_memory=out_of_memory_kills() > kills))
 
     async def _stop_for_good(self, flow_run: FlowRun) -> None:

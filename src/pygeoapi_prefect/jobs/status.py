@@ -1,6 +1,7 @@
 """From a flow run to a job: the one place that knows what each state means to a client."""
 
 from pygeoapi_prefect.engine.claims import attempt_of
+from pygeoapi_prefect.engine.exit_reasons import in_words
 from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.engine.names import ERROR_TYPE_LABEL, PROCESS_LABEL, REQUEST_LABEL
 from pygeoapi_prefect.jobs.models import Job, JobStatus
@@ -59,7 +60,8 @@ def job_from(
         status = JobStatus.RUNNING  # it has run, and is about to run again
     failure = None
     if status is JobStatus.FAILED:
-        failure = (state.message if state else None) or "The job failed without saying why."
+        message = state.message if state else None
+        failure = in_words(message) if message else "The job failed without saying why."
     elif status is JobStatus.SUCCESSFUL and manifest is None and _is_ours(run):
         status = JobStatus.FAILED
         failure = (

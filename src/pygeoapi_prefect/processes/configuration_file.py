@@ -30,7 +30,9 @@ def read_configuration_file(path: Path) -> dict[str, Any]:
         with path.open(encoding="utf-8") as file:
             configuration = yaml_load(file)
     except FileNotFoundError:
-        raise _wrong(path, "there is no such file; name one with --config") from None
+        raise _wrong(
+            path, "there is no such file; name one with --config or PYGEOAPI_CONFIG"
+        ) from None
     except yaml.YAMLError as error:
         raise _wrong(path, f"this is not YAML: {error}") from None
     except UnicodeDecodeError:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
+from pygeoapi_prefect.process_settings import ProcessSettings
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.validation import accepts, is_qualified
-from pygeoapi_prefect.settings import ProcessSettings
 
 # The older convention: a flow that takes the whole request instead of inputs of its own.
 _OF_REQUEST = frozenset(("processor_id", "pygeoapi_job_id", "inputs", "outputs"))

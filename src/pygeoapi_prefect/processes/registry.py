@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pygeoapi_prefect.errors import ProcessNotFound
+from pygeoapi_prefect.process_settings import ProcessSettings, read_process_settings
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
-from pygeoapi_prefect.settings import ProcessSettings, read_process_settings
 
 
 class Registry:

@@ -11,8 +11,8 @@ from pygeoapi.process.base import BaseProcessor
 from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
+from pygeoapi_prefect.process_settings import ProcessSettings
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Returned
-from pygeoapi_prefect.settings import ProcessSettings
 
 LOGGER = logging.getLogger(__name__)
 

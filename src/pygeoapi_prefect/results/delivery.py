@@ -1,18 +1,23 @@
 """Delivery: from what a job made to what its client gets (OGC 18-062r2, 7.11.4 and 7.13)."""
 
-import base64
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
 from pygeoapi_prefect.errors import OutputNotFound
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.streams import Stream, in_base64, joined
 
 JSON = "application/json"
+# Of all outputs in one body; what goes beyond it is read while it is sent.
+MOST_IN_MEMORY = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,13 @@ class Delivery:
 
     Attributes:
         media_type: of the body.
-        body: its bytes; JSON and text are UTF-8.
+        body: its bytes, or a stream of them that whoever sends it closes; JSON and text are UTF-8.
         links: what to send in place of the body, if the face can: an answer without content, with
             these in its header.
     """
 
     media_type: str
-    body: bytes
+    body: bytes | Stream
     links: tuple[Link, ...] = ()
 
 
@@ -59,8 +64,52 @@ class _Part:
     id: str
     media_type: str
     kind: Kind
-    content: bytes
+    content: bytes | Stream
     href: str | None
+
+
+class _Contents:
+    """Reads outputs into memory while there is room, and opens the others.
+
+    As a context it closes what it opened if anything goes wrong, and otherwise begins to read, so
+    that storage that is down is noticed while there is no answer yet.
+    """
+
+    def __init__(self, storage: ResultStorage, job_id: str) -> None:
+        self._storage = storage
+        self._job_id = job_id
+        self._room = MOST_IN_MEMORY
+        self._opened: list[Stream] = []
+        self._closing = ExitStack()
+
+    def of(self, output: Output) -> bytes | Stream:
+        if output.size <= self._room:
+            self._room -= output.size
+            return self.whole(output)
+        stream = self._storage.stream_output(self._job_id, output)
+        self._closing.callback(stream.close)
+        self._opened.append(stream)
+        return stream
+
+    def whole(self, output: Output) -> bytes:
+        return self._storage.read_output(self._job_id, output)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._closing:
+            if error is not None:
+                return
+            # Of the others it is known that they are there; they would all take room at once.
+            for stream in self._opened[:1]:
+                stream.begin()
+            self._closing.pop_all()
 
 
 def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
@@ -79,17 +128,18 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
         ResultMissing: an output is gone.
         StorageUnavailable: storage cannot be read.
     """
-    parts = list(_parts(storage, manifest))
-    if manifest.as_document:
-        return Delivery(JSON, _document(parts))
-    if parts and all(part.href for part in parts):
-        links = (Link(part.id, part.href or "", part.media_type) for part in parts)
-        return Delivery(JSON, _document(parts), tuple(links))
-    if len(parts) == 1:
-        return Delivery(parts[0].media_type, parts[0].content)
-    if not parts:
-        return Delivery(JSON, b"{}")
-    return _multipart(parts)
+    with _Contents(storage, manifest.job_id) as contents:
+        parts = list(_parts(storage, manifest, contents))
+        if manifest.as_document:
+            return Delivery(JSON, _document(parts))
+        if parts and all(part.href for part in parts):
+            links = (Link(part.id, part.href or "", part.media_type) for part in parts)
+            return Delivery(JSON, _document(parts), tuple(links))
+        if len(parts) == 1:
+            return Delivery(parts[0].media_type, parts[0].content)
+        if not parts:
+            return Delivery(JSON, b"{}")
+        return _multipart(parts)
 
 
 def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> Delivery:
@@ -105,13 +155,14 @@ def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> D
         ResultMissing: it is gone.
         StorageUnavailable: storage cannot be read.
     """
-    for output in manifest.outputs:
-        if output.members_are_outputs:
-            members = json.loads(storage.read_output(manifest.job_id, output))
-            if output_id in members:
-                return Delivery(JSON, _compact(members[output_id]))
-        elif output.id == output_id:
-            return Delivery(output.media_type, storage.read_output(manifest.job_id, output))
+    with _Contents(storage, manifest.job_id) as contents:
+        for output in manifest.outputs:
+            if output.members_are_outputs:
+                members = json.loads(contents.whole(output))
+                if output_id in members:
+                    return Delivery(JSON, _compact(members[output_id]))
+            elif output.id == output_id:
+                return Delivery(output.media_type, contents.of(output))
     raise OutputNotFound(manifest.job_id, output_id)
 
 
@@ -124,10 +175,10 @@ def selected(manifest: Manifest) -> list[Output]:
     ]
 
 
-def _parts(storage: ResultStorage, manifest: Manifest) -> Iterator[_Part]:
+def _parts(storage: ResultStorage, manifest: Manifest, contents: _Contents) -> Iterator[_Part]:
     for output in selected(manifest):
         if output.members_are_outputs and (manifest.as_document or manifest.by_reference):
-            members = json.loads(storage.read_output(manifest.job_id, output))
+            members = json.loads(contents.whole(output))
             for member, value in members.items():
                 if not manifest.requested or member in manifest.requested:
                     href = _own_url(manifest, member)
@@ -136,7 +187,11 @@ def _parts(storage: ResultStorage, manifest: Manifest) -> Iterator[_Part]:
         href = None
         if output.id in manifest.by_reference:
             href = storage.link(manifest.job_id, output) or _own_url(manifest, output.id)
-        content = b"" if href else storage.read_output(manifest.job_id, output)
+        content: bytes | Stream = b""
+        if not href:
+            # What a document says about text and JSON depends on all of it.
+            in_pieces = output.kind is Kind.BINARY or not manifest.as_document
+            content = contents.of(output) if in_pieces else contents.whole(output)
         yield _Part(output.id, output.media_type, output.kind, content, href)
 
 
@@ -149,14 +204,17 @@ def _own_url(manifest: Manifest, output_id: str) -> str | None:
     return f"{manifest.service_url}/jobs/{manifest.job_id}/results?outputs={query}"
 
 
-def _document(parts: Sequence[_Part]) -> bytes:
-    members = (json.dumps(part.id).encode() + b":" + _in_document(part) for part in parts)
-    return b"{" + b",".join(members) + b"}"
+def _document(parts: Sequence[_Part]) -> bytes | Stream:
+    pieces: list[bytes | Stream] = []
+    for part in parts:
+        pieces += [b"," if pieces else b"{", json.dumps(part.id).encode(), b":"]
+        pieces += _in_document(part)
+    return joined([*pieces, b"}"]) if pieces else b"{}"
 
 
-def _in_document(part: _Part) -> bytes:
+def _in_document(part: _Part) -> list[bytes | Stream]:
     if part.href:
-        return _compact({"href": part.href, "type": part.media_type})
+        return [_compact({"href": part.href, "type": part.media_type})]
     return _inline(part)
 
 
@@ -164,18 +222,20 @@ def _compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _inline(part: _Part) -> bytes:
+def _inline(part: _Part) -> list[bytes | Stream]:
     """Return an output as a JSON value.
 
     What a job published is what it says it is only if its bytes agree.
     """
-    if part.kind is Kind.JSON and (valid := _valid_json(part.content)):
-        return _qualified_json(valid, part.media_type)
-    if part.kind is not Kind.BINARY and (text := _text(part.content)) is not None:
-        quoted = json.dumps(text).encode()
-        plain = part.media_type == "text/plain"
-        return quoted if plain else _qualified(quoted, part.media_type)
-    encoded = b'"' + base64.b64encode(part.content) + b'"'
+    content = part.content
+    if isinstance(content, bytes):
+        if part.kind is Kind.JSON and (valid := _valid_json(content)):
+            return _qualified_json(valid, part.media_type)
+        if part.kind is not Kind.BINARY and (text := _text(content)) is not None:
+            quoted = json.dumps(text).encode()
+            plain = part.media_type == "text/plain"
+            return [quoted] if plain else _qualified([quoted], part.media_type)
+    encoded = [b'"', in_base64(content), b'"']
     return _qualified(encoded, part.media_type, b',"encoding":"base64"')
 
 
@@ -196,14 +256,17 @@ def _text(content: bytes) -> str | None:
         return None
 
 
-def _qualified_json(content: bytes, media_type: str) -> bytes:
+def _qualified_json(content: bytes, media_type: str) -> list[bytes | Stream]:
     """Return JSON as it is if the standard allows it bare: an object must be qualified."""
     is_object = content.lstrip()[:1] == b"{"
-    return _qualified(content, media_type) if is_object or media_type != JSON else content
+    return _qualified([content], media_type) if is_object or media_type != JSON else [content]
 
 
-def _qualified(value: bytes, media_type: str, more: bytes = b"") -> bytes:
-    return b'{"value":' + value + b',"mediaType":' + json.dumps(media_type).encode() + more + b"}"
+def _qualified(
+    value: Sequence[bytes | Stream], media_type: str, more: bytes = b""
+) -> list[bytes | Stream]:
+    end = b',"mediaType":' + json.dumps(media_type).encode() + more + b"}"
+    return [b'{"value":', *value, end]
 
 
 def _multipart(parts: Sequence[_Part]) -> Delivery:
@@ -212,7 +275,7 @@ def _multipart(parts: Sequence[_Part]) -> Delivery:
     Those asked for by reference are empty parts that say where their content is.
     """
     boundary = uuid4().hex
-    pieces: list[bytes] = []
+    pieces: list[bytes | Stream] = []
     for part in parts:
         pieces += [
             f"--{boundary}\r\n".encode(),
@@ -221,7 +284,8 @@ def _multipart(parts: Sequence[_Part]) -> Delivery:
         ]
         if part.href:
             pieces.append(f"Content-Location: {part.href}\r\n".encode())
-        pieces += [f"Content-Length: {len(part.content)}\r\n\r\n".encode(), part.content, b"\r\n"]
+        size = part.content.size if isinstance(part.content, Stream) else len(part.content)
+        pieces += [f"Content-Length: {size}\r\n\r\n".encode(), part.content, b"\r\n"]
     pieces.append(f"--{boundary}--\r\n".encode())
     kind = parts[0].media_type.partition(";")[0].strip()
-    return Delivery(f'multipart/related; type="{kind}"; boundary={boundary}', b"".join(pieces))
+    return Delivery(f'multipart/related; type="{kind}"; boundary={boundary}', joined(pieces))

@@ -340,6 +340,12 @@ def pieces_of(data: bytes | str | PathLike[str]) -> Iterator[tuple[Iterator[Piec
         yield _read_in_pieces(source), os.fstat(source.fileno()).st_size
 
 
+def cut(data: bytes) -> Iterator[bytes]:
+    """Return bytes in pieces, and let go of them after the last."""
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE]
+
+
 def _read_in_pieces(source: BinaryIO) -> Iterator[bytes]:
     while piece := source.read(PIECE):
         yield piece

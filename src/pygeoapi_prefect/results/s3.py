@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 PROTOCOLS = ("s3", "s3a")
-# The smallest part of a large upload; S3 takes 10,000 of them at most.
-PART_BYTES = 16 << 20
+# The smallest part of a large upload, of which about four copies are in memory at once; S3 takes
+# 10,000 of them at most.
+PART_BYTES = 8 << 20
 MOST_PARTS = 9_000
 
 _OPTIONS = "server.manager.result_storage_options"

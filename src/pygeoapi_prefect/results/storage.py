@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,8 +26,9 @@ from pygeoapi_prefect.errors import (
     ResultMissing,
     StorageUnavailable,
 )
-from pygeoapi_prefect.results.files import PIECE, PIECE_OF_OBJECT, Files, Piece, pieces_of
+from pygeoapi_prefect.results.files import PIECE, PIECE_OF_OBJECT, Files, Piece, cut, pieces_of
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
+from pygeoapi_prefect.results.streams import Stream
 
 _MANIFEST = "manifest.json"
 _CURSOR = "cursor.json"
@@ -135,36 +136,54 @@ class ResultStorage(Files):
         _check(job_id, output, hashlib.sha256(content).hexdigest())
         return content
 
-    def stream_output(self, job_id: str, output: Output) -> Iterator[bytes]:
-        """Read an output piece by piece.
+    def stream_output(self, job_id: str, output: Output) -> Stream:
+        """Open an output to be read piece by piece.
 
         The last piece comes only after the checksum of all was found right, so whoever gets less
         than `output.size` bytes knows that something is wrong.
+
+        Returns:
+            The bytes; reading them raises the same errors.
 
         Raises:
             ResultMissing: the bytes are gone, or not what was written.
             StorageUnavailable: storage cannot be read.
         """
-        digest, last = hashlib.sha256(), b""
         options = {} if self._protocol == "file" else {"cache_type": "none"}
-        piece_size = PIECE if self._protocol == "file" else PIECE_OF_OBJECT
         try:
             with self._explaining("read"):
                 source = self._fs.open(self._path(job_id, output.key), "rb", **options)
         except FileNotFoundError:
             raise _gone(job_id, output) from None
-        with source:
-            while True:
-                with self._explaining("read"):
-                    piece = source.read(piece_size)
-                if not piece:
-                    break
-                digest.update(piece)
-                if last:
-                    yield last
-                last = piece
+        return Stream(output.size, self._checked(job_id, output, source), source.close)
+
+    def _checked(self, job_id: str, output: Output, source: IO[bytes]) -> Iterator[bytes]:
+        digest, size, last = hashlib.sha256(), 0, b""
+        for piece in self._pieces_from(job_id, output, source):
+            digest.update(piece)
+            size += len(piece)
+            if size > output.size:
+                break  # before whoever reads has as many bytes as there should be
+            if last:
+                yield last
+            last = piece
         _check(job_id, output, digest.hexdigest())
         yield last
+
+    def _pieces_from(self, job_id: str, output: Output, source: IO[bytes]) -> Iterator[bytes]:
+        at_once = PIECE if self._protocol == "file" else PIECE_OF_OBJECT
+        is_more = True
+        while is_more:
+            is_more = False
+            try:
+                with self._explaining("read"):
+                    pieces = cut(source.read(at_once))
+            except FileNotFoundError:
+                raise _gone(job_id, output) from None
+            # Small ones: whoever sends them makes copies, in base64 larger ones.
+            for piece in pieces:
+                is_more = True
+                yield piece
 
     def link(self, job_id: str, output: Output) -> str | None:
         """Return a URL under which anybody can read an output for a while.

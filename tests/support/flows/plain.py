@@ -127,3 +127,9 @@ def older(
     """Follow the older convention."""
     made = {"process": processor_id, "inputs": inputs, "asked": outputs}
     kept(pygeoapi_job_id, ("application/json", made))
+
+
+@flow
+def greedy() -> int:
+    """Take more memory than there is."""
+    return len(b"x" * (2 << 30))

@@ -1,0 +1,113 @@
+"""Strays: jobs on the pools of other workers that have fallen silent, and their worker with them.
+
+Prefect leaves a run Running for ever when the machine of its worker is gone. The jobs of our own
+worker say which one they are with; those on other pools send heartbeats, as Prefect's events. One
+that was heard of and is not any more is settled by whoever keeps house for the service.
+"""
+
+import logging
+import time
+from typing import Any
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed
+
+from pygeoapi_prefect.engine.names import names_of
+from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.paging import all_flow_runs
+from pygeoapi_prefect.engine.settlement import settle
+from pygeoapi_prefect.engine.snapshot import current_configuration
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 30.0
+# Ten heartbeats.
+SILENT_SECONDS = 300.0
+
+
+class Strays:
+    """Settles the strays of a service.
+
+    Args:
+        pool: the work pool of our own workers.
+        neighbours: knows which of them is to do it.
+    """
+
+    def __init__(self, pool: str, neighbours: Neighbours) -> None:
+        """Have heard of nobody yet."""
+        self._pool = pool
+        self._neighbours = neighbours
+        # Run -> (its last heartbeat, when we first heard of that one): clocks need not agree.
+        self._heard: dict[UUID, tuple[str, float]] = {}
+
+    async def watch(self, client: PrefectClient) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            try:
+                if self._neighbours.i_keep_house:
+                    await self.look(client)
+            except Exception as error:
+                LOGGER.warning("cannot look for strays: %s: %s", type(error).__name__, error)
+            await anyio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    async def look(self, client: PrefectClient) -> None:
+        """Look once.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        tag = names_of(current_configuration().settings.work_pool).job_tag
+        running = await all_flow_runs(
+            client,
+            FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[tag]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
+            ),
+        )
+        before, self._heard = self._heard, {}
+        for run in running:
+            # Without any heartbeat nobody can tell: they may be switched off.
+            if run.work_pool_name == self._pool or not (beat := await _last_beat(client, run)):
+                continue
+            now = time.monotonic()
+            old_beat, since = before.get(run.id, (None, now))
+            self._heard[run.id] = (beat, since if beat == old_beat else now)
+            if beat == old_beat and now - since > SILENT_SECONDS:
+                await self._settle(client, run)
+
+    async def _settle(self, client: PrefectClient, run: FlowRun) -> None:
+        text = "The job has fallen silent; its worker is gone, or cannot reach Prefect."
+        settled = await settle(
+            client,
+            run.id,
+            None,
+            Crashed(message=text),
+            current_configuration(),
+            # It may only be cut off, and nobody there would stop it for another attempt.
+            may_retry=False,
+        )
+        if settled:
+            LOGGER.warning("job %s on work pool %s is a stray", run.id, run.work_pool_name)
+
+
+async def _last_beat(client: PrefectClient, run: FlowRun) -> str | None:
+    """Return the id of the last heartbeat of a run, None if there was none."""
+    wanted: dict[str, Any] = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+        "order": "DESC",
+    }
+    if run.start_time:
+        wanted["occurred"] = {"since": run.start_time.isoformat()}
+    response = await client._client.post("/events/filter", json={"filter": wanted, "limit": 1})
+    events = response.raise_for_status().json()["events"]
+    return str(events[0]["id"]) if events else None

@@ -1,0 +1,293 @@
+"""Vanilla processes on a work pool that is not ours: a stock Prefect worker runs them."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.test_outage import AUTH, ExternalPrefect, command, external_stack
+from tests.support.client import Client
+from tests.support.faults import Marks, Subscriber
+from tests.support.programs import BIN, environment, eventually, program, wait_for_line
+from tests.support.stack import Stack, up
+
+# A stock worker starts several interpreters for each job.
+pytestmark = pytest.mark.pools
+
+POOL = "elsewhere"
+SUPPORT = "tests.support.processors"
+FAULTS = "tests.support.fault_processors"
+
+
+def processes(config: Path, cleared: Path) -> dict[str, Any]:
+    """Return processes for the pool of a stock worker.
+
+    Args:
+        config: the pygeoapi configuration, where jobs find it.
+        cleared: see `TidyProcessor`.
+    """
+    there = {"work_pool": POOL, "job_variables": {"env": {"PYGEOAPI_CONFIG": str(config)}}}
+    again = {"retries": 1, "retry_backoff": {"initial": 0.1, "factor": 1}}
+    processors: dict[str, tuple[str, dict[str, Any]]] = {
+        "kinds-there": (f"{SUPPORT}.KindsProcessor", there),
+        "several-there": (f"{SUPPORT}.SeveralProcessor", there),
+        "failing-there": (f"{SUPPORT}.FailingProcessor", there),
+        "steps-there": (f"{FAULTS}.StepsProcessor", there),
+        "tidy-there": (f"{FAULTS}.TidyProcessor", there),
+        "steps-again-there": (f"{FAULTS}.StepsProcessor", there | again),
+        "steps-timed-there": (f"{FAULTS}.StepsProcessor", there | again | {"timeout": 1.5}),
+        "unconfigured": (f"{SUPPORT}.EchoProcessor", {"work_pool": POOL}),
+        "nowhere": (f"{SUPPORT}.EchoProcessor", {"work_pool": "no-such-pool"}),
+        "refused": (
+            f"{SUPPORT}.EchoProcessor",
+            {"work_pool": POOL, "job_variables": {"stream_output": "perhaps"}},
+        ),
+    }
+    return {
+        name: {
+            "type": "process",
+            "processor": {"name": class_name, "prefect": policy, "cleared": str(cleared)},
+            "allow_internal_requests": True,
+        }
+        for name, (class_name, policy) in processors.items()
+    }
+
+
+class Elsewhere:
+    """A web server, a Prefect server, a warm worker of ours, and a stock worker on its own pool.
+
+    Attributes:
+        stack: the web server.
+        client: of it.
+        cleared: see `TidyProcessor`.
+    """
+
+    def __init__(self, stack: Stack, prefect: ExternalPrefect, cleared: Path) -> None:
+        self.stack = stack
+        self.client: Client = stack.client
+        self.cleared = cleared
+        self._folder = stack.folder.parent
+        self._env = environment(
+            PREFECT_API_URL=prefect.url,
+            PREFECT_API_AUTH_STRING=AUTH,
+            PREFECT_HOME=str(self._folder / "home"),
+            PREFECT_WORKER_QUERY_SECONDS="1",
+        )
+
+    def make_pool(self) -> None:
+        words = ["work-pool", "create", POOL, "--type", "process"]
+        subprocess.run([str(BIN / "prefect"), *words], env=self._env, check=True, timeout=60)
+
+    @contextmanager
+    def workers(self) -> Iterator[None]:
+        stock = [str(BIN / "prefect"), "worker", "start", "--pool", POOL]
+        warm = [str(BIN / "pygeoapi-prefect"), "worker", "--workers", "2"]
+        config = {"PYGEOAPI_CONFIG": str(self.stack.folder / "config.yml")}
+        log = self._folder / "stock-worker.log"
+        with ExitStack() as programs:
+            process = programs.enter_context(program(stock, log, self._env, self._folder))
+            programs.callback(_end, process)
+            warm_log = self._folder / "warm-worker.log"
+            programs.enter_context(program(warm, warm_log, self._env | config))
+            wait_for_line(log, "started!", process)
+            yield
+
+    def written_by(self, job_id: str) -> list[Path]:
+        """Return what a job has in result storage."""
+        return list((self._folder / "results" / job_id).rglob("*"))
+
+
+def _end(stock_worker: "subprocess.Popen[bytes]") -> None:
+    """Tell a stock worker to stop; one that still runs a job may ignore it."""
+    stock_worker.terminate()
+    try:
+        stock_worker.wait(20)
+    except subprocess.TimeoutExpired:
+        stock_worker.kill()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Elsewhere]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    cleared = folder / "cleared"
+    theirs = processes(folder / "web" / "config.yml", cleared)
+    with external_stack(folder, template, processes=theirs, is_quick=True) as (stack, prefect):
+        found = Elsewhere(stack, prefect, cleared)
+        found.make_pool()
+        deployed = command(stack, "deploy")
+        # The others are registered all the same.
+        assert deployed.returncode == 1
+        assert "update" not in deployed.stdout
+        assert "create kinds-there on work pool elsewhere\n" in deployed.stdout
+        assert "process 'nowhere': Prefect has no work pool 'no-such-pool'" in deployed.stderr
+        assert "prefect work-pool create --type docker no-such-pool" in deployed.stderr
+        assert "process 'refused': work pool 'elsewhere' refuses its job_var" in deployed.stderr
+        assert "stream_output" in deployed.stderr
+        with found.workers():
+            yield found
+
+
+@pytest.fixture
+def client(elsewhere: Elsewhere) -> Client:
+    return elsewhere.client
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Iterator[Marks]:
+    """Marks of jobs; none of their processes may outlive the test."""
+    marks = Marks(tmp_path)
+    yield marks
+    eventually(lambda: not marks.alive, "no process of a job is left", 30)
+
+
+def test_results_are_the_same_wherever_a_process_runs(client: Client) -> None:
+    inputs = [{"kind": "object"}, {"kind": "png"}, {"kind": "bytes", "size": 3_000_000}]
+    here = [client.submit("kinds", each) for each in inputs]
+    there = [client.submit("kinds-there", each) for each in inputs]
+    several = [client.submit(process_id) for process_id in ("several", "several-there")]
+    for job_id in (*here, *there, *several):
+        assert client.wait_for(job_id)["status"] == "successful"
+    for job_id, other in zip(here, there, strict=True):
+        one, two = client.results(job_id), client.results(other)
+        assert one.headers["content-type"] == two.headers["content-type"]
+        assert one.content == two.content
+    for output in ("picture", "notes", "summary"):
+        found = [
+            client.http.get(f"/jobs/{job_id}/results", params={"outputs": output}).content
+            for job_id in several
+        ]
+        assert found[0] == found[1]
+
+
+def test_a_job_there_tells_its_progress_and_its_subscriber_hears_of_it(
+    client: Client, marks: Marks
+) -> None:
+    subscriber = Subscriber()
+    with subscriber.there():
+        job_id = client.submit(
+            "steps-there",
+            marks.inputs("told", hold=2),
+            subscriber=subscriber.subscription("told"),
+        )
+        marks.wait_until_held("told")
+
+        def look() -> bool:
+            document = client.job(job_id)
+            return (document["message"], document["progress"]) == ("step 2", 25)
+
+        eventually(look, "it tells its progress", 20)
+        marks.let_go()
+        assert client.wait_for(job_id)["status"] == "successful"
+        eventually(lambda: len(subscriber.paths("told")) == 2, "its subscriber hears of it", 30)
+    assert subscriber.paths("told") == ["began", "success"]
+    assert subscriber.body("told/success")["result"]["value"] == {"from": 0, "attempt": 1}
+
+
+def test_a_job_there_that_fails_is_tried_again_from_its_cursor(
+    client: Client, marks: Marks
+) -> None:
+    job_id = client.submit("steps-again-there", marks.inputs("again", hold=3, fail=1))
+    marks.wait_until_held("again")
+    marks.let_go()
+    document = client.wait_for(job_id)
+    assert document["status"] == "successful", document
+    assert client.results(job_id).json() == {"from": 4, "attempt": 2}
+    assert marks.runs_of("again") == 2
+
+
+def test_a_job_there_that_fails_for_the_last_time_has_failed(client: Client, marks: Marks) -> None:
+    job_id = client.submit("steps-again-there", marks.inputs("fails", fail=2))
+    document = client.wait_for(job_id)
+    assert (document["status"], document["message"]) == ("failed", "attempt 2 was to fail")
+
+
+def test_a_job_there_may_not_take_longer_than_it_may(client: Client, marks: Marks) -> None:
+    job_id = client.submit("steps-timed-there", marks.inputs("long", hold=[1, 2]))
+    document = client.wait_for(job_id)
+    assert document["status"] == "failed"
+    assert document["message"] == "The job took longer than the 1.5 s that it may."
+    assert marks.runs_of("long") == 2
+
+
+def test_of_a_job_there_that_is_dismissed_nothing_is_left(
+    elsewhere: Elsewhere, client: Client, marks: Marks
+) -> None:
+    job_id = client.submit("tidy-there", marks.inputs("dismissed", hold=2, output=10))
+    marks.wait_until_held("dismissed")
+    assert elsewhere.written_by(job_id)
+    process = marks.process_of("dismissed")
+    assert client.delete(job_id).status_code == 200
+    eventually(lambda: client.job(job_id).get("finished"), "it is dismissed")
+    document = client.job(job_id)
+    assert (document["status"], document["message"]) == ("dismissed", "The job was dismissed.")
+    assert not process.is_running()
+    assert elsewhere.written_by(job_id) == []
+    assert elsewhere.cleared.read_text().split() == [job_id]
+    assert "dismissed" in client.results(job_id).json()["description"]
+
+
+def test_a_job_there_that_is_killed_has_failed_and_says_why(client: Client, marks: Marks) -> None:
+    job_id = client.submit("steps-there", marks.inputs("killed", hold=2))
+    marks.wait_until_held("killed")
+    marks.process_of("killed").kill()
+    document = client.wait_for(job_id)
+    assert document["status"] == "failed"
+    assert document["message"].startswith("The job's process was killed by SIGKILL: by hand, or")
+
+
+def test_a_job_there_whose_process_ends_without_a_word_has_failed(client: Client) -> None:
+    document = client.wait_for(client.submit("failing-there", {"how": "exit"}))
+    assert document["status"] == "failed"
+    assert "exit code 3; the log of its flow run" in document["message"]
+
+
+def test_a_job_that_finds_no_configuration_says_how_it_would(client: Client) -> None:
+    document = client.wait_for(client.submit("unconfigured"))
+    assert document["status"] == "failed"
+    assert "put the pygeoapi configuration into the image or mount it" in document["message"]
+    assert "env: {PYGEOAPI_CONFIG: " in document["message"]
+
+
+@pytest.mark.parametrize("process_id", ["nowhere", "refused"])
+def test_a_process_that_prefect_does_not_take_says_so_when_executed(
+    client: Client, process_id: str
+) -> None:
+    answer = client.execute(process_id)
+    assert answer.status_code == 500
+    assert "`pygeoapi-prefect deploy` creates it, or says" in answer.json()["description"]
+
+
+def test_the_doctor_looks_at_every_pool(elsewhere: Elsewhere) -> None:
+    found = command(elsewhere.stack, "doctor").stdout
+    assert "ok   worker: 1 online in work pool 'pygeoapi'" in found
+    assert "ok   worker: 1 online in work pool 'elsewhere'" in found
+    assert "FAIL worker: Prefect has no work pool 'no-such-pool'" in found
+    assert "FAIL deployments: missing nowhere, refused" in found
+
+
+def test_a_pool_that_is_missing_at_the_start_can_be_made_later(
+    tmp_path: Path, template: Path
+) -> None:
+    theirs = processes(tmp_path / "config.yml", tmp_path / "cleared")
+    config = {"kinds-there": theirs["kinds-there"]}
+    with up(tmp_path, template=template, processes=config) as stack:
+        assert "process 'kinds-there' cannot be executed" in stack.log.read_text()
+        assert stack.client.execute("echo", {"a": 1}).json() == {"a": 1}
+        answer = stack.client.execute("kinds-there", {"kind": "png"})
+        assert "pygeoapi-prefect deploy" in answer.json()["description"]
+        ill = command(stack, "deploy")
+        assert "prefect work-pool create --type docker elsewhere" in ill.stderr
+        prefect = (stack.state / "auth").read_text()
+        address = stack.log.read_text().partition("starting Prefect server on ")[2].split()[0]
+        words = ["work-pool", "create", POOL, "--type", "process"]
+        subprocess.run(
+            [str(BIN / "prefect"), *words],
+            env=environment(PREFECT_API_URL=f"{address}/api", PREFECT_API_AUTH_STRING=prefect),
+            check=True,
+            timeout=60,
+        )
+        assert command(stack, "deploy").returncode == 0
+        assert stack.client.submit("kinds-there", {"kind": "png"})

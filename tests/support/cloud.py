@@ -25,7 +25,6 @@ def judge(path: str, headers: dict[str, str], key: str, *, events: bool) -> int:
     if not path.startswith(PREFIX) or path.removeprefix(PREFIX).startswith(ABSENT):
         return 404
     if is_websocket:
-        # Whoever connects tells the key in the first message.
         return 0 if events else 403
     return 0 if headers.get("authorization") == f"Bearer {key}" else 401
 
@@ -40,10 +39,12 @@ async def serve_cloud(
             method, path, version = first.split(" ")
             pairs = [line.partition(":") for line in lines]
             headers = {name.lower(): value.strip() for name, _, value in pairs}
-            print(method, path, headers.get("authorization", "-"), flush=True)  # noqa: T201
+            # Whoever opens a websocket tells the key in the first message.
+            said = "websocket" if "upgrade" in headers else headers.get("authorization", "-")
+            print(method, path, said, flush=True)  # noqa: T201
             if status := judge(path, headers, key, events=events):
-                said = {"date": formatdate(usegmt=True), "connection": "close", "content-length": 0}
-                lines = [f"{version} {status} No", *(f"{k}: {v}" for k, v in said.items())]
+                more = {"date": formatdate(usegmt=True), "connection": "close", "content-length": 0}
+                lines = [f"{version} {status} No", *(f"{k}: {v}" for k, v in more.items())]
                 writer.write("\r\n".join([*lines, "", ""]).encode())
                 await writer.drain()
                 writer.close()

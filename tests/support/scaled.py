@@ -1,14 +1,17 @@
 """A service on several hosts: web processes and workers that share Prefect and result storage."""
 
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
+from tests.support.client import Client
 from tests.support.fault_processors import fault_processes
 from tests.support.hosts import Host
 from tests.support.programs import BIN, environment, eventually, program
@@ -18,17 +21,43 @@ GUNICORN = [str(BIN / "gunicorn"), "-w", "2", "-b", "{address}:{port}", "--timeo
 GUNICORN.append("pygeoapi.flask_app:APP")
 
 
+class _ComesBack(httpx.HTTPTransport):
+    """Sends requests again that are answered with 503: where so much runs, somebody is slow."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(30):
+            answer = super().handle_request(request)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            answer.read()
+            time.sleep(0.3)
+        return answer
+
+
+def patient_client(url: str) -> Client:
+    """Return a client that does as it is told when Prefect does not answer in time."""
+    client = Client(url)
+    client.http.close()
+    headers = {"accept": "application/json"}
+    client.http = httpx.Client(
+        base_url=url, timeout=90, headers=headers, trust_env=False, transport=_ComesBack()
+    )
+    return client
+
+
 @dataclass(frozen=True)
 class ScaledService:
     """A service whose parts are on several hosts.
 
     Attributes:
         web: its web processes.
+        client: talks to them with patience.
         pool: its work pool.
         login: environment with which Prefect lets it in.
     """
 
     web: Stack
+    client: Client
     pool: str
     login: Mapping[str, str]
 
@@ -91,8 +120,11 @@ def scaled_service(
     if host is not None:
         there = {"address": host.address, "prefix": host.prefix, **host.variables}
     processes = fault_processes(folder / "cleared")
-    with web_server(folder, GUNICORN, section, processes=processes, **there, **login) as stack:
-        service = ScaledService(stack, pool, login)
+    with (
+        web_server(folder, GUNICORN, section, processes=processes, **there, **login) as stack,
+        closing(patient_client(stack.client.url)) as client,
+    ):
+        service = ScaledService(stack, client, pool, login)
         if is_deployed:
             deployed = service.command("deploy")
             assert deployed.returncode == 0, deployed.stdout + deployed.stderr

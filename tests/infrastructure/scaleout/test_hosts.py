@@ -4,16 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.infrastructure.scaleout.conftest import LOGIN
 from tests.support.client import FINAL, Client
-from tests.support.faults import Marks, submit_patiently, wait_for_all
+from tests.support.faults import Marks, wait_for_all
 from tests.support.hosts import Host
 from tests.support.prefect_cluster import Cluster
 from tests.support.programs import eventually
-from tests.support.scaled import kill_worker, scaled_service
+from tests.support.scaled import kill_worker, patient_client, scaled_service
 
 pytestmark = [
     pytest.mark.hosts,
@@ -36,7 +35,7 @@ def test_of_two_hundred_jobs_none_is_lost_with_a_server_and_a_worker(
         scaled_service(tmp_path / "web", cluster.api_url, "burst", LOGIN) as service,
         ExitStack() as running,
     ):
-        client = service.web.client
+        client = service.client
         workers = [running.enter_context(service.worker(host, SLOTS)) for host in hosts[:2]]
         eventually(lambda: len(cluster.workers_online("burst")) == 2, "both work", 120)
         jobs: dict[str, str] = {}
@@ -51,7 +50,7 @@ def test_of_two_hundred_jobs_none_is_lost_with_a_server_and_a_worker(
 
         def submit(number: int) -> None:
             name = f"{_PROCESSES[number % 2]}:short-{number}"
-            with closing(Client(client.url)) as own:
+            with closing(patient_client(client.url)) as own:
                 jobs[name] = _submit(own, marks, name)
 
         with ThreadPoolExecutor(8) as threads:
@@ -64,11 +63,7 @@ def test_of_two_hundred_jobs_none_is_lost_with_a_server_and_a_worker(
         marks.let_go()
 
         def all_ended() -> bool:
-            answer = client.http.get("/jobs", params={"f": "json", "limit": 500})
-            assert answer.status_code in (200, 503), answer.text
-            return answer.status_code == 200 and all(
-                job["status"] in FINAL for job in answer.json()["jobs"]
-            )
+            return all(job["status"] in FINAL for job in client.jobs(limit=500)["jobs"])
 
         eventually(all_ended, "all have ended", 500)
         listed = client.jobs(limit=500)["jobs"]
@@ -98,7 +93,7 @@ def test_a_worker_that_is_cut_off_hands_over_and_comes_back(
         scaled_service(tmp_path / "web", cluster.api_url, "cut-off", LOGIN) as service,
         ExitStack() as running,
     ):
-        client = service.web.client
+        client = service.client
         first = running.enter_context(service.worker(hosts[0], 4))
         once = client.submit("steps", marks.inputs("once", hold=1, go="go-once"))
         again = client.submit("steps-again", marks.inputs("again", hold=2))
@@ -151,7 +146,7 @@ def test_a_web_process_on_a_host_without_a_worker_is_heard(
         ) as service,
         service.worker(here, 4, **settings),
     ):
-        client = service.web.client
+        client = service.client
         eventually(lambda: cluster.workers_online(pool), "the worker is there", 120)
 
         for number in range(5):
@@ -173,10 +168,7 @@ _PROCESSES = (WITHOUT_RETRIES, WITH_RETRIES)
 
 
 def _submit(client: Client, marks: Marks, name: str, **inputs: object) -> str:
-    try:
-        return submit_patiently(client, name.partition(":")[0], marks.inputs(name, **inputs))
-    except httpx.TransportError as error:
-        raise AssertionError(f"the web process did not answer for {name}") from error
+    return client.submit(name.partition(":")[0], marks.inputs(name, **inputs))
 
 
 def _runs_on(marks: Marks, name: str, worker: object) -> bool:

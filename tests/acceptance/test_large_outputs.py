@@ -22,6 +22,8 @@ from tests.support.programs import BIN
 from tests.support.s3 import Store
 from tests.support.stack import Stack, up, web_server
 
+pytestmark = pytest.mark.slow
+
 SIZE = 300 * MEGABYTE
 MOST = 200 * MEGABYTE
 PATIENCE = 240
@@ -29,6 +31,7 @@ GEOTIFF = "image/tiff; application=geotiff"
 RASTER: dict[str, Any] = {"raster": {}}
 BY_REFERENCE = {"raster": {"transmissionMode": "reference"}}
 GUNICORN = [str(BIN / "gunicorn"), "-w", "1", "-b", "127.0.0.1:{port}", "--timeout", "120"]
+GUNICORN += ["--graceful-timeout", "10"]
 SERVERS = {
     "gunicorn": [*GUNICORN, "pygeoapi.flask_app:APP"],
     "gunicorn-gevent": [*GUNICORN, "-k", "gevent", "pygeoapi.flask_app:APP"],

@@ -15,6 +15,7 @@ from pygeoapi_prefect.engine import strays
 from pygeoapi_prefect.engine.deployments import deployment_specs, register
 from pygeoapi_prefect.engine.names import WORKER_TYPE, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
+from pygeoapi_prefect.engine.result_storage import open_storage
 from pygeoapi_prefect.engine.snapshot import read_snapshot, snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.strays import Strays
 from tests.integration.conftest import PrefectServer
@@ -41,6 +42,7 @@ class Service:
         manager = {"work_pool": self.ours, "output_dir": str(snapshot.parent / "results")}
         write_snapshot(snapshot, snapshot_of(manager, resources))
         configuration = read_snapshot(snapshot)
+        self.storage = open_storage(configuration.settings)
         self._gateway.ensure_work_pool(self.ours, WORKER_TYPE)
         self._gateway.ensure_work_pool(self.theirs, "process")
         assert register(self._gateway, configuration).refused == {}
@@ -86,6 +88,10 @@ class Service:
                 await self._strays.look(client)
 
         asyncio.run(look())
+
+    def dismiss(self, run_id: str) -> None:
+        """Let a run be dismissed to its end, by whoever runs it."""
+        self._gateway.set_state(run_id, "CANCELLED", message="", force=True)
 
     def state(self, run_id: str) -> tuple[str, str | None]:
         state = self._gateway.read_flow_run(run_id).state
@@ -150,3 +156,14 @@ def test_jobs_on_our_own_pool_are_the_reaper_s(service: Service) -> None:
     for _ in range(3):
         service.look()
     assert service.state(run_id)[0] == "Running"
+
+
+def test_what_a_dismissed_job_there_wrote_is_removed(service: Service) -> None:
+    gone, kept, ours = service.running("there"), service.running("there"), service.running("here")
+    for run_id in (gone, kept, ours):
+        service.storage.write_cursor(run_id, 1)
+    service.dismiss(gone)
+    service.dismiss(ours)  # that one is seen to by our worker itself
+    service.look()
+    cursors = [service.storage.read_cursor(run_id) for run_id in (gone, kept, ours)]
+    assert cursors == [None, 1, 1]

@@ -10,16 +10,18 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import serializers
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
+from prefect.context import FlowRunContext
 
 from pygeoapi_prefect.context import job
 from pygeoapi_prefect.engine.channel import FlowRunChannel, sender
@@ -100,8 +102,9 @@ class DeployedChannel:
         with self._lock:
             if not self._is_cancelled and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
                 self._looked = time.monotonic()
-                state = self._client.read_flow_run(UUID(self.job_id)).state
-                self._is_cancelled = state is not None and state.type is StateType.CANCELLING
+                with suppress(httpx.HTTPError):  # then nobody knows; the flow goes on
+                    state = self._client.read_flow_run(UUID(self.job_id)).state
+                    self._is_cancelled = state is not None and state.type is StateType.CANCELLING
             return self._is_cancelled
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
@@ -132,6 +135,10 @@ class DeployedChannel:
 
     @cached_property
     def _attempt(self) -> int:
+        # Not so in threads that the flow has started by itself.
+        context = FlowRunContext.get()
+        if context is not None and context.flow_run is not None:
+            return context.flow_run.run_count
         return self._client.read_flow_run(UUID(self.job_id)).run_count
 
     @cached_property

@@ -1,12 +1,14 @@
-"""Strays: jobs on the pools of other workers that have fallen silent, and their worker with them.
+"""Strays: jobs on the pools of other workers that nobody there sees to.
 
 Prefect leaves a run Running for ever when the machine of its worker is gone. The jobs of our own
 worker say which one they are with; those on other pools send heartbeats, as Prefect's events. One
-that was heard of and is not any more is settled by whoever keeps house for the service.
+that was heard of and is not any more is settled by whoever keeps house for the service. So is what
+flows wrote that are not ours and were dismissed: their workers know nothing of result storage.
 """
 
 import logging
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ import anyio
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterEndTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
@@ -24,7 +27,7 @@ from prefect.states import Crashed
 from pygeoapi_prefect.engine.names import names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.paging import all_flow_runs
-from pygeoapi_prefect.engine.settlement import settle
+from pygeoapi_prefect.engine.settlement import clear_up_after, dismissed, settle
 from pygeoapi_prefect.engine.snapshot import current_configuration
 
 LOGGER = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class Strays:
             httpx.HTTPError: Prefect does not answer.
         """
         tag = names_of(current_configuration().settings.work_pool).job_tag
+        await self._clear_up_after_dismissed(client, tag)
         running = await all_flow_runs(
             client,
             FlowRunFilter(
@@ -83,6 +87,22 @@ class Strays:
             self._heard[run.id] = (beat, since if beat == old_beat else now)
             if beat == old_beat and now - since > SILENT_SECONDS:
                 await self._settle(client, run)
+
+    async def _clear_up_after_dismissed(self, client: PrefectClient, tag: str) -> None:
+        since = datetime.now(UTC) - timedelta(seconds=3 * _SECONDS_BETWEEN_LOOKS)
+        found = await all_flow_runs(
+            client,
+            FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[tag]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLED])),
+                end_time=FlowRunFilterEndTime.model_validate({"after_": since}),
+            ),
+        )
+        for run in found:
+            if run.work_pool_name != self._pool:
+                await anyio.to_thread.run_sync(
+                    clear_up_after, dismissed(), str(run.id), 0, current_configuration()
+                )
 
     async def _settle(self, client: PrefectClient, run: FlowRun) -> None:
         text = "The job has fallen silent; its worker is gone, or cannot reach Prefect."

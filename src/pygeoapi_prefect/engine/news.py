@@ -17,6 +17,7 @@ from pygeoapi_prefect.engine.doorbell import LONGEST_LINE, listening_socket
 LOGGER = logging.getLogger(__name__)
 
 _PAUSE_AFTER_FAILURE_SECONDS = 5.0
+_EARLY_NEWS_SECONDS = 0.5
 
 Greet = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -55,15 +56,17 @@ async def listen_to_events(hear: Callable[[str], None]) -> None:
     """Hear of new runs from Prefect until cancelled; a web process may be on any machine.
 
     Args:
-        hear: called with the id of each run that is scheduled, perhaps just before Prefect's
-            database shows it.
+        hear: called with the id of each run that is scheduled, twice: Prefect may tell of a run
+            before the transaction that makes it is over.
     """
     wanted = EventFilter(event=EventNameFilter(name=["prefect.flow-run.Scheduled"]))
     while True:
         try:
             async with get_events_subscriber(filter=wanted) as events:
                 async for event in events:
-                    hear(event.resource.id.removeprefix("prefect.flow-run."))
+                    run_id = event.resource.id.removeprefix("prefect.flow-run.")
+                    hear(run_id)
+                    asyncio.get_running_loop().call_later(_EARLY_NEWS_SECONDS, hear, run_id)
         except Exception as error:
             LOGGER.warning("cannot listen to Prefect's events: %s", error)
         await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)

@@ -288,5 +288,8 @@ def fault_in_body(error: PrefectUnavailable) -> str | None:
     cause = error.__cause__
     if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
         return None
-    detail = cause.response.json().get("detail")
+    try:
+        detail = cause.response.json().get("detail")
+    except ValueError:
+        return None  # a proxy's own page
     return detail if isinstance(detail, str) else json.dumps(detail)

@@ -56,8 +56,6 @@ LOGGER = logging.getLogger(__name__)
 
 # An answer with so many runs may not hold all there are.
 _MANY_RUNS = 50
-# Prefect tells of a run before the transaction that makes it is over.
-_EARLY_NEWS_SECONDS = 0.5
 
 
 class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
@@ -217,10 +215,8 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         asyncio.get_running_loop().call_later(max(0.0, seconds) + 0.05, self._look.set)
 
     def _hear_of(self, run_id: str) -> None:
-        """Look for a run that Prefect tells of: now, and once Prefect has written it down."""
         if not self._is_known(run_id):
             self._look.set()
-            self._look_in(_EARLY_NEWS_SECONDS)
 
     async def _look_when_something_is_new(self) -> None:
         while True:

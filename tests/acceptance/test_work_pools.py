@@ -12,6 +12,7 @@ from tests.acceptance.test_outage import AUTH, ExternalPrefect, command, externa
 from tests.support.client import Client
 from tests.support.faults import Marks, Subscriber
 from tests.support.programs import BIN, environment, eventually, program, wait_for_line
+from tests.support.sameness import check_that_results_are_the_same
 from tests.support.stack import Stack, up
 
 # A stock worker starts several interpreters for each job.
@@ -145,21 +146,7 @@ def marks(tmp_path: Path) -> Iterator[Marks]:
 
 def test_results_are_the_same_wherever_a_process_runs(client: Client) -> None:
     inputs = [{"kind": "object"}, {"kind": "png"}, {"kind": "bytes", "size": 3_000_000}]
-    here = [client.submit("kinds", each) for each in inputs]
-    there = [client.submit("kinds-there", each) for each in inputs]
-    several = [client.submit(process_id) for process_id in ("several", "several-there")]
-    for job_id in (*here, *there, *several):
-        assert client.wait_for(job_id)["status"] == "successful"
-    for job_id, other in zip(here, there, strict=True):
-        one, two = client.results(job_id), client.results(other)
-        assert one.headers["content-type"] == two.headers["content-type"]
-        assert one.content == two.content
-    for output in ("picture", "notes", "summary"):
-        found = [
-            client.http.get(f"/jobs/{job_id}/results", params={"outputs": output}).content
-            for job_id in several
-        ]
-        assert found[0] == found[1]
+    check_that_results_are_the_same(client, inputs)
 
 
 def test_a_job_there_tells_its_progress_and_its_subscriber_hears_of_it(

@@ -15,6 +15,7 @@ from tests.support.faults import submit_patiently, wait_for_all
 from tests.support.prefect_client import PrefectClient
 from tests.support.programs import BIN, environment, eventually, program
 from tests.support.s3 import Store
+from tests.support.sameness import check_that_results_are_the_same
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -36,6 +37,9 @@ class Service:
     client: Client
     docker: DockerWorker
     results: Path
+
+
+INPUTS = [{"kind": "object"}, {"kind": "bytes", "size": 3_000_000}]
 
 
 def processes(image: JobImage, folder: Path) -> dict[str, Any]:
@@ -104,27 +108,8 @@ def on_disk(
         yield found
 
 
-def check_that_results_are_the_same(client: Client) -> None:
-    """Compare what comes out of containers with what comes from the warm worker."""
-    inputs = [{"kind": "object"}, {"kind": "bytes", "size": 3_000_000}]
-    here = [submit_patiently(client, "kinds", each) for each in inputs]
-    there = [submit_patiently(client, "kinds-there", each) for each in inputs]
-    several = [submit_patiently(client, each, {}) for each in ("several", "several-there")]
-    wait_for_all(client, dict.fromkeys((*here, *there, *several), "successful"), 240)
-    for job_id, other in zip(here, there, strict=True):
-        one, two = client.results(job_id), client.results(other)
-        assert one.headers["content-type"] == two.headers["content-type"]
-        assert one.content == two.content
-    for output in ("picture", "notes", "summary"):
-        found = [
-            client.http.get(f"/jobs/{job_id}/results", params={"outputs": output}).content
-            for job_id in several
-        ]
-        assert found[0] == found[1]
-
-
 def test_results_are_the_same_in_a_container_on_a_disk_that_both_see(on_disk: Service) -> None:
-    check_that_results_are_the_same(on_disk.client)
+    check_that_results_are_the_same(on_disk.client, INPUTS)
 
 
 @pytest.mark.s3
@@ -133,7 +118,7 @@ def test_results_are_the_same_in_a_container_in_an_object_store(
 ) -> None:
     bucket = s3rver_store.manager("containers")
     with service(tmp_path, template, job_image, **bucket) as in_bucket:
-        check_that_results_are_the_same(in_bucket.client)
+        check_that_results_are_the_same(in_bucket.client, INPUTS)
         # Nothing was left on any disk.
         assert not in_bucket.results.exists()
 

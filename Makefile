@@ -26,11 +26,11 @@ up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-co
 
 test: $(INSTALLED)  ## run all tests but those of test-infrastructure (ARGS="-k name -x" for some)
 	# Two at once: many tests wait for something to die or to come back.
-	$(VENV)/pytest --numprocesses 2 --dist loadfile -m "not docker and not hosts and not pools" $(ARGS)
+	$(VENV)/pytest --numprocesses 2 --dist loadfile -m "not (docker or hosts or large or pools)" $(ARGS)
 
 # One at a time: they share one Docker engine. The first one may have to build its image.
 test-infrastructure: $(INSTALLED) | $(TOOLS)  ## run the tests with containers, several hosts, stock workers
-	$(VENV)/pytest --timeout 900 -m "docker or hosts or pools" $(ARGS)
+	$(VENV)/pytest --timeout 900 -m "docker or hosts or large or pools" $(ARGS)
 
 check: $(INSTALLED)  ## lint, format, types, import rules, documentation, tracked files
 	$(VENV)/ruff check

@@ -22,7 +22,7 @@ from tests.support.programs import BIN
 from tests.support.s3 import Store
 from tests.support.stack import Stack, up, web_server
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.large
 
 SIZE = 300 * MEGABYTE
 MOST = 200 * MEGABYTE

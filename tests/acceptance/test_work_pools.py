@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 
 from tests.acceptance.test_outage import AUTH, ExternalPrefect, command, external_stack
 from tests.support.client import Client
+from tests.support.deployments import make_pool, stock_worker
 from tests.support.faults import Marks, Subscriber
-from tests.support.programs import BIN, environment, eventually, program, wait_for_line
+from tests.support.programs import BIN, environment, eventually, program
 from tests.support.sameness import check_that_results_are_the_same
 from tests.support.stack import Stack, up
 
@@ -71,43 +72,26 @@ class Elsewhere:
         self.client: Client = stack.client
         self.cleared = cleared
         self._folder = stack.folder.parent
-        self._env = environment(
-            PREFECT_API_URL=prefect.url,
-            PREFECT_API_AUTH_STRING=AUTH,
-            PREFECT_HOME=str(self._folder / "home"),
-            PREFECT_WORKER_QUERY_SECONDS="1",
-        )
-
-    def make_pool(self) -> None:
-        words = ["work-pool", "create", POOL, "--type", "process"]
-        subprocess.run([str(BIN / "prefect"), *words], env=self._env, check=True, timeout=60)
+        self.api = {
+            "PREFECT_API_URL": prefect.url,
+            "PREFECT_API_AUTH_STRING": AUTH,
+            "PREFECT_HOME": str(self._folder / "home"),
+        }
 
     @contextmanager
     def workers(self) -> Iterator[None]:
-        stock = [str(BIN / "prefect"), "worker", "start", "--pool", POOL]
+        """Run a worker of Prefect's and one of ours."""
         warm = [str(BIN / "pygeoapi-prefect"), "worker", "--workers", "2"]
-        config = {"PYGEOAPI_CONFIG": str(self.stack.folder / "config.yml")}
-        log = self._folder / "stock-worker.log"
-        with ExitStack() as programs:
-            process = programs.enter_context(program(stock, log, self._env, self._folder))
-            programs.callback(_end, process)
-            warm_log = self._folder / "warm-worker.log"
-            programs.enter_context(program(warm, warm_log, self._env | config))
-            wait_for_line(log, "started!", process)
+        config = environment(**self.api, PYGEOAPI_CONFIG=str(self.stack.folder / "config.yml"))
+        with (
+            stock_worker(self.api, POOL, self._folder / "stock-worker.log"),
+            program(warm, self._folder / "warm-worker.log", config),
+        ):
             yield
 
     def written_by(self, job_id: str) -> list[Path]:
         """Return what a job has in result storage."""
         return list((self._folder / "results" / job_id).rglob("*"))
-
-
-def _end(stock_worker: "subprocess.Popen[bytes]") -> None:
-    """Tell a stock worker to stop; one that still runs a job may ignore it."""
-    stock_worker.terminate()
-    try:
-        stock_worker.wait(20)
-    except subprocess.TimeoutExpired:
-        stock_worker.kill()
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +101,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Itera
     theirs = processes(folder / "web" / "config.yml", cleared)
     with external_stack(folder, template, processes=theirs, is_quick=True) as (stack, prefect):
         found = Elsewhere(stack, prefect, cleared)
-        found.make_pool()
+        make_pool(found.api, POOL)
         deployed = command(stack, "deploy")
         # The others are registered all the same.
         assert deployed.returncode == 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.programs import BIN, ROOT, environment, eventually, program
+from tests.support.programs import BIN, ROOT, environment, program, wait_for_line
 
 _DEPLOY = """
 import sys
@@ -70,5 +70,18 @@ def stock_worker(
     variables = environment(**api, PREFECT_WORKER_QUERY_SECONDS="1", **env)
     variables["PYTHONWARNINGS"] = "ignore"
     with program(command, log, variables) as process:
-        eventually(lambda: "started" in log.read_text(), "the stock worker has started")
-        yield process
+        try:
+            wait_for_line(log, "started!", process)
+            yield process
+        finally:
+            _end(process)
+
+
+def _end(worker: "subprocess.Popen[bytes]") -> None:
+    """Tell a stock worker to stop; one that still runs a job may ignore it."""
+    worker.terminate()
+    try:
+        worker.wait(20)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()

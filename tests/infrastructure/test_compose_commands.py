@@ -21,7 +21,15 @@ from tests.support import compose
 from tests.support.client import Client
 from tests.support.docker import Engine
 from tests.support.prefect_client import PrefectClient
-from tests.support.programs import BIN, ROOT, environment, eventually, free_port, program
+from tests.support.programs import (
+    BIN,
+    ROOT,
+    environment,
+    eventually,
+    free_port,
+    program,
+    stop_or_kill,
+)
 from tests.support.s3 import s3rver
 
 pytestmark = [pytest.mark.hosts, pytest.mark.docker, pytest.mark.postgres]
@@ -90,9 +98,12 @@ class Composed:
                 assert process.poll() is None, log.read_text(errors="replace")[-3000:]
                 return "healthcheck" not in self.services[name] or self.is_healthy(name)
 
-            eventually(look, f"{name} is healthy", 180)
-            yield
-            assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+            try:
+                eventually(look, f"{name} is healthy", 180)
+                yield
+                assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+            finally:
+                stop_or_kill(process)
 
     def run(self, name: str) -> str:
         """Run a service that ends, again and again if it is so configured; return its output."""

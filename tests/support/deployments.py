@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.programs import BIN, ROOT, environment, program, wait_for_line
+from tests.support.programs import BIN, ROOT, environment, program, stop_or_kill, wait_for_line
 
 _DEPLOY = """
 import sys
@@ -74,14 +74,4 @@ def stock_worker(
             wait_for_line(log, "started!", process)
             yield process
         finally:
-            _end(process)
-
-
-def _end(worker: "subprocess.Popen[bytes]") -> None:
-    """Tell a stock worker to stop; one that still runs a job may ignore it."""
-    worker.terminate()
-    try:
-        worker.wait(20)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+            stop_or_kill(process)  # one that still runs a job may ignore the signal

@@ -71,6 +71,16 @@ def stop(process: "subprocess.Popen[Any]", seconds: float = 30) -> int:
         raise AssertionError(f"{process.args} did not stop within {seconds} s") from None
 
 
+def stop_or_kill(process: "subprocess.Popen[Any]", seconds: float = 20) -> None:
+    """Interrupt a program that is not ours as Docker does: whoever does not stop is killed."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextmanager
 def frozen(process: "subprocess.Popen[Any]") -> Iterator[None]:
     """Let a program hold and take connections but answer nothing."""

@@ -13,7 +13,7 @@ from tests.support.programs import ROOT, environment, eventually
 SOAK = [sys.executable, "-m", "soak"]
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_half_a_minute_of_random_jobs_and_kills_is_accounted_for() -> None:
     soak = subprocess.run(
         [*SOAK, "--minutes", "0.5", "--seed", "276"],
@@ -31,7 +31,7 @@ def test_half_a_minute_of_random_jobs_and_kills_is_accounted_for() -> None:
     assert numbers["lost"] == numbers["processes left over"] == "0"
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_soak_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> None:
     log = tmp_path / "log"
     env = environment(TMPDIR=str(tmp_path))

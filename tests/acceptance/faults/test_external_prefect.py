@@ -12,6 +12,8 @@ from tests.support.fault_processors import fault_processes
 from tests.support.faults import Line, Marks, submit_patiently, wait_for_all
 from tests.support.programs import BIN, environment, eventually, program
 
+pytestmark = pytest.mark.large
+
 
 def test_another_worker_takes_over_from_one_that_was_killed(
     tmp_path: Path, template: Path, marks: Marks

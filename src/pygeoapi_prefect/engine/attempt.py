@@ -102,7 +102,7 @@ def run_attempt(
     flow_run.state, flow_run.run_count = running, attempt
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
-            final = run_process(flow_run.parameters["request"])
+            final = run_process(flow_run.parameters["request"], policy)
     except BaseException as error:
         crashed: State[Any] = Crashed(
             message=f"The job was interrupted: {type(error).__name__}: {error}"

@@ -37,10 +37,14 @@ from pygeoapi_prefect.errors import (
     PygeoapiPrefectError,
     RequestError,
 )
+from pygeoapi_prefect.process_settings import ExecutionPolicy
 from pygeoapi_prefect.processes.execution import ExecutionRequest, Response
 from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.results.collector import Collector
 
+# 20 s and more, with the jitter of pauses.
+_SHORTEST_PAUSE_SECONDS = 25.0
+_PAUSES = ("initial", "maximum")
 # What is wrong will be wrong again.
 _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
 
@@ -99,10 +103,10 @@ def run_job(request: dict[str, Any]) -> State:
         configuration = current_configuration()
     except (ConfigurationError, OSError) as error:
         return Failed(message=str(error))
-    policy = policy_of(flow_run, configuration.registry)
+    policy = _patient(policy_of(flow_run, configuration.registry))
     try:
         with timeout(policy.timeout, _TookTooLong):
-            state = run_process(request)
+            state = run_process(request, policy)
     except _TookTooLong:
         state = after_failure(took_too_long(policy.timeout), policy, attempt)
     clear_up_after(state, str(flow_run.id), attempt, configuration)
@@ -113,11 +117,24 @@ def run_job(request: dict[str, Any]) -> State:
     raise Pause(waiting.message, state=waiting)
 
 
-def run_process(request: dict[str, Any]) -> State:
+def _patient(policy: ExecutionPolicy) -> ExecutionPolicy:
+    """Return a policy with pauses before attempts that no worker of Prefect's takes for none.
+
+    They take a run ten seconds before it is due (PREFECT_WORKER_PREFETCH_SECONDS). If its last
+    process has not quite ended by then, a worker that has a limit stops altogether
+    (`CapacityLimiter.acquire_on_behalf_of_nowait`).
+    """
+    backoff = policy.retry_backoff
+    pauses = {name: max(_SHORTEST_PAUSE_SECONDS, getattr(backoff, name)) for name in _PAUSES}
+    return policy.model_copy(update={"retry_backoff": backoff.model_copy(update=pauses)})
+
+
+def run_process(request: dict[str, Any], policy: ExecutionPolicy) -> State:
     """Run a process and store what it makes.
 
     Args:
         request: an `ExecutionRequest`, as JSON.
+        policy: how its jobs are run.
 
     Returns:
         The state of the flow run, with a message a client may read: final, or waiting for the
@@ -125,7 +142,6 @@ def run_process(request: dict[str, Any]) -> State:
     """
     flow_run, client = _surroundings()
     job_id, attempt = str(flow_run.id), flow_run.run_count
-    policy = policy_of(flow_run, current_configuration().registry)
     logger = get_run_logger()
     try:
         outputs = _execute(ExecutionRequest.model_validate(request), job_id, attempt, client)

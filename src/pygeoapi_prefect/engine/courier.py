@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from pygeoapi_prefect.engine.callbacks import send_callback
 from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
 from pygeoapi_prefect.engine.endpoints import own_endpoint
+from pygeoapi_prefect.engine.gateway import Gateway
 from pygeoapi_prefect.engine.names import CALLBACK_LABEL, CALLBACK_TAG, REQUEST_LABEL, names_of
 from pygeoapi_prefect.engine.neighbours import Neighbours
 from pygeoapi_prefect.engine.paging import all_flow_runs
@@ -78,6 +79,7 @@ class Courier:
     def __init__(self, neighbours: Neighbours) -> None:
         """Start with none."""
         self._neighbours = neighbours
+        self._gateway = PrefectGateway(own_endpoint)
         self._under_way: set[UUID] = set()
         self._called = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
@@ -152,7 +154,9 @@ class Courier:
         body: bytes | Stream = b"{}"
         if news.event == "success":
             try:
-                document = await anyio.to_thread.run_sync(_document, configuration, run)
+                document = await anyio.to_thread.run_sync(
+                    _document, configuration, run, self._gateway
+                )
             except Exception as error:
                 return f"the results cannot be read: {error}"
             if document is None:
@@ -194,12 +198,13 @@ def _request_of(run: FlowRun) -> ExecutionRequest:
     return ExecutionRequest.model_validate(run.parameters["request"])
 
 
-def _document(configuration: Configuration, run: FlowRun) -> bytes | Stream | None:
+def _document(
+    configuration: Configuration, run: FlowRun, gateway: Gateway
+) -> bytes | Stream | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
     storage = open_storage(configuration.settings)
     manifest = storage.read_manifest(str(run.id))
     if manifest is None and REQUEST_LABEL in run.labels:
-        gateway = PrefectGateway(own_endpoint)
         settings, registry = configuration.settings, configuration.registry
         deployed = DeployedProcesses(gateway, storage, settings, registry)
         manifest = deployed.manifest(gateway.read_flow_run(str(run.id)))

@@ -88,10 +88,14 @@ class DeployedChannel:
         self._looked = 0.0
         self._is_cancelled = False
 
-    @property
+    @cached_property
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
-        return self._attempt
+        # There is no context in threads that the flow has started by itself.
+        context = FlowRunContext.get()
+        if context is not None and context.flow_run is not None:
+            return context.flow_run.run_count
+        return self._client.read_flow_run(UUID(self.job_id)).run_count
 
     def progress(self, percent: float, message: str | None) -> None:
         """Take the progress."""
@@ -134,14 +138,6 @@ class DeployedChannel:
             self._channel.close()
 
     @cached_property
-    def _attempt(self) -> int:
-        # Not so in threads that the flow has started by itself.
-        context = FlowRunContext.get()
-        if context is not None and context.flow_run is not None:
-            return context.flow_run.run_count
-        return self._client.read_flow_run(UUID(self.job_id)).run_count
-
-    @cached_property
     def _client(self) -> SyncPrefectClient:
         return get_client(sync_client=True)
 
@@ -157,7 +153,7 @@ class DeployedChannel:
     def _channel(self) -> FlowRunChannel:
         return FlowRunChannel(
             self.job_id,
-            self._attempt,
+            self.attempt,
             sender(self._client),
             self._published,
             self._storage,

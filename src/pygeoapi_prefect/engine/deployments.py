@@ -125,12 +125,11 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> Registrat
     if configuration.registry.deployed and block and block.data is not None:
         gateway.ensure_block(block.name, block.data)
     service = configuration.settings.work_pool
-    refused: dict[str, str] = {}
-    for pool, process_ids in pools_of(configuration).items():
-        if pool != service and not gateway.has_work_pool(pool):
-            refused |= dict.fromkeys(process_ids, missing_pool(pool))
+    pools = pools_of(configuration)
+    missing = {pool for pool in pools if pool != service and not gateway.has_work_pool(pool)}
+    refused = {process_id: missing_pool(pool) for pool in missing for process_id in pools[pool]}
     for pool, queues in queue_specs(configuration).items():
-        if pool == service or gateway.has_work_pool(pool):
+        if pool not in missing:
             gateway.ensure_work_queues(pool, queues)
     wanted = set()
     for spec in deployment_specs(configuration):

@@ -1,15 +1,13 @@
 """The Prefect block through which flows store what they return, where that is an object store."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.engine.names import names_of
+from pygeoapi_prefect.results.files import is_secret
 from pygeoapi_prefect.results.storage import RETURNED
 from pygeoapi_prefect.settings import ManagerSettings
-
-_NAMES_OF_SECRETS = re.compile("key|secret|token|pass|credential|connection_string", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,5 +50,5 @@ def _public(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: _public(value) if isinstance(value, Mapping) else value
         for key, value in options.items()
-        if not _NAMES_OF_SECRETS.search(str(key))
+        if not is_secret(key)
     }

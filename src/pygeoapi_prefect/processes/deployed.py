@@ -14,8 +14,6 @@ from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.execution import ExecutionRequest
 from pygeoapi_prefect.processes.validation import accepts, is_qualified
 
-# The older convention: a flow that takes the whole request instead of inputs of its own.
-_OF_REQUEST = frozenset(("processor_id", "pygeoapi_job_id", "inputs", "outputs"))
 # As in every process description of OGC 18-062r2.
 _BOTH_MODES = ("sync-execute", "async-execute")
 

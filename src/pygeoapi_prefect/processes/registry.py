@@ -14,6 +14,9 @@ class Registry:
     Args:
         resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
 
+    Attributes:
+        deployed: the processes whose processor is a deployment in Prefect; the others' is a class.
+
     Raises:
         ConfigurationError: something is wrong in one of them; every fault of all is listed.
     """
@@ -22,6 +25,7 @@ class Registry:
         """Read the settings of every process."""
         self._resources = resources
         self._settings = read_process_settings(resources)
+        self.deployed = tuple(p for p, each in self._settings.items() if each.prefect.deployment)
 
     def __iter__(self) -> Iterator[str]:
         """Go through the process ids in the order of the configuration."""
@@ -30,11 +34,6 @@ class Registry:
     def __contains__(self, process_id: object) -> bool:
         """Say whether a process is configured."""
         return process_id in self._settings
-
-    @property
-    def deployed(self) -> tuple[str, ...]:
-        """The processes whose processor is a deployment in Prefect; the others' is a class."""
-        return tuple(p for p, each in self._settings.items() if each.prefect.deployment)
 
     def settings(self, process_id: str) -> ProcessSettings:
         """Return the settings of a process.

@@ -316,12 +316,17 @@ def without_password(url: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "***@", url)
 
 
+def is_secret(key: object) -> bool:
+    """Say whether an option of this name may hold a secret."""
+    return _NAMES_OF_SECRETS.search(str(key)) is not None
+
+
 def _secrets_in(options: Mapping[str, Any]) -> Iterator[str]:
     """Go through what an error must not repeat; a back end that we do not know might."""
     for key, value in options.items():
         if isinstance(value, Mapping):
             yield from _secrets_in(value)
-        elif isinstance(value, str) and len(value) > 3 and _NAMES_OF_SECRETS.search(str(key)):
+        elif isinstance(value, str) and len(value) > 3 and is_secret(key):
             yield value
 
 

@@ -184,8 +184,8 @@ class Measurement:
     def _processes(self, client: Client) -> None:
         below = psutil.Process().children(recursive=True)
         parts = {
-            name: next(p for p in below if f"pygeoapi_prefect.engine.{name}" in p.cmdline())
-            for name in ("worker", "forkserver")
+            name: next(p for p in below if f"pygeoapi_prefect.engine.{module}" in p.cmdline())
+            for name, module in (("worker", "worker"), ("forkserver", "runner.forkserver"))
         }
         for number in range(max(3, self._plan.n // 5)):
             go, started = (self._subject.folder / f"{what}-{number}" for what in ("go", "started"))

@@ -129,7 +129,7 @@ def add_jobs(
     account.refuse("an attempt run twice", (case for case in cases if case.ran_twice))
     account.refuse("ran twice at once", (case for case in cases if case.ran_twice_at_once))
     account.add("attempts beyond the first", sum(max(0, len(c.executions) - 1) for c in cases))
-    account.refuse("cursors lost", (case for case in cases if case.forgot_its_cursor))
+    account.refuse("checkpoints lost", (case for case in cases if case.forgot_its_checkpoint))
     account.refuse(
         "answers that should not be",
         (f"{each.job_id} {fault}" for each in submissions for fault in each.faults),

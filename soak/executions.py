@@ -23,8 +23,8 @@ class Execution:
         started: when it began, in seconds of the epoch.
         ended: when its code came to an end; None if it never did.
         at_once: whether another execution of the same job was still alive when this one began.
-        loaded: the cursor it began with, 0 for none.
-        saved: the last cursor it saved, 0 for none.
+        loaded: the checkpoint it began with, 0 for none.
+        saved: the last checkpoint it saved, 0 for none.
     """
 
     job_id: str

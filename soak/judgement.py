@@ -109,7 +109,7 @@ class Case:
         return len(attempts) != len(set(attempts))
 
     @property
-    def forgot_its_cursor(self) -> bool:
+    def forgot_its_checkpoint(self) -> bool:
         """Whether an execution began before the place that one before it had saved."""
         saved = 0
         for execution in self.executions:

@@ -94,11 +94,11 @@ class Resuming(MarkedProcessor):
 
     @override
     def work(self, data: dict[str, Any], mark: Mark) -> Returned:
-        done = job.load_cursor() or 0
+        done = job.load_checkpoint() or 0
         mark.say(loaded=done)
         for step in range(done, int(data["steps"])):
             time.sleep(0.2)
-            job.save_cursor(step + 1)
+            job.save_checkpoint(step + 1)
             mark.say(saved=step + 1)
         return super().work(data, mark)
 

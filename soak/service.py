@@ -71,7 +71,7 @@ class Service:
         for process in found:
             with contextlib.suppress(psutil.Error):
                 line = " ".join(process.cmdline())
-                engine = re.search(r"-m pygeoapi_prefect\.engine\.(\w+)", line)
+                engine = re.search(r"-m pygeoapi_prefect\.engine\.(?:\w+\.)?(\w+)(?= |$)", line)
                 parents[process], modules[process.pid] = process.ppid(), engine and engine[1]
 
         def of(module: str, parent: str | None) -> list[psutil.Process]:
@@ -88,7 +88,7 @@ class Service:
             server=of("server", "supervisor"),
             worker=of("worker", "supervisor"),
             forkserver=of("forkserver", "worker"),
-            jobs=[*of("forkserver", "forkserver"), *of("child", "forkserver")],
+            jobs=[*of("forkserver", "forkserver"), *of("job_main", "forkserver")],
         )
 
     def wait_until_ready(self) -> None:

@@ -59,12 +59,12 @@ class ConfigurationError(PygeoapiPrefectError):
         faults: every fault found, each with the pointer of its key.
     """
 
-    def __init__(self, place: str, faults: Sequence[Fault]) -> None:
+    def __init__(self, location: str, faults: Sequence[Fault]) -> None:
         """Keep the faults and make one readable text of them."""
-        self.place = place
+        self.location = location
         self.faults = tuple(faults)
         lines = "".join(f"\n  {fault}" for fault in self.faults)
-        super().__init__(f"{_count(self.faults)} in {place}:{lines}")
+        super().__init__(f"{_count(self.faults)} in {location}:{lines}")
 
 
 class RequestError(PygeoapiPrefectError):

@@ -28,7 +28,7 @@ def supervisors_of(state: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
-        if "pygeoapi_prefect.engine.supervisor" in line and str(state) in line:
+        if "pygeoapi_prefect.engine.embedded.supervisor" in line and str(state) in line:
             found.append(process)
     return found
 

@@ -40,7 +40,7 @@ class ExternalPrefect:
         )
         command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port"]
         if self.is_quick:
-            command = [sys.executable, "-m", "pygeoapi_prefect.engine.server"]
+            command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server"]
         with (self.folder / "prefect.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, str(self.port)], env=env, stdin=subprocess.PIPE, stdout=log, stderr=log

@@ -157,7 +157,7 @@ def test_a_job_there_tells_its_progress_and_its_subscriber_hears_of_it(
     assert subscriber.body("told/success")["result"]["value"] == {"from": 0, "attempt": 1}
 
 
-def test_a_job_there_that_fails_is_tried_again_from_its_cursor(
+def test_a_job_there_that_fails_is_tried_again_from_its_checkpoint(
     client: Client, marks: Marks
 ) -> None:
     job_id = client.submit("steps-again-there", marks.inputs("again", hold=3, fail=1))

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pygeoapi_prefect.engine.models import DeploymentSpec, Endpoint
-from pygeoapi_prefect.engine.names import WORKER_TYPE
-from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
-from pygeoapi_prefect.engine.state_folder import StateFolder
-from pygeoapi_prefect.engine.supervisor import prefect_environment
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.embedded.supervisor import prefect_environment
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, Endpoint
+from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from tests.support.programs import START_SECONDS, eventually, free_port, frozen, stop
 from tests.support.stack import use_template
 
@@ -46,7 +46,7 @@ class PrefectServer:
         port = self.endpoint.api_url.removesuffix("/api").rpartition(":")[2]
         with self.folder.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pygeoapi_prefect.engine.server", port],
+                [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server", port],
                 stdin=subprocess.PIPE,  # its lifeline
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from pygeoapi_prefect.engine.models import FlowRun, Progress, RunState
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     JobNotFound,
     PygeoapiPrefectError,
     StorageUnavailable,
 )
-from pygeoapi_prefect.processes.deployed import Deployment
+from pygeoapi_prefect.processes.deployment import Deployment
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 

@@ -27,7 +27,7 @@ class WrongRequestError(ProcessorExecuteError):  # type: ignore[misc]
 
 
 class StepsProcessor(BaseProcessor):
-    """Goes on from its cursor, step by step, and leaves marks in a folder.
+    """Goes on from its checkpoint, step by step, and leaves marks in a folder.
 
     Inputs:
         folder: of the marks.
@@ -35,7 +35,7 @@ class StepsProcessor(BaseProcessor):
         steps: how many there are.
         hold: the step after which it waits for the file `go` (of another name if so told); a list
             holds several times, and goes on with `go-<step>` as well.
-        repeat: keep no cursor.
+        repeat: keep no checkpoint.
         lock: name of a lock of which only one may be held at once; of the job by default.
         fail: how many attempts fail at the end.
         final: their error is final.
@@ -57,11 +57,11 @@ class StepsProcessor(BaseProcessor):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             (folder / f"{name}.twice").touch()
-        start, steps = job.load_cursor() or 0, data.get("steps", 4)
+        start, steps = job.load_checkpoint() or 0, data.get("steps", 4)
         for step in range(start, steps):
             job.progress(step, steps, f"step {step + 1}")
             if not data.get("repeat"):
-                job.save_cursor(step + 1)
+                job.save_checkpoint(step + 1)
             if step + 1 in numpy.atleast_1d(data.get("hold", -1)):
                 self._hold(data, folder, name, step + 1)
         if job.attempt <= data.get("fail", 0):
@@ -107,7 +107,7 @@ class StubbornProcessor(BaseProcessor):
         _daemon(folder, None)
         _daemon(folder, command)
         job.output("result", b"partial", media_type="text/plain")
-        job.save_cursor("far")
+        job.save_checkpoint("far")
         append(folder / "pids", os.getpid())
         (folder / f"{data['name']}.1.held").touch()
         deadline = time.monotonic() + _LONGEST_HOLD_SECONDS

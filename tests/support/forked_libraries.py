@@ -23,9 +23,9 @@ class LibrariesProcessor(BaseProcessor):
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
         product = SQUARE @ SQUARE
         shape = {"width": 10, "height": 10, "count": 1, "dtype": "float32"}
-        place = {"crs": "EPSG:4326", "transform": from_origin(5, 50, 1, 1)}
+        location = {"crs": "EPSG:4326", "transform": from_origin(5, 50, 1, 1)}
         with MemoryFile() as memory:
-            with memory.open(driver="GTiff", **shape, **place) as raster:
+            with memory.open(driver="GTiff", **shape, **location) as raster:
                 raster.write(product[:10, :10].astype("float32"), 1)
             with memory.open() as raster:
                 bounds = list(raster.bounds)

@@ -30,7 +30,7 @@ class Peaks:
         """Return the peak of each process in bytes, but not of Prefect's own server."""
         self._look()
         peaks = {f"{line} ({pid})": peak for (pid, line), peak in self._peaks.items()}
-        return {name: peak for name, peak in peaks.items() if "engine.server" not in name}
+        return {name: peak for name, peak in peaks.items() if "engine.embedded.server" not in name}
 
     def _watch(self) -> None:
         while not self._done.wait(0.1):

@@ -147,8 +147,8 @@ def processes_of(state: Path) -> dict[str, psutil.Process]:
     for process in psutil.process_iter(["cmdline", "environ"]):
         line = " ".join(process.info["cmdline"] or [])
         if (process.info["environ"] or {}).get("PREFECT_HOME") == str(state / "prefect"):
-            for name in ("server", "worker"):
-                if f"-m pygeoapi_prefect.engine.{name}" in line:
+            for name, module in (("server", "embedded.server"), ("worker", "worker")):
+                if f"-m pygeoapi_prefect.engine.{module} " in f"{line} ":
                     found[name] = process
     return found
 
@@ -159,5 +159,5 @@ def forkserver_of(stack: Stack) -> psutil.Process:
     return next(
         each
         for each in worker.children()
-        if "pygeoapi_prefect.engine.forkserver" in each.cmdline() and each.is_running()
+        if "pygeoapi_prefect.engine.runner.forkserver" in each.cmdline() and each.is_running()
     )

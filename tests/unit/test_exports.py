@@ -8,8 +8,8 @@ import click
 import pytest
 
 import pygeoapi_prefect
-from pygeoapi_prefect.context import job
-from pygeoapi_prefect.manager import PrefectManager
+from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
+from pygeoapi_prefect.running_job import job
 from tests.support.programs import environment
 
 

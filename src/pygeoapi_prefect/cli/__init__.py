@@ -30,7 +30,7 @@ _workers = click.option(
 
 
 def _moment(context: click.Context, parameter: click.Parameter, age: str) -> datetime:
-    from pygeoapi_prefect.settings import parse_duration
+    from pygeoapi_prefect.config.manager_settings import parse_duration
 
     try:
         duration = parse_duration(age)

@@ -5,10 +5,13 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import read_service, running_endpoint
-from pygeoapi_prefect.engine.deployments import deployment_specs, register, service_tags
-from pygeoapi_prefect.engine.names import WORKER_TYPE
-from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
-from pygeoapi_prefect.engine.snapshot import Configuration
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.registration import (
+    deployment_specs,
+    register,
+    service_tags,
+)
 
 
 def deploy_processes(config: Path, *, dry_run: bool) -> None:
@@ -28,7 +31,7 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     if endpoint is None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return
-    configuration = Configuration(service.settings, service.registry)
+    configuration = service.checked
     gateway = PrefectGateway(lambda: endpoint, patient=True)
     pool = service.settings.work_pool
     existing = set(gateway.list_deployments(service_tags(pool)))

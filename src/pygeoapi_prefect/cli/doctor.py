@@ -13,13 +13,12 @@ from pygeoapi_prefect.cli.service import (
     deployed_processes,
     read_service,
     running_endpoint,
-    storage_trouble,
+    storage_problem,
 )
-from pygeoapi_prefect.engine.deployments import missing_pool, pools_of, service_tags
-from pygeoapi_prefect.engine.models import Endpoint
-from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
-from pygeoapi_prefect.engine.result_storage import open_storage
-from pygeoapi_prefect.engine.snapshot import Configuration
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
+from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 
 _CLOCKS_AGREE_SECONDS = 5
@@ -64,9 +63,9 @@ def _checks(config: Path) -> Iterator[Check]:
 
 
 def _storage(service: Service) -> Check:
-    trouble = storage_trouble(service.settings)
+    problem = storage_problem(service.settings)
     url = open_storage(service.settings).shown_url
-    return "result storage", trouble is None, trouble or f"{url} can be written and read"
+    return "result storage", problem is None, problem or f"{url} can be written and read"
 
 
 def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
@@ -86,18 +85,18 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     )
     yield _clocks(endpoint)
     ours = service.settings.work_pool
-    for pool in pools_of(Configuration(service.settings, service.registry)):
+    for pool in pools_of(service.checked):
         yield _worker(gateway, pool, is_ours=pool == ours)
     existing = gateway.list_deployments(service_tags(ours))
-    missing = sorted(set(service.registry) - set(service.registry.deployed) - set(existing))
+    missing = sorted(set(service.checked.run_by_our_flow) - set(existing))
     if missing:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:
         yield "deployments", True, "every process has one"
     deployed = deployed_processes(service, gateway)
     for process_id in deployed.ids:
-        trouble = deployed.trouble(process_id)
-        yield f"process {process_id}", trouble is None, trouble or "its deployment can be run"
+        problem = deployed.problem(process_id)
+        yield f"process {process_id}", problem is None, problem or "its deployment can be run"
 
 
 def _worker(gateway: PrefectGateway, pool: str, *, is_ours: bool) -> Check:

@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import Service, read_service
-from pygeoapi_prefect.engine.gateway import Gateway
-from pygeoapi_prefect.engine.models import FlowRun
-from pygeoapi_prefect.engine.names import PROCESS_LABEL, names_of
-from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
-from pygeoapi_prefect.engine.removal import old_jobs, remove_old_jobs
-from pygeoapi_prefect.engine.result_storage import open_storage
-from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.lifecycle.removal import old_jobs, remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.engine.upkeep import prefect_for_upkeep
-from pygeoapi_prefect.jobs.status import status_of
+from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.processes.vanilla import remove_resources
+from pygeoapi_prefect.service.status import status_of
 
 
 def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
@@ -72,10 +73,11 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
 
 
 def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
-    for process_id in service.registry:
+    registry = Registry(service.checked)
+    for process_id in registry:
         job_ids = [run.id for run in removed if run.labels.get(PROCESS_LABEL) == process_id]
         if job_ids:
-            processor = service.registry.processor(process_id).plugin
+            processor = registry.processor(process_id).plugin
             for job_id in job_ids:
                 remove_resources(processor, job_id)
 

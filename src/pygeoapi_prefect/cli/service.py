@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pygeoapi_prefect.engine.backend import endpoint_for
-from pygeoapi_prefect.engine.deployed_processes import DeployedProcesses
-from pygeoapi_prefect.engine.gateway import Gateway
-from pygeoapi_prefect.engine.models import Endpoint
-from pygeoapi_prefect.engine.result_storage import open_storage
-from pygeoapi_prefect.engine.state_folder import StateFolder
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.configuration_file import process_resources, read_configuration_file
+from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
+from pygeoapi_prefect.engine.connect import endpoint_for
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
-from pygeoapi_prefect.processes.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.settings import ManagerSettings, read_manager_settings
 
 _OUR_NAME = "pygeoapi_prefect.PrefectManager"
 
@@ -27,18 +28,27 @@ class Service:
     Attributes:
         path: of the file.
         configuration: all of it.
-        manager: its `server.manager` section.
-        resources: its process resources.
-        settings: of the manager.
-        registry: of the processes.
+        checked: what concerns this package.
     """
 
     path: Path
     configuration: Mapping[str, Any]
-    manager: Mapping[str, Any]
-    resources: Mapping[str, Any]
-    settings: ManagerSettings
-    registry: Registry
+    checked: Configuration
+
+    @property
+    def manager(self) -> Mapping[str, Any]:
+        """Its `server.manager` section."""
+        return self.checked.manager
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        """Its process resources."""
+        return self.checked.resources
+
+    @property
+    def settings(self) -> ManagerSettings:
+        """The settings of the manager."""
+        return self.checked.settings
 
 
 def read_service(path: Path) -> Service:
@@ -67,7 +77,7 @@ def read_service(path: Path) -> Service:
         faults.extend(_process_faults(process_id, resource))
     if faults or settings is None:
         raise ConfigurationError(str(path), faults)
-    return Service(path, configuration, manager, resources, settings, Registry(resources))
+    return Service(path, configuration, Configuration(settings, resources, manager))
 
 
 def running_endpoint(service: Service) -> Endpoint | None:
@@ -79,7 +89,7 @@ def running_endpoint(service: Service) -> Endpoint | None:
     return endpoint if endpoint is not None and folder.is_served() else None
 
 
-def storage_trouble(settings: ManagerSettings) -> str | None:
+def storage_problem(settings: ManagerSettings) -> str | None:
     """Try result storage out; return what is wrong with it and what to do, None if nothing is."""
     try:
         open_storage(settings).check()
@@ -90,23 +100,23 @@ def storage_trouble(settings: ManagerSettings) -> str | None:
     return None
 
 
-def deployed_processes(service: Service, gateway: Gateway) -> DeployedProcesses:
+def deployed_processes(service: Service, gateway: Gateway) -> ForeignFlows:
     """Return the processes of a service whose processor is a deployment."""
     storage = open_storage(service.settings)
-    return DeployedProcesses(gateway, storage, service.settings, service.registry)
+    return ForeignFlows(gateway, storage, service.checked)
 
 
 def _process_faults(process_id: str, resource: Any) -> list[Fault]:
     """Return what is wrong with one process, whatever is wrong with others."""
-    place = pointer("resources", process_id, "processor")
+    location = pointer("resources", process_id, "processor")
     try:
-        registry = Registry({process_id: resource})
-        if process_id in registry.deployed:
+        alone = Configuration(ManagerSettings(), {process_id: resource})
+        if alone.deployed:
             return []  # Prefect describes it; it may not be up yet
-        description = registry.processor(process_id).description
+        description = Registry(alone).processor(process_id).description
     except ConfigurationError as error:
         return list(error.faults)
     except PygeoapiPrefectError as error:
-        return [Fault(place, str(error))]
+        return [Fault(location, str(error))]
     faults = description_faults(description)
-    return [Fault(place, f"its description {fault}") for fault in faults]
+    return [Fault(location, f"its description {fault}") for fault in faults]

@@ -15,12 +15,12 @@ import click
 import httpx
 import yaml
 
-from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_trouble
-from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
-from pygeoapi_prefect.engine.snapshot import snapshot_of, write_snapshot
-from pygeoapi_prefect.engine.state_folder import StateFolder
-from pygeoapi_prefect.engine.supervisor import ManagedProcess, Supervisor
-from pygeoapi_prefect.settings import read_manager_settings
+from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_problem
+from pygeoapi_prefect.config.manager_settings import read_manager_settings
+from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.embedded.supervisor import ManagedProcess, Supervisor
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 
 _LOOK_SECONDS = 0.25
 _WEB_START_SECONDS = 60.0
@@ -94,8 +94,8 @@ class Stack:
         self._folder.make()
         _report(f"state folder {self._folder.path}")
         # Only a warning: the store may come up later than we do.
-        if trouble := storage_trouble(read_manager_settings(self._manager)):
-            _report(f"warning: {trouble}")
+        if problem := storage_problem(read_manager_settings(self._manager)):
+            _report(f"warning: {problem}")
         web: ManagedProcess | None = None
         try:
             if not self._supervisor.start(self._stop, before=self._prepare):
@@ -178,8 +178,8 @@ class Stack:
         endpoint = self._supervisor.endpoint
         assert endpoint is not None  # noqa: S101
         gateway = PrefectGateway(lambda: endpoint)
-        for process_id, trouble in deployed_processes(self._service, gateway).troubles():
-            _report(f"warning: process {process_id}: {trouble}")
+        for process_id, problem in deployed_processes(self._service, gateway).problems():
+            _report(f"warning: process {process_id}: {problem}")
         _report(f"Prefect UI {endpoint.ui_url} (log in with {endpoint.auth_string})")
         _report(f"log of Prefect and worker {self._folder.log}")
         click.echo(f"ready {self._url if self._with_web else endpoint.ui_url}")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 
-from pygeoapi_prefect.engine.lifeline import follow_parent
+from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 
 # pygeoapi answers in the default thread pool, and a synchronous job holds a thread while it runs;
 # the default of cores + 4 would let a few of them block every other request.

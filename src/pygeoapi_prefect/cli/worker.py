@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_trouble
-from pygeoapi_prefect.engine.backend import endpoint_for
-from pygeoapi_prefect.engine.doorbell import doorbell_of
-from pygeoapi_prefect.engine.prefect_gateway import PrefectGateway
-from pygeoapi_prefect.engine.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
+from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_problem
+from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
+from pygeoapi_prefect.engine.connect import endpoint_for
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.notification_socket import notification_socket_of
 
 
 def run_worker(config: Path, pool: str | None, workers: int) -> None:
@@ -36,13 +36,13 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
             "the environment); the embedded one brings its own worker"
         )
     # Only a warning: the store may come up later than we do.
-    if trouble := storage_trouble(service.settings):
-        click.echo(f"pygeoapi-prefect: warning: {trouble}")
+    if problem := storage_problem(service.settings):
+        click.echo(f"pygeoapi-prefect: warning: {problem}")
     endpoint = endpoint_for(service.settings, service.manager, service.resources)
     gateway = PrefectGateway(endpoint, patient=True)
     if gateway.is_healthy():
-        for process_id, trouble in deployed_processes(service, gateway).troubles():
-            click.echo(f"pygeoapi-prefect: warning: process {process_id}: {trouble}")
+        for process_id, problem in deployed_processes(service, gateway).problems():
+            click.echo(f"pygeoapi-prefect: warning: process {process_id}: {problem}")
     else:
         click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
@@ -53,7 +53,11 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         command += ["--pool", work_pool, "--workers", str(workers)]
         # For web processes on this machine; those on others are heard of through events.
         api_url = service.settings.prefect_api_url.rstrip("/")
-        command += ["--events", "--doorbell", str(doorbell_of(api_url, work_pool))]
+        command += [
+            "--events",
+            "--notification-socket",
+            str(notification_socket_of(api_url, work_pool)),
+        ]
         environment = os.environ | {
             "PREFECT_API_URL": service.settings.prefect_api_url,
             "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),

@@ -1,1 +1,1 @@
-"""The engine: everything that talks to Prefect, and the only code that imports it."""
+"""All that runs and watches jobs, by the process that runs it."""

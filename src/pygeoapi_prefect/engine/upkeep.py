@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pygeoapi_prefect.engine.backend import endpoint_for
-from pygeoapi_prefect.engine.models import Endpoint
-from pygeoapi_prefect.engine.state_folder import StateFolder
-from pygeoapi_prefect.engine.supervisor import Supervisor
+from pygeoapi_prefect.config.manager_settings import ManagerSettings
+from pygeoapi_prefect.engine.connect import endpoint_for
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.embedded.supervisor import Supervisor
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.errors import PrefectUnavailable
-from pygeoapi_prefect.settings import ManagerSettings
 
 # A service that starts or stops needs less.
-_LONGEST_WAIT_SECONDS = 60.0
+_MAX_WAIT_SECONDS = 60.0
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def prefect_for_upkeep(
         return
     folder = StateFolder(settings.state_dir)
     folder.make()
-    deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+    deadline = time.monotonic() + _MAX_WAIT_SECONDS
     start, users = folder.lock("start"), folder.lock("users", shared=True)
     alone = Supervisor(folder, 0, report)
     try:

@@ -1,1 +1,1 @@
-"""What can be run: the registry, the three kinds of processor, and the validation of inputs."""
+"""What can be run: processors of every kind, their descriptions, the checking of inputs."""

@@ -153,28 +153,28 @@ def _schema_of(declared: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _occurrences(declared: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[int, float]:
-    least = count(declared.get("minOccurs"))
-    if least is None:
+    minimum = count(declared.get("minOccurs"))
+    if minimum is None:
         required = declared.get("required", schema.get("required"))
-        least = 0 if "default" in schema or required is False else 1
+        minimum = 0 if "default" in schema or required is False else 1
     written = declared.get("maxOccurs")
     if isinstance(written, str) and written.strip().lower() == "unbounded":
-        return least, math.inf
-    return least, max(count(written) or 1, least)
+        return minimum, math.inf
+    return minimum, max(count(written) or 1, minimum)
 
 
 def _faults_of_input(
     process_id: object, name: str, declared: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> list[Fault]:
     schema = _schema_of(declared)
-    least, most = _occurrences(declared, schema)
+    minimum, maximum = _occurrences(declared, schema)
     pointer = _pointer("inputs", name)
     value = inputs.get(name)
-    if name not in inputs or (value is None and least == 0):
-        at_least = f", at least {least} values are needed" if least > 1 else ""
-        return [Fault(pointer, f"required input is missing{at_least}")] if least else []
+    if name not in inputs or (value is None and minimum == 0):
+        at_least = f", at least {minimum} values are needed" if minimum > 1 else ""
+        return [Fault(pointer, f"required input is missing{at_least}")] if minimum else []
     try:
-        faults = _faults_of_given(_validator(schema), value, pointer, least, most)
+        faults = _faults_of_given(_validator(schema), value, pointer, minimum, maximum)
         return list(islice(faults, _COUNTED))
     except Exception as error:
         if isinstance(error, RecursionError) and _is_deep(value):
@@ -190,25 +190,25 @@ def _faults_of_input(
 
 
 def _faults_of_given(
-    validator: Validator, value: Any, pointer: str, least: int, most: float
+    validator: Validator, value: Any, pointer: str, minimum: int, maximum: float
 ) -> Iterator[Fault]:
     if not isinstance(value, list):
-        if least > 1:
-            yield Fault(pointer, f"needs at least {least} values, but has 1")
+        if minimum > 1:
+            yield Fault(pointer, f"needs at least {minimum} values, but has 1")
         yield from _faults_of_value(validator, value, pointer)
-    elif most == 1:
+    elif maximum == 1:
         errors = _errors(validator, value)
         if any(map(_is_wrong_kind, errors)):
             yield Fault(pointer, f"at most one value is allowed, but has an array of {len(value)}")
         else:
             yield from _faults(errors, pointer)
-    elif least <= 1 and not validator.is_valid(_NO_JSON) and validator.is_valid(value):
+    elif minimum <= 1 and not validator.is_valid(_NO_JSON) and validator.is_valid(value):
         return  # one occurrence, itself an array
     else:
-        if len(value) < least:
-            yield Fault(pointer, f"needs at least {least} values, but has {len(value)}")
-        if len(value) > most:
-            yield Fault(pointer, f"at most {most} values are allowed, but has {len(value)}")
+        if len(value) < minimum:
+            yield Fault(pointer, f"needs at least {minimum} values, but has {len(value)}")
+        if len(value) > maximum:
+            yield Fault(pointer, f"at most {maximum} values are allowed, but has {len(value)}")
         for index, each in enumerate(value):
             yield from _faults_of_value(validator, each, f"{pointer}/{index}")
 

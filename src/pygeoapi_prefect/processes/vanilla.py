@@ -10,9 +10,9 @@ from pygeoapi.plugin import PLUGINS, load_plugin
 from pygeoapi.process.base import BaseProcessor
 from pygeoapi.util import json_serial
 
+from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
-from pygeoapi_prefect.process_settings import ProcessSettings
-from pygeoapi_prefect.processes.execution import ExecutionRequest, Returned
+from pygeoapi_prefect.ogc.execution import ExecutionRequest, Returned
 
 LOGGER = logging.getLogger(__name__)
 

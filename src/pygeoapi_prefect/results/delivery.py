@@ -17,7 +17,7 @@ from pygeoapi_prefect.results.streams import Stream, in_base64, joined
 
 JSON = "application/json"
 # Of all outputs in one body; what goes beyond it is read while it is sent.
-MOST_IN_MEMORY = 8 << 20
+MAX_IN_MEMORY = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Contents:
     def __init__(self, storage: ResultStorage, job_id: str) -> None:
         self._storage = storage
         self._job_id = job_id
-        self._room = MOST_IN_MEMORY
+        self._room = MAX_IN_MEMORY
         self._opened: list[Stream] = []
         self._closing = ExitStack()
 

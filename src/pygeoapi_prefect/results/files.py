@@ -39,7 +39,7 @@ Piece = bytes | memoryview
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A place for files, as fsspec knows it.
 
     Attributes:
@@ -69,8 +69,8 @@ class Place:
             remedy = ""
             if self.protocol in s3.PROTOCOLS:
                 remedy = "; install this package with its extra: pip install 'pygeoapi-prefect[s3]'"
-            place = pointer("server", "manager", "result_storage")
-            fault = Fault(place, f"{without_password(self.url)}: {error}{remedy}")
+            location = pointer("server", "manager", "result_storage")
+            fault = Fault(location, f"{without_password(self.url)}: {error}{remedy}")
             raise ConfigurationError("server.manager", [fault]) from None
         return found
 
@@ -105,7 +105,7 @@ class Files:
         patient: bool = False,
         reference_expiry: timedelta = _DEFAULT_EXPIRY,
         reference_endpoint_url: str | None = None,
-        locate: Callable[[], Place] | None = None,
+        locate: Callable[[], Location] | None = None,
     ) -> None:
         """Touch nothing yet."""
         self.url = url
@@ -115,29 +115,29 @@ class Files:
         self._opened: tuple[int, AbstractFileSystem] | None = None
         self._locate = locate
         if locate is None:
-            self.__dict__["_place"] = Place(url, options or {})
+            self.__dict__["_location"] = Location(url, options or {})
             _ = self._root  # who knows no such URL is told now
 
     @cached_property
-    def _place(self) -> Place:
+    def _location(self) -> Location:
         assert self._locate is not None  # noqa: S101
         return self._locate()
 
     @property
     def _protocol(self) -> str:
-        return self._place.protocol
+        return self._location.protocol
 
     @property
     def _root(self) -> str:
-        return self._place.root
+        return self._location.root
 
     @property
     def _is_async(self) -> bool:
-        return issubclass(self._place.back_end, AsyncFileSystem)
+        return issubclass(self._location.back_end, AsyncFileSystem)
 
     @cached_property
     def _options(self) -> dict[str, Any]:
-        return _file_system_options(self._protocol, self._place.options, self._patient)
+        return _file_system_options(self._protocol, self._location.options, self._patient)
 
     @property
     def shown_url(self) -> str:
@@ -182,7 +182,7 @@ class Files:
     def _open(self, options: Mapping[str, Any]) -> AbstractFileSystem:
         loop = native_loop() if self._is_async else None
         more = {"loop": loop} if loop else {}
-        file_system = fsspec.url_to_fs(self._place.url, **options, **more)[0]
+        file_system = fsspec.url_to_fs(self._location.url, **options, **more)[0]
         if self._is_s3:
             file_system.retries = 1  # botocore tries again, as often as it is told
         return file_system
@@ -222,7 +222,7 @@ class Files:
         if size <= PIECE_OF_OBJECT:
             self._fs.pipe_file(path, b"".join(pieces), **told)
             return
-        part = max(s3.PART_BYTES, size // s3.MOST_PARTS)
+        part = max(s3.PART_BYTES, size // s3.MAX_PARTS)
         target = self._fs.open(path, "wb", block_size=part, autocommit=False, **told)
         try:
             for piece in pieces:

@@ -11,7 +11,7 @@ PROTOCOLS = ("s3", "s3a")
 # The smallest part of a large upload, of which about four copies are in memory at once; S3 takes
 # 10,000 of them at most.
 PART_BYTES = 8 << 20
-MOST_PARTS = 9_000
+MAX_PARTS = 9_000
 
 _OPTIONS = "server.manager.result_storage_options"
 _URL = "server.manager.result_storage"

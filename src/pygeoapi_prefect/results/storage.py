@@ -2,7 +2,7 @@
 
     <root>/<job id>/<attempt>/<number>-<output id>     the bytes of one output
     <root>/<job id>/manifest.json                      written last
-    <root>/<job id>/cursor.json                        how far an attempt got, for the next one
+    <root>/<job id>/checkpoint.json                        how far an attempt got, for the next one
     <root>/<job id>/published.json                     what a deployed flow has published so far
     <root>/inputs/<random id>.json                     inputs too large for Prefect
     <root>/returned/<key>                              what a deployed flow returned, by Prefect
@@ -31,7 +31,7 @@ from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.streams import Stream
 
 _MANIFEST = "manifest.json"
-_CURSOR = "cursor.json"
+_CHECKPOINT = "checkpoint.json"
 # The folder in which Prefect keeps what deployed flows return.
 RETURNED = "returned"
 _PUBLISHED = "published.json"
@@ -222,13 +222,13 @@ class ResultStorage(Files):
         """
         self._keep(job_id, {_MANIFEST, str(attempt)})
 
-    def keep_cursor(self, job_id: str) -> None:
-        """Remove what a job wrote that failed; somebody may want it tried again from its cursor.
+    def keep_checkpoint(self, job_id: str) -> None:
+        """Remove what a job wrote that failed; it may be tried again from its checkpoint.
 
         Raises:
             StorageUnavailable: storage cannot be read or written.
         """
-        self._keep(job_id, {_CURSOR})
+        self._keep(job_id, {_CHECKPOINT})
 
     def _keep(self, job_id: str, names: set[str]) -> None:
         try:
@@ -273,10 +273,10 @@ class ResultStorage(Files):
         """
         self.delete_file(f"{RETURNED}/{key.rpartition('/')[2]}")
 
-    # --- cursors ---------------------------------------------------------------------------
+    # --- checkpoints ---------------------------------------------------------------------------
 
-    def write_cursor(self, job_id: str, value: Any) -> None:
-        """Write the cursor of a job, all or nothing.
+    def write_checkpoint(self, job_id: str, value: Any) -> None:
+        """Write the checkpoint of a job, all or nothing.
 
         Raises:
             TypeError: JSON cannot hold it.
@@ -285,17 +285,17 @@ class ResultStorage(Files):
         """
         content = json.dumps(value, allow_nan=False).encode()
         with self._explaining("written"):
-            self._replace(self._path(job_id, _CURSOR), content)
+            self._replace(self._path(job_id, _CHECKPOINT), content)
 
-    def read_cursor(self, job_id: str) -> Any:
-        """Read the cursor of a job, None if there is none.
+    def read_checkpoint(self, job_id: str) -> Any:
+        """Read the checkpoint of a job, None if there is none.
 
         Raises:
             StorageUnavailable: storage cannot be read.
         """
         try:
             with self._explaining("read"):
-                return json.loads(self._fs.cat_file(self._path(job_id, _CURSOR)))
+                return json.loads(self._fs.cat_file(self._path(job_id, _CHECKPOINT)))
         except FileNotFoundError:
             return None
 

@@ -32,7 +32,9 @@ def test_what_a_killed_job_started_goes_with_it(client: Client, marks: Marks) ->
     eventually(lambda: not marks.alive, "the tree is gone", 3)
 
 
-def test_a_killed_job_with_retries_goes_on_from_its_cursor(client: Client, marks: Marks) -> None:
+def test_a_killed_job_with_retries_goes_on_from_its_checkpoint(
+    client: Client, marks: Marks
+) -> None:
     job_id = client.submit("steps-again", marks.inputs("again", hold=2))
     marks.wait_until_held("again")
     eventually(

@@ -42,7 +42,7 @@ def test_a_job_that_ignores_everything_is_gone_with_all_it_started(
     job_id = client.submit("stubborn", marks.inputs("stubborn"))
     marks.wait_until_held("stubborn")
     folder = stack.folder / "results" / job_id
-    assert (folder / "cursor.json").exists()
+    assert (folder / "checkpoint.json").exists()
     assert len(marks.alive) == 5
     assert client.delete(job_id).status_code == 200
     assert client.job(job_id)["status"] == "dismissed"
@@ -76,7 +76,7 @@ def test_a_frozen_job_is_gone_too(client: Client, marks: Marks) -> None:
     wait_for_all(client, {job_id: "dismissed"})
 
 
-def test_partial_outputs_and_cursor_of_a_dismissed_job_are_removed(
+def test_partial_outputs_and_checkpoint_of_a_dismissed_job_are_removed(
     stack: Stack, client: Client, marks: Marks
 ) -> None:
     job_id = client.submit("steps", marks.inputs("writing", hold=2, output=1000, listen=True))

@@ -1,0 +1,1 @@
+"""Every setting, once, typed: of the manager, of a process, and where they are read from."""

@@ -1,0 +1,102 @@
+"""The configuration of a service, read and checked, however it was come by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
+from pygeoapi_prefect.config.process_settings import (
+    ExecutionPolicy,
+    ProcessSettings,
+    read_process_settings,
+)
+from pygeoapi_prefect.errors import ConfigurationError, Fault, ProcessNotFound
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a service is told.
+
+    Attributes:
+        settings: of the manager.
+        resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
+        manager: the `server.manager` section the settings were read from.
+        processes: process id -> settings, in the order of the configuration.
+
+    Raises:
+        ConfigurationError: something is wrong in a process; every fault of all is listed.
+    """
+
+    settings: ManagerSettings
+    resources: Mapping[str, Any]
+    manager: Mapping[str, Any] = field(default_factory=dict)
+    processes: Mapping[str, ProcessSettings] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the settings of every process."""
+        object.__setattr__(self, "processes", read_process_settings(self.resources))
+
+    @property
+    def deployed(self) -> tuple[str, ...]:
+        """The processes whose processor is a deployment in Prefect."""
+        return tuple(p for p, each in self.processes.items() if each.prefect.deployment)
+
+    @property
+    def run_by_our_flow(self) -> tuple[str, ...]:
+        """The processes whose processor is code that our own flow runs."""
+        return tuple(p for p, each in self.processes.items() if not each.prefect.deployment)
+
+    def process(self, process_id: str) -> ProcessSettings:
+        """Return the settings of a process.
+
+        Raises:
+            ProcessNotFound: no such process is configured.
+        """
+        try:
+            return self.processes[process_id]
+        except KeyError:
+            raise ProcessNotFound(process_id) from None
+
+    def policy(self, process_id: str | None) -> ExecutionPolicy:
+        """Return how the jobs of a process are run; the defaults if it is not configured."""
+        settings = self.processes.get(process_id or "")
+        return settings.prefect if settings else ExecutionPolicy()
+
+    def allows_internal_requests(self, process_id: str) -> bool:
+        """Whether a process may send requests to addresses that are not public."""
+        resource = self.resources.get(process_id) or {}
+        return bool(resource.get("allow_internal_requests", False))
+
+
+def read_configuration(
+    manager: Mapping[str, Any],
+    resources: Mapping[str, Any],
+    *,
+    location: str = "the pygeoapi configuration",
+    with_variables: bool = True,
+) -> Configuration:
+    """Read and check what concerns this package.
+
+    Args:
+        manager: the `server.manager` section.
+        resources: process id -> resource; all of `type: process`.
+        location: where both are, for messages.
+        with_variables: whether `${NAME}` stands for a variable of the environment; not in what was
+            put in already.
+
+    Raises:
+        ConfigurationError: something is wrong; every fault is listed.
+    """
+    faults: list[Fault] = []
+    settings = None
+    try:
+        settings = read_manager_settings(manager, with_variables=with_variables)
+    except ConfigurationError as error:
+        faults += error.faults
+    try:
+        read_process_settings(resources)
+    except ConfigurationError as error:
+        faults += error.faults
+    if faults or settings is None:
+        raise ConfigurationError(location, faults)
+    return Configuration(settings, resources, manager)

@@ -1,0 +1,209 @@
+"""Every setting of a process, once, typed: what its `processor` section may say to this package."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from pygeoapi_prefect.config.manager_settings import faults_of
+from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
+
+# Prefect refuses these in the names of flows and deployments, and a deployment is named after
+# its process.
+_FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
+JobControlOption = Literal["sync-execute", "async-execute"]
+# Of processes that do not name one; room for others before and after.
+DEFAULT_PRIORITY = 100
+# What is longer overflows a date sooner or later, and then a job would never be settled.
+_SECONDS_OF_YEAR = 365 * 86400
+# Keys of `prefect` that say something about a deployment.
+_OF_DEPLOYMENTS = frozenset(("metadata", "allow_pickle", "list_all_runs"))
+# Keys that say something about either kind.
+_OF_BOTH = frozenset(("deployment", "job_variables"))
+
+
+class RetryBackoff(BaseModel):
+    """How long to wait before another attempt: `initial * factor ** (attempt - 1)`, with jitter.
+
+    Attributes:
+        initial: seconds before the second attempt.
+        factor: by which the wait grows from attempt to attempt.
+        maximum: seconds beyond which it does not grow.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    initial: float = Field(default=10, ge=0, le=_SECONDS_OF_YEAR)
+    factor: float = Field(default=2, ge=1, le=100)
+    maximum: float = Field(default=600, ge=0, le=_SECONDS_OF_YEAR)
+
+
+def _named(value: object) -> object:
+    """Return the short way to name a deployment as the long one."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class DeploymentReference(BaseModel):
+    """Which deployment in Prefect is the processor of a process.
+
+    Attributes:
+        name: `<flow>/<deployment>`.
+        result_storage_block: `<block type>/<block>` where the flow stores its results; None = the
+            flow run says so itself.
+        result_storage_key_template: under which key there; `{parameters[...]}` stands for a
+            parameter of the flow run, `{job_id}` for the job's id.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[^/]+/[^/]+$")
+    result_storage_block: str | None = Field(default=None, pattern=r"^[^/]+/[^/]+$")
+    result_storage_key_template: str | None = None
+
+    @property
+    def flow_name(self) -> str:
+        """The name of the flow."""
+        return self.name.partition("/")[0]
+
+    @property
+    def deployment_name(self) -> str:
+        """The name of the deployment of that flow."""
+        return self.name.partition("/")[2]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.result_storage_block is None) is not (self.result_storage_key_template is None):
+            raise ValueError("result_storage_block and result_storage_key_template belong together")
+        return self
+
+
+class ExecutionPolicy(BaseModel):
+    """How the jobs of a process are run: the `prefect` part of its `processor` section.
+
+    Attributes:
+        deployment: the deployment in Prefect that is the processor; None = `processor.name` is.
+        metadata: what to say about such a process in place of what its deployment says.
+        allow_pickle: whether results that such a flow pickled are read. Reading one runs whatever
+            is in it.
+        list_all_runs: whether runs of the deployment are jobs, too, that were not made here.
+        isolation: `fork` = a process forked from one that has imported everything; `spawn` = a
+            new interpreter, for libraries that do not survive a fork (a second or more slower).
+        retries: how many more attempts a job gets after one that failed or crashed.
+        retry_backoff: how long to wait before each.
+        timeout: seconds that one attempt may take; None = any time.
+        concurrency_limit: how many jobs of the process run at once, on all workers together; the
+            others stay accepted. None = any number.
+        priority: jobs of processes with a lower one start first.
+        work_pool: where the jobs run; None = where those of the service do.
+        job_variables: what that pool's worker is told about the infrastructure of a job.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    deployment: Annotated[DeploymentReference, BeforeValidator(_named)] | None = None
+    metadata: dict[str, Any] | None = None
+    allow_pickle: bool = False
+    list_all_runs: bool = False
+    isolation: Literal["fork", "spawn"] = "fork"
+    retries: int = Field(default=0, ge=0)
+    retry_backoff: RetryBackoff = RetryBackoff()
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    concurrency_limit: int | None = Field(default=None, ge=1)
+    priority: int = Field(default=DEFAULT_PRIORITY, ge=1)
+    work_pool: str | None = Field(default=None, min_length=1)
+    job_variables: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        given = self.model_fields_set
+        if self.deployment is None:
+            if misplaced := sorted(given & _OF_DEPLOYMENTS):
+                raise ValueError(f"{', '.join(misplaced)}: only with `deployment`")
+        elif misplaced := sorted(given - _OF_DEPLOYMENTS - _OF_BOTH):
+            raise ValueError(
+                f"{', '.join(misplaced)}: a deployment has its own; set it in Prefect, "
+                "on the flow, its deployment or its work pool"
+            )
+        return self
+
+
+class ProcessSettings(BaseModel):
+    """What this package reads from a process's `processor` section; the rest is the processor's.
+
+    Attributes:
+        name: the processor's class; needless if it is a deployment.
+        job_control_options: takes the place of the processor's own `jobControlOptions`.
+        validate_inputs: whether inputs are checked against the process description.
+        prefect: how its jobs are run.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    # First, because whether a name is needed depends on it.
+    prefect: ExecutionPolicy = ExecutionPolicy()
+    name: str = Field(default="", validate_default=True)
+    job_control_options: tuple[JobControlOption, ...] | None = None
+    validate_inputs: bool = True
+
+    @field_validator("job_control_options")
+    @classmethod
+    def _is_some(
+        cls, value: tuple[JobControlOption, ...] | None
+    ) -> tuple[JobControlOption, ...] | None:
+        if value == ():
+            raise ValueError("must name sync-execute, async-execute or both")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_given(cls, value: str, info: ValidationInfo) -> str:
+        policy = info.data.get("prefect")
+        if not value and policy is not None and policy.deployment is None:
+            raise ValueError("must name the processor's class, unless `prefect.deployment` is set")
+        return value
+
+
+def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:
+    """Read what concerns this package from all process resources.
+
+    Args:
+        resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
+
+    Returns:
+        process id -> settings, in the order of the configuration.
+
+    Raises:
+        ConfigurationError: something is wrong in one of them; every fault of all is listed.
+    """
+    settings: dict[str, ProcessSettings] = {}
+    faults: list[Fault] = []
+    for process_id, resource in resources.items():
+        location = ("resources", process_id)
+        if any(character in str(process_id) for character in _FORBIDDEN_IN_PROCESS_IDS):
+            faults.append(
+                Fault(
+                    pointer(*location),
+                    f"a process id may not contain any of {_FORBIDDEN_IN_PROCESS_IDS}",
+                )
+            )
+        processor = resource.get("processor") if isinstance(resource, Mapping) else None
+        if not isinstance(processor, Mapping):
+            faults.append(Fault(pointer(*location, "processor"), "must be a mapping with a `name`"))
+            continue
+        try:
+            settings[process_id] = ProcessSettings.model_validate(dict(processor))
+        except ValidationError as error:
+            known = f"known keys: {', '.join(ExecutionPolicy.model_fields)}"
+            faults.extend(faults_of(error, (*location, "processor"), known))
+    if faults:
+        raise ConfigurationError("resources", faults)
+    return settings

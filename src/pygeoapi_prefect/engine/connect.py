@@ -1,0 +1,54 @@
+"""Where the Prefect of a service is: an external server, or an embedded one."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pygeoapi_prefect.config.manager_settings import ManagerSettings
+from pygeoapi_prefect.config.snapshot import snapshot_of
+from pygeoapi_prefect.engine.embedded.backend import EmbeddedBackend
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.notification_socket import notification_socket_of
+
+
+def external_endpoint(settings: ManagerSettings) -> Endpoint:
+    """Return the endpoint that a service is configured to use.
+
+    Args:
+        settings: of the manager; must name an external Prefect.
+    """
+    auth, key = settings.prefect_api_auth_string, settings.prefect_api_key
+    api_url = str(settings.prefect_api_url).rstrip("/")
+    return Endpoint(
+        api_url=api_url,
+        auth_string=auth.get_secret_value() if auth else None,
+        api_key=key.get_secret_value() if key else None,
+        notification_socket=notification_socket_of(api_url, settings.work_pool),
+    )
+
+
+def endpoint_for(
+    settings: ManagerSettings, manager: Mapping[str, Any], resources: Mapping[str, Any]
+) -> Callable[[], Endpoint]:
+    """Return what tells a gateway where Prefect is.
+
+    Args:
+        settings: of the manager.
+        manager: the section they were read from.
+        resources: the process resources.
+    """
+    if settings.prefect_api_url is not None:
+        endpoint = external_endpoint(settings)
+        return lambda: endpoint
+    text = snapshot_of(manager, resources)
+    return lambda: _embedded(os.getpid(), settings.state_dir, text).endpoint()
+
+
+@cache
+def _embedded(pid: int, state_dir: Path, snapshot: str) -> EmbeddedBackend:
+    # Per process, not per manager: Django makes a manager for every request, and the lock that
+    # says «in use» must be held as long as the process lives. `pid` keeps forks apart.
+    return EmbeddedBackend(StateFolder(state_dir), snapshot)

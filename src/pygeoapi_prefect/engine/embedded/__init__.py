@@ -1,0 +1,1 @@
+"""Our own Prefect server, and what keeps it and its worker alive."""

@@ -1,0 +1,360 @@
+"""The supervisor of an embedded backend: starts Prefect server and worker, keeps them alive.
+
+Run as `python -m pygeoapi_prefect.engine.embedded.supervisor STATE_DIR` by the first web process
+that needs a backend; it leaves when the last one is gone. `pygeoapi-prefect up` runs one in the
+foreground.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, read_snapshot
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.registration import register
+from pygeoapi_prefect.errors import PrefectUnavailable, PygeoapiPrefectError
+
+LOGGER = logging.getLogger(__name__)
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 8.0
+_LOOK_SECONDS = 0.25
+# How long a backend stays without anybody who uses it.
+_GRACE_SECONDS = 8.0
+# A process that dies right after its start is started again more and more slowly.
+_MAX_PAUSE_SECONDS = 30.0
+
+
+class ManagedProcess:
+    """A child process that is started again when it dies.
+
+    Args:
+        name: for people.
+        command: what to run.
+        environment: its whole environment.
+        log: where its output goes; None = where ours goes.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path | None
+    ) -> None:
+        """Start nothing yet."""
+        self.name = name
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._pause = 0.0
+
+    def start(self) -> None:
+        """Start the process, with a lifeline as its standard input."""
+        output: IO[bytes] | None = self._log.open("ab") if self._log else None
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                # A Ctrl-C in the terminal is for us; we stop the others in order.
+                start_new_session=True,
+            )
+        finally:
+            if output:
+                output.close()
+        self._started = time.monotonic()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def keep_alive(self) -> bool:
+        """Start it again if it died and its pause is over; return whether that was done."""
+        if self.is_alive:
+            if time.monotonic() - self._started > _MAX_PAUSE_SECONDS:
+                self._pause = 0.0
+            return False
+        if time.monotonic() - self._started < self._pause:
+            return False
+        self._pause = min(_MAX_PAUSE_SECONDS, max(1.0, self._pause * 2))
+        LOGGER.warning("%s ended unexpectedly and is started again", self.name)
+        self._let_go()
+        self.start()
+        return True
+
+    def stop(self) -> None:
+        """Ask it to stop, kill it if it does not."""
+        if self._process is None:
+            return
+        if self.is_alive:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                LOGGER.warning("%s does not stop and is killed", self.name)
+                self._process.kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._process is not None:
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process.wait()
+
+
+class Supervisor:
+    """An embedded backend: Prefect server and worker on one state folder.
+
+    Args:
+        folder: the state folder; its `backend` lock is held while the supervisor runs.
+        workers: how many jobs run at once.
+        report: told what is being done, for people.
+    """
+
+    def __init__(self, folder: StateFolder, workers: int, report: Callable[[str], None]) -> None:
+        """Start nothing yet."""
+        self._folder = folder
+        self._workers = workers
+        self._report = report
+        self._lock = folder.lock("backend")
+        self._processes: list[ManagedProcess] = []
+        self._ready_file = folder.path / "worker.ready"
+        self.endpoint: Endpoint | None = None
+
+    def start(self, stop: threading.Event, before: Callable[[], None] | None = None) -> bool:
+        """Start everything and return True once a job could run, False if told to stop before.
+
+        Args:
+            stop: set when the start is to be given up.
+            before: called once the folder is ours, before anything is started.
+
+        Raises:
+            PrefectUnavailable: another supervisor runs here, or a part does not start.
+        """
+        self._take_folder()
+        if before:
+            before()
+        configuration = read_snapshot(self._folder.snapshot)
+        pool = configuration.settings.work_pool
+        endpoint, server = self._add_server()
+        self._report(f"starting worker for {self._workers} jobs at once")
+        command = ["pygeoapi_prefect.engine.worker", "--pool", pool, "--exclusive"]
+        command += ["--workers", str(self._workers), "--follow-parent"]
+        command += ["--ready-file", str(self._ready_file)]
+        command += ["--notification-socket", str(self._folder.notification_socket)]
+        worker = self._add("worker", command, endpoint)
+        gateway = PrefectGateway(lambda: endpoint)
+        if not self._wait(stop, server, gateway.is_healthy):
+            return False
+        self._report("registering processes")
+        gateway.ensure_work_pool(pool, WORKER_TYPE)
+        for process_id, why in register(gateway, configuration).refused.items():
+            self._report(f"warning: process {process_id!r} cannot be executed: {why}")
+        if not self._wait(stop, worker, self._ready_file.exists):
+            return False
+        self.endpoint = endpoint
+        self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
+        return True
+
+    def start_server(self) -> Endpoint:
+        """Start Prefect alone and return where it is; jobs that wait go on waiting.
+
+        Raises:
+            PrefectUnavailable: another supervisor runs here, or it does not start.
+        """
+        self._take_folder()
+        endpoint, server = self._add_server()
+        self._wait(threading.Event(), server, PrefectGateway(lambda: endpoint).is_healthy)
+        self.endpoint = endpoint
+        self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
+        return endpoint
+
+    def keep_alive(self) -> None:
+        """Start again what died."""
+        for process in self._processes:
+            process.keep_alive()
+
+    def stop(self) -> None:
+        """Stop everything, the worker before the server so that it can say its last words."""
+        if not self._processes:
+            return  # never started, perhaps because the folder is another's
+        self._folder.backend_file.unlink(missing_ok=True)
+        for process in reversed(self._processes):
+            process.stop()
+        self._ready_file.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _take_folder(self) -> None:
+        # Others look whether it is free by taking it for a moment.
+        if not self._lock.acquire(time.monotonic() + 1):
+            raise PrefectUnavailable(
+                f"The state folder {self._folder.path} is in use by another service; stop that "
+                "one or name another folder."
+            )
+        self._folder.backend_file.unlink(missing_ok=True)
+        self._ready_file.unlink(missing_ok=True)
+        _keep_log_short(self._folder.log)
+
+    def _add_server(self) -> tuple[Endpoint, ManagedProcess]:
+        port = _free_port(self._folder.path / "port")
+        endpoint = Endpoint(
+            api_url=f"http://127.0.0.1:{port}/api", auth_string=self._folder.auth_file_ready()
+        )
+        self._report(f"starting Prefect server on {endpoint.ui_url}")
+        server = self._add(
+            "Prefect server", ["pygeoapi_prefect.engine.embedded.server", str(port)], endpoint
+        )
+        return endpoint, server
+
+    def _add(self, name: str, module: list[str], endpoint: Endpoint) -> ManagedProcess:
+        environment = os.environ | prefect_environment(self._folder, endpoint)
+        process = ManagedProcess(
+            name, [sys.executable, "-m", *module], environment, self._folder.log
+        )
+        self._processes.append(process)
+        process.start()
+        return process
+
+    def _wait(
+        self, stop: threading.Event, process: ManagedProcess, is_ready: Callable[[], bool]
+    ) -> bool:
+        deadline = time.monotonic() + _START_SECONDS
+        while not is_ready():
+            if stop.wait(0.1):
+                return False
+            if not process.is_alive or time.monotonic() > deadline:
+                raise PrefectUnavailable(
+                    f"The {process.name} does not start. The end of {self._folder.log}:\n"
+                    f"{_tail(self._folder.log)}"
+                )
+        return True
+
+
+def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, str]:
+    """Return the Prefect settings of an embedded backend, for its server and its worker."""
+    return {
+        "PREFECT_HOME": str(folder.prefect_home),
+        "PREFECT_API_URL": endpoint.api_url,
+        "PREFECT_API_AUTH_STRING": endpoint.auth_string or "",
+        "PREFECT_SERVER_API_AUTH_STRING": endpoint.auth_string or "",
+        "PREFECT_API_DATABASE_CONNECTION_URL": (
+            f"sqlite+aiosqlite:///{folder.prefect_home / 'prefect.db'}"
+        ),
+        "PREFECT_UI_API_URL": endpoint.api_url,
+        "PREFECT_UI_STATIC_DIRECTORY": str(folder.prefect_home / "ui"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        # Logs of removed runs go with the next day; Prefect keeps them for ever otherwise.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
+        # Who waits for Prefect does so in our own way: a restart must not cost a job half a minute.
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
+        # Only a safety net: web processes tell the worker of whatever comes from them.
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        # Questions that every process would ask our own server before its first request.
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        ENVIRONMENT_VARIABLE: str(folder.snapshot),
+        "PYTHONPATH": python_path(),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def python_path() -> str:
+    """Return a PYTHONPATH with which jobs can import whatever this process can."""
+    return os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+
+
+def run_detached(folder: StateFolder, workers: int) -> None:
+    """Serve web processes until the last of them is gone.
+
+    Args:
+        folder: the state folder.
+        workers: how many jobs run at once.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    users = folder.lock("users")
+    supervisor = Supervisor(folder, workers, LOGGER.info)
+    try:
+        if supervisor.start(stop):
+            alone_since: float | None = None
+            while not stop.wait(_LOOK_SECONDS):
+                supervisor.keep_alive()
+                # Nobody holds `users` any more once we can have it for ourselves.
+                if not users.try_acquire():
+                    alone_since = None
+                    continue
+                # Web servers replace their processes; a new one counts from its first request on.
+                alone_since = alone_since or time.monotonic()
+                if time.monotonic() - alone_since > _GRACE_SECONDS:
+                    # We keep the lock, so newcomers wait until we are gone and start their own.
+                    break
+                users.release()
+    finally:
+        supervisor.stop()
+        users.release()
+
+
+def _free_port(remembered: Path) -> int:
+    """Return a free loopback port, the same as last time if possible: people keep bookmarks."""
+    candidates = [0]
+    if remembered.exists():
+        candidates.insert(0, int(remembered.read_text(encoding="ascii") or 0))
+    for candidate in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            port: int = probe.getsockname()[1]
+            remembered.write_text(str(port), encoding="ascii")
+            return port
+    raise PrefectUnavailable("There is no free port on 127.0.0.1 for the Prefect server.")
+
+
+def _keep_log_short(log: Path) -> None:
+    if log.exists() and log.stat().st_size > 10_000_000:
+        log.replace(log.with_suffix(".log.1"))
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"
+
+
+def main() -> None:
+    """Start a detached supervisor from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("state_dir", type=Path)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        run_detached(StateFolder(options.state_dir), options.workers)
+    except PygeoapiPrefectError as error:
+        LOGGER.error("%s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

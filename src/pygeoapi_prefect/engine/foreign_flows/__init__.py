@@ -1,0 +1,1 @@
+"""Other people's deployments: how they are described, run and read."""

@@ -1,0 +1,266 @@
+"""Processes whose processor is a deployment in Prefect: looked up, run, and their results read."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import ExecutionPolicy
+from pygeoapi_prefect.engine.foreign_flows.returned_results import collect, read_returned
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.names import (
+    JOB_VARIABLE,
+    PROCESS_LABEL,
+    REQUEST_LABEL,
+    TOKEN_LABEL,
+)
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.registration import HEARTBEATS
+from pygeoapi_prefect.engine.prefect_api.results_block import public_options, results_block
+from pygeoapi_prefect.errors import (
+    DeploymentMissing,
+    DeploymentNotReady,
+    Fault,
+    InvalidInputs,
+    PygeoapiPrefectError,
+)
+from pygeoapi_prefect.ogc.execution import ExecutionRequest, Response
+from pygeoapi_prefect.processes.deployment import Deployment, DeploymentProcessor
+from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.manifest import Manifest
+from pygeoapi_prefect.results.storage import RETURNED, ResultStorage
+
+# A request asks for the same description several times.
+_FRESH_SECONDS = 2.0
+# Prefect refuses parameters of more than 524,288 bytes.
+_MAX_PARAMETER_BYTES = 500_000
+
+
+def is_of_deployment(run: FlowRun) -> bool:
+    """Say whether a run is one of somebody's own deployment: our flow takes one parameter."""
+    return run.parameters.keys() != {"request"} or REQUEST_LABEL in run.labels
+
+
+class ForeignFlows:
+    """The deployed processes of a service.
+
+    Args:
+        gateway: to Prefect.
+        storage: where results live.
+        configuration: of the service.
+
+    Attributes:
+        ids: the ids of these processes.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        storage: ResultStorage,
+        configuration: Configuration,
+    ) -> None:
+        """Ask nobody yet."""
+        self._gateway = gateway
+        self._storage = storage
+        self._configuration = configuration
+        self._settings = configuration.settings
+        self.ids = configuration.deployed
+        self._known: dict[str, tuple[float, Deployment]] = {}
+
+    def __contains__(self, process_id: object) -> bool:
+        """Say whether a process is one of these."""
+        return process_id in self.ids
+
+    def processor(self, process_id: str) -> DeploymentProcessor:
+        """Return the processor of a process, as Prefect describes it now.
+
+        Raises:
+            DeploymentMissing: Prefect has no such deployment.
+            ConfigurationError: it does not fit what is configured.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        settings = self._configuration.process(process_id)
+        return DeploymentProcessor(process_id, settings, self._deployment(process_id))
+
+    def check_ready(self, processor: DeploymentProcessor) -> None:
+        """Check that somebody would run a job now.
+
+        Raises:
+            DeploymentNotReady: nobody would; the message says what to do.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        deployment = processor.deployment
+        name, pool = deployment.full_name, deployment.work_pool
+        if pool == self._settings.work_pool:
+            raise DeploymentNotReady(
+                f"The deployment {name} of process {processor.process_id!r} is on the work pool "
+                f"{pool!r}, whose workers run this service's own processors only; deploy it to "
+                "another one."
+            )
+        if deployment.is_paused:
+            raise DeploymentNotReady(
+                f"The deployment {name} of process {processor.process_id!r} is paused; "
+                "resume it in the Prefect UI."
+            )
+        if deployment.is_ready:
+            return
+        if pool is None:
+            raise DeploymentNotReady(
+                f"Nobody serves the deployment {name} of process {processor.process_id!r}; start "
+                "the program that calls `flow.serve`."
+            )
+        if not self._gateway.count_live_workers(pool):
+            raise DeploymentNotReady(
+                f"No worker is alive in work pool {pool!r}, to which the deployment {name} of "
+                f"process {processor.process_id!r} belongs; run `prefect worker start --pool "
+                f"{pool}`."
+            )
+
+    def submit(
+        self, processor: DeploymentProcessor, request: ExecutionRequest, tags: list[str]
+    ) -> FlowRun:
+        """Create the flow run of an execution request.
+
+        Args:
+            processor: of the process.
+            request: with its inputs, which fit the description.
+            tags: for the run.
+
+        Raises:
+            InvalidInputs: they cannot be passed to a flow.
+            DeploymentMissing: somebody removed the deployment.
+            DeploymentNotReady: nobody would run it.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        parameters = processor.parameters(request, str(uuid4()))
+        if len(json.dumps(parameters)) > _MAX_PARAMETER_BYTES:
+            message = (
+                f"are too large: the parameters of a flow may have {_MAX_PARAMETER_BYTES:,} bytes "
+                "in all; pass large data by its address"
+            )
+            raise InvalidInputs([Fault("/inputs", message)])
+        self.check_ready(processor)
+        token = uuid4().hex
+        labels = {
+            PROCESS_LABEL: request.process_id,
+            REQUEST_LABEL: request.model_copy(update={"inputs": None}).model_dump_json(),
+            TOKEN_LABEL: token,
+        }
+        deployment = processor.deployment
+        return self._gateway.create_flow_run(
+            deployment.flow_name,
+            deployment.name,
+            parameters=parameters,
+            labels=labels,
+            tags=tags,
+            # A program that serves a flow takes none; it says itself where results go.
+            job_variables=self._job_variables(processor, token) if deployment.work_pool else None,
+        )
+
+    def runs_elsewhere(self) -> dict[str, str]:
+        """Return deployment id -> process id of those whose runs are all jobs, whoever made them.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        found: dict[str, str] = {}
+        for process_id in self.ids:
+            if self._policy(process_id).list_all_runs:
+                try:
+                    found[self._deployment(process_id).id] = process_id
+                except DeploymentMissing:
+                    continue  # without a deployment there are no runs of it
+        return found
+
+    def manifest(self, run: FlowRun) -> Manifest:
+        """Make results of what the flow of a completed run returned.
+
+        Raises:
+            ResultMissing: it is not to be had; the message says why.
+            StorageUnavailable: storage does not answer.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        process_id = str(run.labels[PROCESS_LABEL])
+        text = run.labels.get(REQUEST_LABEL)
+        request = (
+            ExecutionRequest.model_validate_json(text)
+            if text
+            else ExecutionRequest(process_id=process_id)
+        )
+        requested = list(request.outputs) if request.outputs else None
+        value = read_returned(self._gateway, run, self._policy(process_id), self._settings)
+        declared = list(self.processor(process_id).description["outputs"])
+        # Two who look at the same time do not write the same files.
+        collector = Collector(self._storage, run.id, f"returned-{uuid4().hex}", declared, requested)
+        for output in self._storage.read_published(run.id):
+            collector.adopt(output)
+        collect(collector, value, run.labels.get(TOKEN_LABEL))
+        manifest = collector.manifest(
+            process_id,
+            as_document=request.response is Response.DOCUMENT,
+            by_reference=request.by_reference,
+            service_url=request.service_url,
+        )
+        self._storage.write_manifest(manifest)
+        return manifest
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Go through the processes that could not be executed now: process id and why."""
+        for process_id in self.ids:
+            if problem := self.problem(process_id):
+                yield process_id, problem
+
+    def problem(self, process_id: str) -> str | None:
+        """Return why a process could not be executed now, None if it could."""
+        try:
+            self.check_ready(self.processor(process_id))
+        except PygeoapiPrefectError as error:
+            return str(error)
+        return None
+
+    def _policy(self, process_id: str) -> ExecutionPolicy:
+        return self._configuration.policy(process_id)
+
+    def _deployment(self, process_id: str) -> Deployment:
+        read, deployment = self._known.get(process_id, (0.0, None))
+        if deployment is not None and time.monotonic() - read < _FRESH_SECONDS:
+            return deployment
+        reference = self._policy(process_id).deployment
+        assert reference is not None  # noqa: S101
+        try:
+            deployment = self._gateway.read_deployment(
+                reference.flow_name, reference.deployment_name
+            )
+        except DeploymentMissing:
+            raise DeploymentMissing(
+                f"Prefect has no deployment {reference.name}, which process {process_id!r} is to "
+                "run; deploy the flow, or correct processor.prefect.deployment."
+            ) from None
+        self._known[process_id] = (time.monotonic(), deployment)
+        return deployment
+
+    def _job_variables(self, processor: DeploymentProcessor, token: str) -> dict[str, Any]:
+        variables = processor.settings.prefect.job_variables
+        return {**variables, "env": {**variables.get("env", {}), **self._environment(token)}}
+
+    def _environment(self, token: str) -> dict[str, str]:
+        """Return what tells a flow, wherever it runs, where results go."""
+        environment = {
+            JOB_VARIABLE: token,
+            **HEARTBEATS,
+            "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
+            "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+            # Tasks keep what they kept before.
+            "PREFECT_TASKS_DEFAULT_PERSIST_RESULT": "false",
+            "PYGEOAPI_PREFECT_RESULT_STORAGE": self._settings.results_url,
+        }
+        if block := results_block(self._settings):
+            environment["PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK"] = block.name
+        else:
+            root = self._settings.results_url.removeprefix("file://")
+            environment["PREFECT_RESULTS_LOCAL_STORAGE_PATH"] = f"{root}/{RETURNED}"
+        if options := public_options(self._settings):
+            environment["PYGEOAPI_PREFECT_RESULT_STORAGE_OPTIONS"] = json.dumps(options)
+        return environment

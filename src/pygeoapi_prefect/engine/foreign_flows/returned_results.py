@@ -1,0 +1,221 @@
+"""What a deployed flow returned: read from where Prefect keeps it, and made results of the job.
+
+Prefect writes what a flow returns to storage and says in the run's state where and how. The format
+is Prefect's (`prefect.results`, `prefect.serializers`); it is read without Prefect, whose import
+costs a web process seconds.
+"""
+
+import base64
+import bz2
+import gzip
+import json
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pygeoapi_prefect.config.manager_settings import ManagerSettings
+from pygeoapi_prefect.config.process_settings import DeploymentReference, ExecutionPolicy
+from pygeoapi_prefect.engine.prefect_api.blocks import location_of
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.errors import ResultMissing
+from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.files import Files
+from pygeoapi_prefect.results.manifest import Output
+
+# Names an output in what a flow returned; followed by a token that only the run and we know, so
+# that nobody can make one up by sending it as an input.
+OUTPUT_KEY = "pygeoapi-output-"
+_MEDIA_TYPE = re.compile(
+    r"(application|audio|font|image|message|model|multipart|text|video)/[\w.+-]+(\s*;.*)?"
+)
+_DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    "lzma": lzma.decompress,
+    "gzip": gzip.decompress,
+    "bz2": bz2.decompress,
+    "zlib": zlib.decompress,
+}
+
+
+def read_returned(
+    gateway: Gateway, run: FlowRun, policy: ExecutionPolicy, settings: ManagerSettings
+) -> Any:
+    """Return what the flow of a completed run returned.
+
+    Args:
+        gateway: to Prefect.
+        run: the run.
+        policy: of its process.
+        settings: of the manager.
+
+    Raises:
+        ResultMissing: it is not to be had; the message says why, and what to do.
+        StorageUnavailable: where it is does not answer.
+        PrefectUnavailable: Prefect does not answer.
+    """
+    files, key = _whereabouts(gateway, run, policy.deployment, settings)
+    try:
+        content = files.read_file(key)
+    except FileNotFoundError:
+        raise ResultMissing(
+            f"The flow completed, but what it returned is not at {key} in {files.shown_url}. "
+            "Perhaps it returned something that JSON cannot hold (bytes and paths need "
+            "`from pygeoapi_prefect import job` in the flow's module), or it ran on a machine "
+            "that does not share this storage."
+        ) from None
+    serializer = _details(run).get("serializer") or {"type": "pickle"}
+    content, serializer = _unpacked(content, serializer)
+    return _decoded(content, serializer, run, policy)
+
+
+def collect(collector: Collector, value: Any, token: str | None) -> None:
+    """Make outputs of what a flow returned.
+
+    A pair (media type, value) is one output of that type; an object whose members are declared
+    outputs is several; anything else is one output.
+
+    Args:
+        collector: takes the outputs.
+        value: as it was returned, or as JSON made of it.
+        token: of the run; None if it was not made here.
+
+    Raises:
+        StorageUnavailable: storage cannot be written.
+    """
+    value = _restored(value, token)
+    if isinstance(value, dict) and value and set(value) <= set(collector.declared):
+        if any(_is_more_than_json(each) for each in value.values()):
+            for output_id, each in value.items():
+                media_type, content = _typed(each)
+                collector.take(output_id, media_type, content)
+            return
+    media_type, content = _typed(value)
+    collector.take_returned(media_type, content)
+
+
+def _details(run: FlowRun) -> Mapping[str, Any]:
+    """Return what the run's state says of its result."""
+    return run.state.data if run.state and isinstance(run.state.data, Mapping) else {}
+
+
+def _whereabouts(
+    gateway: Gateway,
+    run: FlowRun,
+    deployment: DeploymentReference | None,
+    settings: ManagerSettings,
+) -> tuple[Files, str]:
+    """Return the files and the key under which Prefect put what a run returned."""
+    details = _details(run)
+    if deployment and deployment.result_storage_block and deployment.result_storage_key_template:
+        parameters = dict(run.parameters)
+        key = deployment.result_storage_key_template.format(
+            parameters=parameters,
+            job_id=parameters.get("pygeoapi_job_id", run.id),
+            processor_id=parameters.get("processor_id", ""),
+        )
+        return _files_of(gateway, deployment.result_storage_block, settings), key
+    if details.get("storage_key"):
+        key = str(details["storage_key"])
+        if block_id := details.get("storage_block_id"):
+            return _files_of(gateway, str(block_id), settings), key
+        path = Path(key)
+        return Files(str(path.parent)), path.name
+    raise ResultMissing(
+        "The flow completed, but Prefect did not keep what it returned. Flows on a work pool are "
+        "told to by this service; one that is served (`flow.serve`), or says "
+        "`persist_result=False`, has to say `persist_result=True` and `result_serializer='json'`."
+    )
+
+
+def _files_of(gateway: Gateway, block: str, settings: ManagerSettings) -> Files:
+    location = location_of(gateway.read_block(block))
+    ours = settings.result_storage_options
+    if ours and location.url.startswith(settings.results_url):
+        # The block that `deploy` makes holds no secrets.
+        return Files(location.url, {**ours.get_secret_value(), **location.options})
+    return Files(location.url, location.options)
+
+
+def _unpacked(content: bytes, serializer: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
+    """Return the result itself of what may be a whole record with its metadata."""
+    if content[:1] == b"{":
+        try:
+            record = json.loads(content)
+        except ValueError:
+            return content, serializer
+        metadata = record.get("metadata")
+        if record.keys() == {"metadata", "result"} and isinstance(metadata, Mapping):
+            if "serializer" in metadata and "prefect_version" in metadata:
+                return str(record["result"]).encode(), metadata["serializer"]
+    return content, serializer
+
+
+def _decoded(
+    content: bytes, serializer: Mapping[str, Any], run: FlowRun, policy: ExecutionPolicy
+) -> Any:
+    kind = str(serializer.get("type"))
+    if kind.startswith("compressed"):
+        library = str(serializer.get("compressionlib", "lzma"))
+        inner = serializer.get("serializer") or {"type": kind.partition("/")[2]}
+        if library in _DECOMPRESS and inner.get("type"):
+            plain = _DECOMPRESS[library](base64.decodebytes(content))
+            return _decoded(plain, inner, run, policy)
+    if kind == "json":
+        return json.loads(content)
+    if kind == "pickle":
+        if not policy.allow_pickle:
+            raise ResultMissing(
+                "The flow's result is pickled, and reading a pickle runs whatever is in it. Give "
+                "the flow `result_serializer='json'`, or, if everybody who can write to its "
+                "storage is trusted, set `allow_pickle: true` for this process."
+            )
+        return _unpickled(content)
+    raise ResultMissing(
+        f"The flow's result was written by the serializer {kind!r}, which is not known here; "
+        "give the flow `result_serializer='json'`."
+    )
+
+
+def _unpickled(content: bytes) -> Any:
+    import cloudpickle  # only for those who allow it
+
+    try:
+        return cloudpickle.loads(base64.decodebytes(content))
+    except Exception as error:  # whatever the classes in it raise
+        raise ResultMissing(
+            f"The flow's result cannot be unpickled here: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _restored(value: Any, token: str | None) -> Any:
+    """Return a value with what JSON could not hold in its place.
+
+    Prefect writes such a thing as its class and its data (`prefect_json_object_encoder`), the job's
+    own code writes bytes and files as outputs.
+    """
+    if isinstance(value, list | tuple):
+        return [_restored(item, token) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if token and value.keys() == {OUTPUT_KEY + token}:
+        return Output.model_validate(value[OUTPUT_KEY + token])
+    if value.keys() == {"__class__", "data"} and isinstance(value["__class__"], str):
+        data = _restored(value["data"], token)
+        is_bytes = value["__class__"] == "builtins.bytes" and isinstance(data, str)
+        return data.encode() if is_bytes else data
+    return {str(key): _restored(item, token) for key, item in value.items()}
+
+
+def _typed(value: Any) -> tuple[str | None, Any]:
+    """Return media type and value of what may be a pair of both."""
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+        if _MEDIA_TYPE.fullmatch(value[0]):
+            return value[0], value[1]
+    return None, value
+
+
+def _is_more_than_json(value: Any) -> bool:
+    return isinstance(value, bytes | Output) or _typed(value)[0] is not None

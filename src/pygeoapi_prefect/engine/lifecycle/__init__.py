@@ -1,0 +1,1 @@
+"""Which state a run gets, and what is removed with it."""

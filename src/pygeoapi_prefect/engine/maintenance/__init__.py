@@ -1,0 +1,1 @@
+"""What one worker does for the whole service: the leader's work."""

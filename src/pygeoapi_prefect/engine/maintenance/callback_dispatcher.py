@@ -1,0 +1,215 @@
+"""The courier: brings subscribers the news of their jobs, for a day if it takes that long.
+
+Nothing is kept here. A job of which a subscriber is still to hear something carries a tag, and
+what was delivered is said in its labels; so news outlive the job's process, the worker and the web
+server, and whoever keeps house for the work pool next goes on where the last one stopped. What was
+delivered but not noted down before a crash is delivered again.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import RetryBackoff
+from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
+from pygeoapi_prefect.engine.lifecycle.retries import seconds_before
+from pygeoapi_prefect.engine.maintenance.callbacks import send_callback
+from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
+from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.names import (
+    CALLBACK_LABEL,
+    CALLBACK_TAG,
+    REQUEST_LABEL,
+    names_of,
+)
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.storage import open_storage
+from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.results.delivery import deliver
+from pygeoapi_prefect.results.streams import Stream
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+_BACKOFF = RetryBackoff(initial=1, factor=2, maximum=300)
+_GIVES_UP_AFTER = timedelta(days=1)
+# That a job is under way is no news once it has ended; it must not keep back that it has.
+_OLD_NEWS_AFTER = timedelta(minutes=10)
+_AT_ONCE = 50
+_DELIVERED, _GIVEN_UP = "delivered", "given up"
+
+
+@dataclass(frozen=True)
+class Callback:
+    """Something a subscriber is to hear.
+
+    Attributes:
+        event: in_progress, success or failed.
+        url: where to.
+        expires: when there is no point any more in telling it.
+    """
+
+    event: str
+    url: str
+    expires: datetime
+
+    @property
+    def label(self) -> str:
+        """The label that says how far the delivery is."""
+        return CALLBACK_LABEL + self.event
+
+
+class CallbackDispatcher:
+    """Delivers the news of the jobs of a work pool.
+
+    Args:
+        neighbours: knows which worker of the pool is to do it.
+    """
+
+    def __init__(self, membership: WorkerMembership) -> None:
+        """Start with none."""
+        self._membership = membership
+        self._gateway = PrefectGateway(own_endpoint)
+        self._under_way: set[UUID] = set()
+        self._called = asyncio.Event()
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+
+    def look_now(self, flow_run: FlowRun) -> None:
+        """Hear that a job has begun or ended."""
+        if any(tag.startswith(CALLBACK_TAG) for tag in flow_run.tags):
+            self._called.set()
+
+    async def watch(self, client: PrefectClient) -> None:
+        """Look now and then, and whenever called, until cancelled."""
+        async with anyio.create_task_group() as deliveries:
+            while True:
+                with anyio.move_on_after(_SECONDS_BETWEEN_LOOKS):
+                    await self._called.wait()
+                self._called.clear()
+                if not self._membership.is_leader:
+                    continue
+                try:
+                    tag = names_of(current_configuration().settings.work_pool).callback_tag
+                    runs = await all_flow_runs(
+                        client, FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]))
+                    )
+                except Exception as error:
+                    LOGGER.warning("cannot look for callbacks: %s: %s", type(error).__name__, error)
+                    continue
+                for run in runs:
+                    if run.id not in self._under_way:
+                        self._under_way.add(run.id)
+                        deliveries.start_soon(self._serve, client, run)
+
+    async def _serve(self, client: PrefectClient, run: FlowRun) -> None:
+        """Deliver all there is to deliver of a job now, one after the other."""
+        failures = 0
+        try:
+            while (news := next_callback(run)) is not None:
+                async with self._at_once:
+                    problem = await self._deliver(run, news)
+                now = datetime.now(UTC)
+                failures = failures + 1 if problem else 0
+                if not problem:
+                    text = f"{_DELIVERED} at {now:%Y-%m-%dT%H:%M:%SZ}"
+                elif now > news.expires:
+                    text = f"{_GIVEN_UP} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
+                else:
+                    text = f"try {failures} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
+                    LOGGER.warning("job %s: subscriber %s: %s", run.id, news.url, problem)
+                await client.update_flow_run_labels(run.id, {news.label: text})
+                if failures:
+                    await anyio.sleep(seconds_before(failures, _BACKOFF))
+                run = await client.read_flow_run(run.id)
+            if run.state is not None and run.state.is_final():
+                tags = [tag for tag in run.tags if not tag.startswith(CALLBACK_TAG)]
+                await client.update_flow_run(run.id, tags=tags)
+        except ObjectNotFound:
+            LOGGER.debug("job %s is gone, and what its subscriber did not hear with it", run.id)
+        except Exception as error:
+            LOGGER.warning(
+                "job %s: its subscriber has to wait: %s: %s", run.id, type(error).__name__, error
+            )
+        finally:
+            self._under_way.discard(run.id)
+
+    async def _deliver(self, run: FlowRun, news: Callback) -> str | None:
+        """Deliver something; return None if that worked, otherwise why not."""
+        configuration = current_configuration()
+        process_id = _request_of(run).process_id
+        allow_internal = configuration.allows_internal_requests(process_id)
+        body: bytes | Stream = b"{}"
+        if news.event == "success":
+            try:
+                document = await anyio.to_thread.run_sync(
+                    _document, configuration, run, self._gateway
+                )
+            except Exception as error:
+                return f"the results cannot be read: {error}"
+            if document is None:
+                return "the results are gone"
+            body = document
+        try:
+            return await send_callback(news.url, body, allow_internal=allow_internal)
+        except PygeoapiPrefectError as error:
+            return f"the results cannot be read: {error}"
+
+
+def next_callback(run: FlowRun) -> Callback | None:
+    """Return what the subscriber of a run is to hear next, None if nothing now."""
+    subscriber, state = _request_of(run).subscriber, run.state
+    if subscriber is None or state is None:
+        return None
+    due: list[Callback] = []
+    expires: datetime
+    # Not the start time alone: Prefect gives one to runs that end before they start, too.
+    if subscriber.in_progress_uri and run.start_time and run.run_count:
+        expires = run.start_time + _GIVES_UP_AFTER
+        if state.is_final():
+            expires = min(expires, state.timestamp + _OLD_NEWS_AFTER)
+        due.append(Callback("in_progress", subscriber.in_progress_uri, expires))
+    if state.is_final():
+        expires = state.timestamp + _GIVES_UP_AFTER
+        if state.is_completed():
+            due.append(Callback("success", subscriber.success_uri, expires))
+        elif subscriber.failed_uri:
+            due.append(Callback("failed", subscriber.failed_uri, expires))
+    done = (_DELIVERED, _GIVEN_UP)
+    left = (n for n in due if not str(run.labels.get(n.label, "")).startswith(done))
+    return next(left, None)
+
+
+def _request_of(run: FlowRun) -> ExecutionRequest:
+    if text := run.labels.get(REQUEST_LABEL):
+        return ExecutionRequest.model_validate_json(str(text))
+    return ExecutionRequest.model_validate(run.parameters["request"])
+
+
+def _document(
+    configuration: Configuration, run: FlowRun, gateway: Gateway
+) -> bytes | Stream | None:
+    """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
+    storage = open_storage(configuration.settings)
+    manifest = storage.read_manifest(str(run.id))
+    if manifest is None and REQUEST_LABEL in run.labels:
+        deployed = ForeignFlows(gateway, storage, configuration)
+        manifest = deployed.manifest(gateway.read_flow_run(str(run.id)))
+    if manifest is None:
+        return None
+    return deliver(storage, manifest.model_copy(update={"as_document": True})).body

@@ -1,0 +1,169 @@
+"""The workers of a work pool: which are gone, and which of those there keeps house for the pool.
+
+A worker is alive as long as Prefect hears its heartbeats; on the same machine, as long as it holds
+its lock, which also its forkserver and the processes of its jobs hold. Of those alive, the one
+with the first name keeps house for all: reaps, calls back, prunes.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from prefect.client.orchestration import PrefectClient
+
+from pygeoapi_prefect.config.manager_settings import user_state_folder
+from pygeoapi_prefect.engine.lifecycle.liveness import GONE_SECONDS, LETS_GO_SECONDS
+from pygeoapi_prefect.engine.maintenance.paging import MAX_PAGE
+
+_STARTING = ".starting"
+# Between making a lock's file and holding it.
+_MAX_TAKING_SECONDS = 10.0
+
+
+def new_name() -> str:
+    """Return a name for a worker: its machine's, and something of its own."""
+    return f"{socket.gethostname()}-{uuid4().hex[:8]}"
+
+
+class WorkerLock:
+    """Held by a worker and all its processes, for others on the same machine to see.
+
+    Args:
+        name: the worker's.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Take it; nobody looks for it before it is shown."""
+        self._shown_path = _lock_path(name)
+        self._path = self._shown_path.with_suffix(_STARTING)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for abandoned in self._path.parent.glob(f"*{_STARTING}"):
+            _remove_if_abandoned(abandoned)
+        self.descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def show(self) -> None:
+        """Let others see it, now that Prefect lists the worker and somebody will clear up."""
+        self._path = self._path.rename(self._shown_path)
+
+    def release(self) -> None:
+        """Let it go; no process of the worker may be left."""
+        self._path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+class WorkerMembership:
+    """Watches the workers of a pool.
+
+    Args:
+        me: name of this worker.
+        pool: the work pool.
+        exclusive: no other worker serves this pool; those of the past are gone.
+    """
+
+    def __init__(self, me: str, pool: str, *, exclusive: bool) -> None:
+        """Know nobody yet."""
+        self._me = me
+        self._pool = pool
+        self._exclusive = exclusive
+        # Name -> (its last heartbeat as Prefect shows it, when we first saw that one).
+        self._seen: dict[str, tuple[object, float]] = {}
+        # Those that runs name but Prefect does not, and since when.
+        self._unknown: dict[str, float] = {}
+        self._last_contact = time.monotonic()
+
+    @property
+    def has_contact(self) -> bool:
+        """Whether Prefect hears this worker; if not, others will take it for gone."""
+        return self._exclusive or time.monotonic() - self._last_contact < LETS_GO_SECONDS
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this worker looks after the pool; False until it knows who else is there."""
+        if self._exclusive or not self._seen:
+            return self._exclusive
+        return self._me == min(n for n in (*self._seen, self._me) if not self.is_gone(n))
+
+    async def look(self, client: PrefectClient) -> None:
+        """See who is there.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        try:
+            workers = await client.read_workers_for_work_pool(self._pool, offset=0, limit=MAX_PAGE)
+        except BaseException:
+            # Nobody's heartbeats arrive while Prefect is away; that makes nobody gone.
+            self._seen.clear()
+            self._unknown.clear()
+            raise
+        now = time.monotonic()
+        before, self._seen = self._seen, {}
+        for worker in workers:
+            beat = worker.last_heartbeat_time
+            old_beat, since = before.get(worker.name, (None, now))
+            self._seen[worker.name] = (beat, since if beat == old_beat else now)
+        self._unknown = {n: since for n, since in self._unknown.items() if n not in self._seen}
+        if self._me in self._seen and self._seen[self._me][1] == now:
+            self._last_contact = now
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a worker is gone for good, with all its processes."""
+        if name == self._me:
+            return False
+        held = _is_held(_lock_path(name))
+        if held is not None:
+            return not held
+        if self._exclusive:
+            return True
+        now = time.monotonic()
+        since = self._seen[name][1] if name in self._seen else self._unknown.setdefault(name, now)
+        return now - since > GONE_SECONDS
+
+    def gone(self) -> list[str]:
+        """Return the workers that Prefect still lists but that are gone."""
+        return [name for name in self._seen if self.is_gone(name)]
+
+    async def forget(self, client: PrefectClient, name: str) -> None:
+        """Remove a worker that is gone from Prefect's list.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        await client._client.delete(f"/work_pools/{self._pool}/workers/{name}")
+        self._seen.pop(name, None)
+        _lock_path(name).unlink(missing_ok=True)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    """Remove the lock of a worker that was killed while it started: no job can name it."""
+    with contextlib.suppress(FileNotFoundError):
+        is_old = time.time() - path.stat().st_mtime > _MAX_TAKING_SECONDS
+        if is_old and not _is_held(path):
+            path.unlink()
+
+
+def _lock_path(name: str) -> Path:
+    return user_state_folder() / "workers" / f"{name.replace(os.sep, '_')}.lock"
+
+
+def _is_held(path: Path) -> bool | None:
+    """Say whether somebody holds a lock, None if there is no such lock on this machine."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

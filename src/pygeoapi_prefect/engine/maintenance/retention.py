@@ -1,0 +1,72 @@
+"""Retention: jobs that ended long enough ago are removed in the background, batch by batch."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine.lifecycle.removal import remove_old_jobs
+from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
+from pygeoapi_prefect.engine.storage import open_storage
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 30.0
+# Requests come first: each removal is a write, and Prefect on SQLite does one at a time.
+_SECONDS_BETWEEN_BATCHES = 1.0
+
+
+class Retention:
+    """Removes the old jobs of a service.
+
+    Args:
+        neighbours: knows which worker of the pool is to do it.
+        remove_resources: lets a processor clear away what it keeps for jobs.
+    """
+
+    def __init__(
+        self,
+        membership: WorkerMembership,
+        remove_resources: Callable[[str, list[str]], Awaitable[None]],
+    ) -> None:
+        """Remove nothing yet."""
+        self._membership = membership
+        self._remove_resources = remove_resources
+        self._gateway = PrefectGateway(own_endpoint, patient=True)
+
+    async def watch(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            removed: list[FlowRun] = []
+            try:
+                retention = current_configuration().settings.job_retention
+                if retention is not None and self._membership.is_leader:
+                    removed = await anyio.to_thread.run_sync(self._remove_batch, retention)
+                    await self._clear_up_after(removed)
+            except Exception as error:
+                LOGGER.warning("cannot remove old jobs: %s: %s", type(error).__name__, error)
+            await anyio.sleep(_SECONDS_BETWEEN_BATCHES if removed else _SECONDS_BETWEEN_LOOKS)
+
+    def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
+        settings = current_configuration().settings
+        storage = open_storage(settings)
+        tag = names_of(settings.work_pool).job_tag
+        removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention, tag)
+        if removed:
+            LOGGER.info("%s jobs were older than %s and are removed", len(removed), retention)
+        return removed
+
+    async def _clear_up_after(self, removed: list[FlowRun]) -> None:
+        jobs_of = defaultdict[str, list[str]](list)
+        for run in removed:
+            if process_id := run.labels.get(PROCESS_LABEL):
+                jobs_of[process_id].append(run.id)
+        for process_id, job_ids in jobs_of.items():
+            await self._remove_resources(process_id, job_ids)

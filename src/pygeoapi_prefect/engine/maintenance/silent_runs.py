@@ -1,0 +1,133 @@
+"""Strays: jobs on the pools of other workers that nobody there sees to.
+
+Prefect leaves a run Running for ever when the machine of its worker is gone. The jobs of our own
+worker say which one they are with; those on other pools send heartbeats, as Prefect's events. One
+that was heard of and is not any more is settled by whoever keeps house for the service. So is what
+flows wrote that are not ours and were dismissed: their workers know nothing of result storage.
+"""
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed
+
+from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after, dismissed, reconcile
+from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
+from pygeoapi_prefect.engine.prefect_api.names import names_of
+
+LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 30.0
+# Ten heartbeats.
+SILENT_SECONDS = 300.0
+
+
+class SilentRuns:
+    """Settles the strays of a service.
+
+    Args:
+        pool: the work pool of our own workers.
+        neighbours: knows which of them is to do it.
+    """
+
+    def __init__(self, pool: str, membership: WorkerMembership) -> None:
+        """Have heard of nobody yet."""
+        self._pool = pool
+        self._membership = membership
+        # Run -> (its last heartbeat, when we first heard of that one): clocks need not agree.
+        self._heard: dict[UUID, tuple[str, float]] = {}
+
+    async def watch(self, client: PrefectClient) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            try:
+                if self._membership.is_leader:
+                    await self.look(client)
+            except Exception as error:
+                LOGGER.warning("cannot look for strays: %s: %s", type(error).__name__, error)
+            await anyio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    async def look(self, client: PrefectClient) -> None:
+        """Look once.
+
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
+        tag = names_of(current_configuration().settings.work_pool).job_tag
+        await self._clear_up_after_dismissed(client, tag)
+        running = await all_flow_runs(
+            client,
+            FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[tag]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
+            ),
+        )
+        before, self._heard = self._heard, {}
+        for run in running:
+            # Without any heartbeat nobody can tell: they may be switched off.
+            if run.work_pool_name == self._pool or not (beat := await _last_beat(client, run)):
+                continue
+            now = time.monotonic()
+            old_beat, since = before.get(run.id, (None, now))
+            self._heard[run.id] = (beat, since if beat == old_beat else now)
+            if beat == old_beat and now - since > SILENT_SECONDS:
+                await self._reconcile(client, run)
+
+    async def _clear_up_after_dismissed(self, client: PrefectClient, tag: str) -> None:
+        since = datetime.now(UTC) - timedelta(seconds=3 * _SECONDS_BETWEEN_LOOKS)
+        found = await all_flow_runs(
+            client,
+            FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[tag]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLED])),
+                end_time=FlowRunFilterEndTime.model_validate({"after_": since}),
+            ),
+        )
+        for run in found:
+            if run.work_pool_name != self._pool:
+                await anyio.to_thread.run_sync(
+                    clear_up_after, dismissed(), str(run.id), 0, current_configuration()
+                )
+
+    async def _reconcile(self, client: PrefectClient, run: FlowRun) -> None:
+        text = "The job has fallen silent; its worker is gone, or cannot reach Prefect."
+        reconciled = await reconcile(
+            client,
+            run.id,
+            None,
+            Crashed(message=text),
+            current_configuration(),
+            # It may only be cut off, and nobody there would stop it for another attempt.
+            may_retry=False,
+        )
+        if reconciled:
+            LOGGER.warning("job %s on work pool %s is a stray", run.id, run.work_pool_name)
+
+
+async def _last_beat(client: PrefectClient, run: FlowRun) -> str | None:
+    """Return the id of the last heartbeat of a run, None if there was none."""
+    wanted: dict[str, Any] = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+        "order": "DESC",
+    }
+    if run.start_time:
+        wanted["occurred"] = {"since": run.start_time.isoformat()}
+    response = await client._client.post("/events/filter", json={"filter": wanted, "limit": 1})
+    events = response.raise_for_status().json()["events"]
+    return str(events[0]["id"]) if events else None

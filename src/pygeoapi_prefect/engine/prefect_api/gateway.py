@@ -1,0 +1,235 @@
+"""The gateway over Prefect's REST API: flow runs and their progress.
+
+Vendor objects and vendor errors end here.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint, FlowRun, Progress
+from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
+from pygeoapi_prefect.engine.prefect_api.set_up import (
+    PrefectSetUp,
+    deployment_missing,
+    fault_in_body,
+)
+from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE, NotFound
+from pygeoapi_prefect.errors import DeploymentRefused, JobNotFound, PrefectUnavailable
+
+LOGGER = logging.getLogger(__name__)
+
+
+class PrefectGateway(PrefectSetUp):
+    """The gateway to a real Prefect server; see `Gateway` for what its methods do.
+
+    Args:
+        endpoint: says where Prefect is; asked again for every request, because an embedded
+            server may have to be started first or may have moved.
+        patient: wait longer for answers than a client of the web server would.
+    """
+
+    def __init__(self, endpoint: Callable[[], Endpoint], *, patient: bool = False) -> None:
+        """Connect to nothing yet."""
+        super().__init__(endpoint, patient=patient)
+        self._deployment_ids: dict[tuple[str, str], str] = {}
+
+    # --- flow runs -------------------------------------------------------------------------
+
+    def create_flow_run(
+        self,
+        flow_name: str,
+        deployment_name: str,
+        parameters: Mapping[str, Any],
+        labels: Mapping[str, str],
+        tags: Sequence[str],
+        job_variables: Mapping[str, Any] | None = None,
+    ) -> FlowRun:
+        """Create a scheduled run of a deployment."""
+        body: dict[str, Any] = {
+            "parameters": {name: _unrendered(value) for name, value in parameters.items()},
+            "labels": dict(labels),
+            "tags": list(tags),
+            # Makes it safe to ask again when the answer got lost.
+            "idempotency_key": str(uuid4()),
+            "enforce_parameter_schema": False,
+        }
+        if job_variables:
+            body["job_variables"] = dict(job_variables)
+        name = (flow_name, deployment_name)
+        for known_id in (self._deployment_ids.get(name), None):
+            deployment_id = known_id or str(self.find_deployment(*name)["id"])
+            try:
+                answer = self._write(
+                    "POST", f"/deployments/{deployment_id}/create_flow_run", body, repeatable=True
+                )
+            except NotFound:
+                # Somebody deleted and perhaps made it again: its id is not to be trusted.
+                self._deployment_ids.pop(name, None)
+                continue
+            except PrefectUnavailable as error:
+                if (detail := fault_in_body(error)) is None:
+                    raise
+                raise DeploymentRefused(
+                    f"Prefect takes no run of {flow_name}/{deployment_name}: {detail}. Look at "
+                    "its job_variables and those that its work pool requires."
+                ) from error
+            self._deployment_ids[name] = deployment_id
+            if notifications := self._notifications():
+                notifications.offer(json.dumps(answer).encode())
+            return FlowRun.model_validate(answer)
+        raise deployment_missing(*name)
+
+    def read_flow_run(self, flow_run_id: str) -> FlowRun:
+        """Read one run."""
+        try:
+            answer = self._read("GET", f"/flow_runs/{_as_uuid(flow_run_id)}")
+        except NotFound:
+            raise JobNotFound(flow_run_id) from None
+        return FlowRun.model_validate(answer)
+
+    def list_flow_runs(
+        self,
+        tag: str,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        state_types: Sequence[str] | None = None,
+        ended_before: datetime | None = None,
+        flow_name: str | None = None,
+        or_of_deployments: Sequence[str] = (),
+    ) -> list[FlowRun]:
+        """List runs that carry a tag, newest first."""
+        body: dict[str, Any] = {
+            "flow_runs": _tagged(tag, or_of_deployments),
+            "sort": "EXPECTED_START_TIME_DESC",
+        }
+        if state_types is not None:
+            body["flow_runs"]["state"] = {"type": {"any_": list(state_types)}}
+        if flow_name is not None:
+            body["flows"] = {"name": {"any_": [flow_name]}}
+        if ended_before is not None:
+            body["flow_runs"]["end_time"] = {"before_": ended_before.isoformat()}
+        runs: list[FlowRun] = []
+        while limit is None or len(runs) < limit:
+            page = MAX_PAGE if limit is None else min(MAX_PAGE, limit - len(runs))
+            body |= {"limit": page, "offset": offset + len(runs)}
+            answer = self._read("POST", "/flow_runs/filter", body)
+            runs.extend(FlowRun.model_validate(item) for item in answer)
+            if len(answer) < page:
+                break
+        return runs
+
+    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
+        """Count the runs of a flow."""
+        body: dict[str, Any] = {"flows": {"name": {"any_": [flow_name]}}}
+        if state_types is not None:
+            body["flow_runs"] = {"state": {"type": {"any_": list(state_types)}}}
+        return int(self._read("POST", "/flow_runs/count", body))
+
+    def count_tagged_runs(
+        self,
+        tag: str,
+        or_of_deployments: Sequence[str] = (),
+        state_types: Sequence[str] | None = None,
+    ) -> int:
+        """Count the runs that carry a tag."""
+        runs = _tagged(tag, or_of_deployments)
+        if state_types is not None:
+            runs["state"] = {"type": {"any_": list(state_types)}}
+        return int(self._read("POST", "/flow_runs/count", {"flow_runs": runs}))
+
+    def set_state(
+        self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
+    ) -> str:
+        """Propose a state for a run, or force it."""
+        body = {"state": {"type": state_type, "message": message}, "force": force}
+        try:
+            answer = self._write("POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body)
+        except NotFound:
+            raise JobNotFound(flow_run_id) from None
+        if notifications := self._notifications():
+            notifications.call_attention()
+        # A cancelled run that had not started answers REJECT and carries the state it got.
+        state = answer.get("state") or {}
+        return str(state.get("type", state_type))
+
+    def delete_flow_run(self, flow_run_id: str) -> None:
+        """Delete a run with its progress."""
+        run_id = str(_as_uuid(flow_run_id))
+        for artifact in self._progress_artifacts([run_id]):
+            self._delete_artifact(artifact["id"])
+        try:
+            self._write("DELETE", f"/flow_runs/{run_id}")
+        except NotFound:
+            raise JobNotFound(flow_run_id) from None
+
+    def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        """Wait until a worker says that it is through with a run."""
+        notifications = self._notifications()
+        return notifications is not None and notifications.wait(flow_run_id, seconds)
+
+    # --- progress --------------------------------------------------------------------------
+
+    def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
+        """Read the progress of runs."""
+        found: dict[str, Progress] = {}
+        for start in range(0, len(flow_run_ids), MAX_PAGE):
+            for item in self._progress_artifacts(flow_run_ids[start : start + MAX_PAGE]):
+                progress = Progress(
+                    artifact_id=item["id"],
+                    percent=float(item["data"] or 0),
+                    message=item["description"],
+                    updated=item["updated"],
+                )
+                found.setdefault(item["flow_run_id"], progress)  # the newest comes first
+        return found
+
+    def _progress_artifacts(self, flow_run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the artifacts, the newest first; each attempt of a run makes one."""
+        ids = list(flow_run_ids)
+        body = {
+            "artifacts": {"flow_run_id": {"any_": ids}, "type": {"any_": ["progress"]}},
+            "sort": "CREATED_DESC",
+            "limit": MAX_PAGE,
+        }
+        found: list[dict[str, Any]] = self._read("POST", "/artifacts/filter", body)
+        return found
+
+    def _delete_artifact(self, artifact_id: str) -> None:
+        try:
+            self._write("DELETE", f"/artifacts/{artifact_id}")
+        except NotFound:
+            LOGGER.debug("artifact %s is gone already", artifact_id)
+
+    def _notifications(self) -> NotificationSocket | None:
+        path = self._endpoint().notification_socket
+        return NotificationSocket(path) if path else None
+
+
+def _tagged(tag: str, or_of_deployments: Sequence[str]) -> dict[str, Any]:
+    """Return a filter for runs that carry a tag or belong to one of some deployments."""
+    runs: dict[str, Any] = {"tags": {"all_": [tag]}}
+    if or_of_deployments:
+        runs |= {"operator": "or_", "deployment_id": {"any_": list(or_of_deployments)}}
+    return runs
+
+
+def _unrendered(value: Any) -> dict[str, str]:
+    """Wrap a value so that Prefect hands it on as it is.
+
+    `create_flow_run` on the server renders parameters: a client's
+    `{"__prefect_kind": "jinja", ...}` would be evaluated there. A value of kind `json` is decoded
+    once and not looked into (`prefect.utilities.schema_tools.hydration`).
+    """
+    return {"__prefect_kind": "json", "value": json.dumps(value)}
+
+
+def _as_uuid(job_id: str) -> UUID:
+    try:
+        return UUID(job_id)
+    except ValueError:
+        raise JobNotFound(job_id) from None

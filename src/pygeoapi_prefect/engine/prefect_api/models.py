@@ -1,0 +1,148 @@
+"""What the gateway hands out: Prefect's flow runs and deployments in our own frozen models."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
+
+# A run in one of these will never change again by itself.
+FINAL_STATE_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RunState(_Model):
+    """The state of a flow run.
+
+    Attributes:
+        type: one of Prefect's nine state types, such as `RUNNING`.
+        name: Prefect's finer name within the type, such as `AwaitingRetry`.
+        message: what Prefect or the job says about it.
+        timestamp: since when, UTC.
+        data: where Prefect keeps what the flow returned, if it does.
+    """
+
+    type: str
+    name: str
+    message: str | None = None
+    timestamp: datetime
+    data: Any = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run will never change again by itself."""
+        return self.type in FINAL_STATE_TYPES
+
+
+class FlowRun(_Model):
+    """One flow run.
+
+    Attributes:
+        id: the flow run's id; also the job's.
+        created: when it was submitted, UTC.
+        updated: when the record last changed, UTC.
+        start_time: when it first ran, UTC, if it did.
+        end_time: when it finished, UTC, if it did.
+        next_scheduled_start_time: when it is to run (again), UTC, while it waits.
+        run_count: how often it entered a running state: the number of the current attempt.
+        labels: key/value pairs; what we keep about the job.
+        parameters: the flow's parameters.
+        tags: by which it is found.
+        deployment_id: the deployment it is a run of, if that still exists.
+    """
+
+    id: str
+    state: RunState | None = None
+    created: datetime
+    updated: datetime
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    next_scheduled_start_time: datetime | None = None
+    run_count: int = 0
+    labels: Mapping[str, Any] = {}
+    parameters: Mapping[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    deployment_id: str | None = None
+
+    def of_process(self, process_id: str) -> Self:
+        """Return it with the process that it is a job of, which it does not know by itself."""
+        return self.model_copy(update={"labels": {**self.labels, PROCESS_LABEL: process_id}})
+
+
+class Progress(_Model):
+    """How far a running job is, as its progress artifact says.
+
+    Attributes:
+        artifact_id: the artifact's id.
+        percent: 0 to 100.
+        message: what the job was doing.
+        updated: when the job last said so, UTC.
+    """
+
+    artifact_id: str
+    percent: float
+    message: str | None
+    updated: datetime
+
+
+class DeploymentSpec(_Model):
+    """A deployment as we want Prefect to have it.
+
+    Attributes:
+        name: the deployment's name: the process id.
+        flow_name: the flow it belongs to.
+        entrypoint: dotted path of the flow function.
+        work_pool: name of the work pool its runs go to.
+        work_queue: name of the queue in that pool; None = the pool's default.
+        description: for people in the Prefect UI.
+        tags: for finding it again.
+        job_variables: what the pool's worker is told about the infrastructure of its runs.
+    """
+
+    name: str
+    flow_name: str
+    entrypoint: str
+    work_pool: str
+    work_queue: str | None = None
+    description: str
+    tags: tuple[str, ...] = ()
+    job_variables: Mapping[str, Any] = {}
+
+
+class WorkQueueSpec(_Model):
+    """A queue of a work pool as we want Prefect to have it.
+
+    Attributes:
+        name: the queue's name.
+        concurrency_limit: how many of its runs may be under way at once; None = any number.
+    """
+
+    name: str
+    concurrency_limit: int | None = None
+
+
+class Endpoint(_Model):
+    """Where a Prefect API is and how to be let in.
+
+    Attributes:
+        api_url: the API's root, without a trailing slash.
+        auth_string: `user:password`, for self-hosted servers that ask for it.
+        api_key: bearer token, for Prefect Cloud.
+        notification_socket: socket on which a worker of this machine listens, if one does.
+    """
+
+    api_url: str
+    auth_string: str | None = None
+    api_key: str | None = None
+    notification_socket: Path | None = None
+
+    @property
+    def ui_url(self) -> str:
+        """The root of the web interface that belongs to the API."""
+        return self.api_url.removesuffix("/api")

@@ -1,0 +1,64 @@
+"""The names under which our things are found in Prefect."""
+
+import re
+from dataclasses import dataclass
+
+from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
+
+# The flow behind every vanilla process; each process is a deployment of it.
+FLOW_NAME = "pygeoapi-process"
+FLOW_ENTRYPOINT = "pygeoapi_prefect.engine.runner.flow.run_job"
+WORKER_TYPE = "pygeoapi"
+# In the environment of a flow run that is a job and not run by us: the token.
+JOB_VARIABLE = "PYGEOAPI_PREFECT_JOB"
+# Prefect's own, in every work pool.
+DEFAULT_QUEUE = "default"
+
+# On every flow run that is a job, and on the deployments from which they inherit it.
+JOB_TAG = "pygeoapi-job"
+# On every job of which a subscriber is still to hear something.
+CALLBACK_TAG = "pygeoapi-callback"
+# On every deployment that we made.
+DEPLOYMENT_TAG = "pygeoapi-process"
+
+# What we keep on the run; labels survive everything that happens to it.
+PROCESS_LABEL = "pygeoapi.process"
+INPUTS_LABEL = "pygeoapi.inputs"
+# Of runs of deployments that are not ours: the execution request without its inputs, and what
+# tells apart what the job's own code said from what a client sent.
+REQUEST_LABEL = "pygeoapi.request"
+TOKEN_LABEL = "pygeoapi.token"  # noqa: S105
+ERROR_TYPE_LABEL = "pygeoapi.error_type"
+# Followed by in_progress, success or failed: how far its delivery is.
+CALLBACK_LABEL = "pygeoapi.callback."
+
+
+@dataclass(frozen=True)
+class ServiceNames:
+    """The names of what belongs to one service.
+
+    Services that share a Prefect server have work pools of their own; each sees its own jobs only.
+
+    Attributes:
+        flow: the flow behind its processes.
+        job_tag: on its jobs.
+        callback_tag: on those of its jobs of which a subscriber is still to hear something.
+        block: the Prefect block through which flows store what they return.
+    """
+
+    flow: str
+    job_tag: str
+    callback_tag: str
+    block: str
+
+
+def names_of(work_pool: str) -> ServiceNames:
+    """Return the names of the service whose work pool this is."""
+    suffix = "" if work_pool == DEFAULT_WORK_POOL else f"-{work_pool}"
+    return ServiceNames(
+        FLOW_NAME + suffix,
+        JOB_TAG + suffix,
+        CALLBACK_TAG + suffix,
+        # Names of blocks are of lower-case letters, digits and dashes.
+        "pygeoapi-results" + re.sub(r"[^a-z0-9]+", "-", suffix.lower()).rstrip("-"),
+    )

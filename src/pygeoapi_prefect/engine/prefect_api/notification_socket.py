@@ -1,0 +1,113 @@
+"""The notification socket: how web processes of the same machine tell the worker of news.
+
+Nothing depends on it: a worker also looks by itself now and then. But polling costs half the time
+of a short job. Web processes connect to a Unix socket of the same user and send one JSON line:
+
+    {"run": {...}}        a flow run that was just created, as Prefect answered it
+    {"look": true}        something changed that the worker should see
+    {"wait": "id"}        answered `ended` once the worker is through with a run, or `unknown`
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pygeoapi_prefect.config.manager_settings import user_state_folder
+
+# Longer than any run JSON: parameters are at most half a megabyte.
+MAX_LINE_BYTES = 4 << 20
+_TIMEOUT_SECONDS = 1.0
+# sun_path is 108 bytes on Linux, 104 elsewhere, with the closing zero.
+_MAX_PATH_BYTES = 100
+
+
+def notification_socket_of(api_url: str, work_pool: str) -> Path:
+    """Return where a worker of this user listens that serves a pool of an external Prefect.
+
+    Args:
+        api_url: of the Prefect server.
+        work_pool: the pool.
+    """
+    name = hashlib.sha256(f"{api_url} {work_pool}".encode()).hexdigest()[:16]
+    return user_state_folder() / "notifications" / name
+
+
+class NotificationSocket:
+    """The client's side of a notification socket.
+
+    Args:
+        path: of its socket.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Connect to nothing yet."""
+        self._path = path
+
+    def offer(self, run: bytes) -> None:
+        """Tell of a flow run; `run` is its JSON. Nothing happens if nobody listens."""
+        self._ring(b'{"run":' + run.replace(b"\n", b" ") + b"}")
+
+    def call_attention(self) -> None:
+        """Tell that something changed. Nothing happens if nobody listens."""
+        self._ring(b'{"look":true}')
+
+    def wait(self, run_id: str, seconds: float) -> bool:
+        """Wait until the worker is through with a run, at most some seconds.
+
+        Returns:
+            True if it is; False if it is not yet, or if nobody there knows.
+        """
+        try:
+            with _connected(self._path) as notifications:
+                notifications.settimeout(seconds)
+                notifications.sendall(json.dumps({"wait": run_id}).encode() + b"\n")
+                return notifications.recv(16) == b"ended\n"
+        except OSError:
+            return False
+
+    def _ring(self, line: bytes) -> None:
+        with contextlib.suppress(OSError), _connected(self._path) as notifications:
+            notifications.sendall(line + b"\n")
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as notifications, short_name(path) as name:
+        notifications.settimeout(_TIMEOUT_SECONDS)
+        notifications.connect(name)
+        yield notifications
+
+
+def listening_socket(path: Path) -> socket.socket:
+    """Return a socket that listens for rings; an old one of that name is replaced.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    notifications = socket.socket(socket.AF_UNIX)
+    with short_name(path) as name:
+        notifications.bind(name)
+    path.chmod(0o600)
+    notifications.listen(128)
+    return notifications
+
+
+@contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """Give a name for a socket that fits, wherever the state folder is."""
+    if len(os.fsencode(path)) < _MAX_PATH_BYTES or sys.platform != "linux":
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

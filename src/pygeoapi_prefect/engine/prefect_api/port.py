@@ -1,0 +1,178 @@
+"""The port to Prefect: what the rest of the package needs from it, and from nothing else.
+
+`PrefectGateway` is the adapter; the tests have one in memory, kept honest by the same contract.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress
+from pygeoapi_prefect.processes.deployment import Deployment
+
+
+class Gateway(Protocol):
+    """What the rest of the package needs from Prefect."""
+
+    def create_flow_run(
+        self,
+        flow_name: str,
+        deployment_name: str,
+        parameters: Mapping[str, Any],
+        labels: Mapping[str, str],
+        tags: Sequence[str],
+        job_variables: Mapping[str, Any] | None = None,
+    ) -> FlowRun:
+        """Create a scheduled run of a deployment.
+
+        Args:
+            flow_name: name of the deployment's flow.
+            deployment_name: name of the deployment.
+            parameters: the flow's parameters; values arrive exactly as given, nothing in them is
+                rendered by Prefect.
+            labels: what to keep on the run.
+            tags: by which the run is found.
+            job_variables: for the infrastructure it runs on, on top of the deployment's.
+
+        Raises:
+            DeploymentMissing: Prefect has no such deployment.
+            DeploymentRefused: its work pool does not take the job variables.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_flow_run(self, flow_run_id: str) -> FlowRun:
+        """Read one run.
+
+        Raises:
+            JobNotFound: there is none of this id, or the id is malformed.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def list_flow_runs(
+        self,
+        tag: str,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        state_types: Sequence[str] | None = None,
+        ended_before: datetime | None = None,
+        flow_name: str | None = None,
+        or_of_deployments: Sequence[str] = (),
+    ) -> list[FlowRun]:
+        """List runs that carry a tag, newest first.
+
+        Args:
+            tag: the tag.
+            limit: how many at most, None for all.
+            offset: how many of the newest to leave out.
+            state_types: only runs in one of these states.
+            ended_before: only runs that ended before this moment.
+            flow_name: only runs of this flow; where all are, Prefect finds them sooner.
+            or_of_deployments: ids of deployments whose runs need not carry the tag; not together
+                with other conditions.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
+        """Count the runs of a flow. Not those of a tag: Prefect has no index for tags.
+
+        Args:
+            flow_name: the flow.
+            state_types: only runs in one of these states.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def count_tagged_runs(
+        self,
+        tag: str,
+        or_of_deployments: Sequence[str] = (),
+        state_types: Sequence[str] | None = None,
+    ) -> int:
+        """Count the runs that carry a tag, whatever flow they are of.
+
+        Args:
+            tag: the tag.
+            or_of_deployments: ids of deployments whose runs need not carry it.
+            state_types: only runs in one of these states; not together with deployments.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        """Read a deployment.
+
+        Raises:
+            DeploymentMissing: Prefect has no such deployment.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_block(self, block: str) -> Mapping[str, Any]:
+        """Read a block document, with its secrets.
+
+        Args:
+            block: its id, or `<block type>/<name>`.
+
+        Raises:
+            StorageUnavailable: Prefect has no such block.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def count_live_workers(self, work_pool: str) -> int | None:
+        """Return how many workers of a pool are online, None if there is no such pool.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
+        """Read the progress of runs; those that never told any are left out.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def set_state(
+        self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
+    ) -> str:
+        """Propose a state for a run, or force it.
+
+        Returns:
+            The type of the state the run is in now.
+
+        Raises:
+            JobNotFound: there is no such run.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        """Wait until a worker says that it is through with a run, at most some seconds.
+
+        Returns:
+            True if one said so; False at once if nobody here can say, so that the caller has to
+            look now and then.
+        """
+        ...
+
+    def delete_flow_run(self, flow_run_id: str) -> None:
+        """Delete a run with its progress.
+
+        Raises:
+            JobNotFound: there is no such run.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...

@@ -1,0 +1,179 @@
+"""Registering processes in Prefect: one deployment of our flow for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import DEFAULT_PRIORITY, ExecutionPolicy
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, WorkQueueSpec
+from pygeoapi_prefect.engine.prefect_api.names import (
+    DEFAULT_QUEUE,
+    DEPLOYMENT_TAG,
+    FLOW_ENTRYPOINT,
+    names_of,
+)
+from pygeoapi_prefect.engine.prefect_api.results_block import results_block
+from pygeoapi_prefect.errors import DeploymentRefused
+
+# By its heartbeats a job on a pool that is not ours shows that it is alive; this is the shortest
+# interval that Prefect takes. Without the setting there are none.
+HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What registering has changed and could not change.
+
+    Attributes:
+        removed: the deployments that nobody wants any more.
+        refused: process id -> why Prefect does not take its deployment, and what to do.
+    """
+
+    removed: list[str]
+    refused: dict[str, str]
+
+
+def ours(configuration: Configuration) -> list[str]:
+    """Return the processes that our own flow runs; the others are deployed already."""
+    return list(configuration.run_by_our_flow)
+
+
+def pool_of(process_id: str, configuration: Configuration) -> str:
+    """Return the work pool on which the jobs of a process run."""
+    policy = configuration.policy(process_id)
+    return policy.work_pool or configuration.settings.work_pool
+
+
+def pools_of(configuration: Configuration) -> dict[str, list[str]]:
+    """Return work pool -> the processes whose jobs run there; that of the service comes first."""
+    pools: dict[str, list[str]] = {configuration.settings.work_pool: []}
+    for process_id in ours(configuration):
+        pools.setdefault(pool_of(process_id, configuration), []).append(process_id)
+    return pools
+
+
+def service_tags(work_pool: str) -> tuple[str, str]:
+    """Return the tags that only the deployments of one service carry, on whichever pools they are.
+
+    Runs inherit them, so that a run that somebody starts in the Prefect UI is a job like any other.
+    """
+    return DEPLOYMENT_TAG, names_of(work_pool).job_tag
+
+
+def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
+    """Return the deployments a configuration asks for, in its order."""
+    service = configuration.settings.work_pool
+    specs = []
+    for process_id in ours(configuration):
+        policy = configuration.policy(process_id)
+        pool = pool_of(process_id, configuration)
+        specs.append(
+            DeploymentSpec(
+                name=process_id,
+                flow_name=names_of(service).flow,
+                entrypoint=FLOW_ENTRYPOINT,
+                work_pool=pool,
+                work_queue=_queue_of(process_id, policy, service),
+                description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
+                tags=service_tags(service),
+                job_variables=_job_variables(policy, is_ours=pool == service),
+            )
+        )
+    return specs
+
+
+def queue_specs(configuration: Configuration) -> dict[str, list[WorkQueueSpec]]:
+    """Return work pool -> the queues asked for there, those first whose runs are to start first.
+
+    A process that differs from the others has a queue of its own: Prefect then hands out its runs
+    in their turn, and no more than may run, whichever worker asks.
+    """
+    service = configuration.settings.work_pool
+    queues: dict[str, list[WorkQueueSpec]] = {}
+    for pool, process_ids in pools_of(configuration).items():
+        turns = {DEFAULT_QUEUE: (DEFAULT_PRIORITY, WorkQueueSpec(name=DEFAULT_QUEUE))}
+        for process_id in process_ids:
+            policy = configuration.policy(process_id)
+            name = _queue_of(process_id, policy, service)
+            if name is not None:
+                spec = WorkQueueSpec(name=name, concurrency_limit=policy.concurrency_limit)
+                turns[name] = (policy.priority, spec)
+        # A pool that others use as well is left as it is if there is no need.
+        if pool == service or len(turns) > 1:
+            in_turn = sorted(turns, key=lambda name: (turns[name][0], name))
+            queues[pool] = [turns[name][1] for name in in_turn]
+    return queues
+
+
+def register(gateway: PrefectGateway, configuration: Configuration) -> Registration:
+    """Make Prefect's deployments those of the configuration; doing it again changes nothing.
+
+    Args:
+        gateway: where to.
+        configuration: which processes there are; deployments we made for others of this service
+            are removed. Services that share a Prefect server have work pools of their own.
+
+    Returns:
+        What was removed, and which processes could not be registered.
+
+    Raises:
+        PrefectUnavailable: Prefect does not answer.
+    """
+    block = results_block(configuration.settings)
+    if configuration.deployed and block and block.data is not None:
+        gateway.ensure_block(block.name, block.data)
+    service = configuration.settings.work_pool
+    pools = pools_of(configuration)
+    missing = {pool for pool in pools if pool != service and not gateway.has_work_pool(pool)}
+    refused = {process_id: missing_pool(pool) for pool in missing for process_id in pools[pool]}
+    for pool, queues in queue_specs(configuration).items():
+        if pool not in missing:
+            gateway.ensure_work_queues(pool, queues)
+    wanted = set()
+    for spec in deployment_specs(configuration):
+        if spec.name in refused:
+            continue
+        try:
+            gateway.ensure_deployment(spec)
+        except DeploymentRefused as error:
+            refused[spec.name] = str(error)
+        else:
+            wanted.add(spec.name)
+    existing = gateway.list_deployments(service_tags(service))
+    # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
+    # say why; the next registration finds none left.
+    superfluous = [
+        name
+        for name in existing
+        if name not in wanted and not gateway.has_waiting_runs(existing[name])
+    ]
+    for name in superfluous:
+        gateway.delete_deployment(existing[name])
+    return Registration(superfluous, refused)
+
+
+def missing_pool(name: str) -> str:
+    """Return what to say of a work pool that Prefect does not have."""
+    return (
+        f"Prefect has no work pool {name!r}; make it, such as with "
+        f"`prefect work-pool create --type docker {name}`, and run `pygeoapi-prefect deploy` again."
+    )
+
+
+def _queue_of(process_id: str, policy: ExecutionPolicy, service: str) -> str | None:
+    if policy.concurrency_limit is None and policy.priority == DEFAULT_PRIORITY:
+        return None
+    if policy.work_pool in (None, service):
+        return f"process-{process_id}"
+    # In a pool that is not ours alone, another service may have a process of the same name.
+    return f"{names_of(service).flow}-{process_id}"
+
+
+def _job_variables(policy: ExecutionPolicy, *, is_ours: bool) -> dict[str, Any]:
+    variables = dict(policy.job_variables)
+    env = variables.get("env") or {}
+    if not is_ours and isinstance(env, Mapping):
+        variables["env"] = HEARTBEATS | dict(env)
+    return variables

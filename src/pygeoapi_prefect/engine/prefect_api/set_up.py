@@ -1,0 +1,295 @@
+"""What our things need in Prefect before there are jobs: work pools, queues and deployments."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from pygeoapi_prefect.engine.prefect_api.blocks import path_of
+from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, WorkQueueSpec
+from pygeoapi_prefect.engine.prefect_api.names import DEFAULT_QUEUE
+from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE, NotFound, Transport
+from pygeoapi_prefect.errors import (
+    DeploymentMissing,
+    DeploymentRefused,
+    PrefectUnavailable,
+    StorageUnavailable,
+)
+from pygeoapi_prefect.processes.deployment import Deployment
+
+LOGGER = logging.getLogger(__name__)
+
+_WORK_IN = "prefect.deployments.steps.set_working_directory"
+
+
+class PrefectSetUp(Transport):
+    """Makes, finds and removes them."""
+
+    def is_healthy(self) -> bool:
+        """Say whether Prefect answers and lets us in.
+
+        Raises:
+            PrefectUnavailable: it answers, but refuses our credentials or is no Prefect API.
+        """
+        try:
+            self.check_access()
+        except PrefectUnavailable as error:
+            cause = error.__cause__
+            is_refusal = isinstance(cause, httpx.HTTPStatusError) and cause.response.is_client_error
+            if isinstance(error, NotFound) or is_refusal:
+                raise
+            return False
+        return True
+
+    def check_access(self) -> None:
+        """Ask for something that every Prefect API has and no stranger is told.
+
+        Raises:
+            PrefectUnavailable: it does not answer, refuses our credentials, or is no Prefect API.
+        """
+        self._read("POST", "/work_pools/filter", {"limit": 1})
+
+    def ensure_work_pool(self, name: str, pool_type: str) -> None:
+        """Create the work pool unless it exists.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        if not self.has_work_pool(name):
+            self._write(
+                "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
+            )
+
+    def has_work_pool(self, name: str) -> bool:
+        """Say whether there is a work pool of this name.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            self._read("GET", f"/work_pools/{quote(name)}")
+        except NotFound:
+            return False
+        return True
+
+    def ensure_work_queues(self, work_pool: str, queues: Sequence[WorkQueueSpec]) -> None:
+        """Make the queues of a work pool, in the order in which their runs are to start.
+
+        Others that exist stay, after these: runs may wait in them. Of a pool's default queue only
+        the place is ours; how many of its runs may be under way is for who runs the pool to say.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer, or has no such work pool.
+        """
+        root = f"/work_pools/{quote(work_pool)}/queues"
+        existing = self._work_queues(root)
+        for priority, queue in enumerate(queues, 1):
+            body: dict[str, Any] = {"priority": priority}
+            if queue.name != DEFAULT_QUEUE:
+                body["concurrency_limit"] = queue.concurrency_limit
+            known = existing.get(queue.name)
+            if known is None:
+                self._write("POST", root, {"name": queue.name, **body})
+            elif any(known[key] != value for key, value in body.items()):
+                self._write("PATCH", f"{root}/{quote(queue.name)}", body)
+            else:
+                continue
+            # Prefect has moved others to make room for this one.
+            existing = self._work_queues(root)
+
+    def _work_queues(self, root: str) -> dict[str, dict[str, Any]]:
+        """Return the queues below a path, by name."""
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            body = {"limit": MAX_PAGE, "offset": len(found)}
+            page = self._read("POST", f"{root}/filter", body)
+            found |= {queue["name"]: queue for queue in page}
+            if len(page) < MAX_PAGE:
+                return found
+
+    def ensure_deployment(self, spec: DeploymentSpec) -> None:
+        """Create or update a deployment and its flow.
+
+        Raises:
+            DeploymentRefused: its job variables are not those that its work pool takes.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        flow = self._write("POST", "/flows/", {"name": spec.flow_name})
+        body = {
+            "name": spec.name,
+            "flow_id": flow["id"],
+            "entrypoint": spec.entrypoint,
+            "work_pool_name": spec.work_pool,
+            "work_queue_name": spec.work_queue or DEFAULT_QUEUE,
+            "description": spec.description,
+            "tags": list(spec.tags),
+            "job_variables": dict(spec.job_variables),
+            # The flow is in a package that is installed. Told nothing, the workers of Prefect
+            # copy the folder in which a job starts, which may be the root of a container.
+            "pull_steps": [{_WORK_IN: {"directory": "."}}],
+            "enforce_parameter_schema": False,
+            "parameter_openapi_schema": {"type": "object", "properties": {}},
+        }
+        try:
+            self._write("POST", "/deployments/", body)
+        except PrefectUnavailable as error:
+            if (detail := fault_in_body(error)) is None:
+                raise
+            raise DeploymentRefused(
+                f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
+            ) from error
+
+    def list_deployments(self, tags: Sequence[str]) -> dict[str, str]:
+        """Return name -> id of the deployments that carry all of some tags, on any work pool.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        found: dict[str, str] = {}
+        while True:
+            body = {
+                "deployments": {"tags": {"all_": list(tags)}},
+                "limit": MAX_PAGE,
+                "offset": len(found),
+            }
+            page = self._read("POST", "/deployments/filter", body)
+            found |= {item["name"]: item["id"] for item in page}
+            if len(page) < MAX_PAGE:
+                return found
+
+    def has_waiting_runs(self, deployment_id: str) -> bool:
+        """Say whether runs of a deployment wait to be run; Prefect removes them along with it.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        body = {
+            "flow_runs": {
+                "deployment_id": {"any_": [deployment_id]},
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+            }
+        }
+        return bool(self._read("POST", "/flow_runs/count", body))
+
+    def delete_deployment(self, deployment_id: str) -> None:
+        """Delete a deployment; its runs stay.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            self._write("DELETE", f"/deployments/{deployment_id}")
+        except NotFound:
+            LOGGER.debug("deployment %s is gone already", deployment_id)
+
+    def count_live_workers(self, work_pool: str) -> int | None:
+        """Return how many workers of a pool are online, None if there is no such pool.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        try:
+            workers = self._read("POST", f"/work_pools/{quote(work_pool)}/workers/filter", {})
+        except NotFound:
+            return None
+        return sum(1 for worker in workers if worker.get("status") == "ONLINE")
+
+    def server_version(self) -> str | None:
+        """Return the version of the Prefect server, None if it does not tell: Prefect Cloud.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        self.check_access()
+        try:
+            return str(self._read("GET", "/admin/version"))
+        except NotFound:
+            return None
+
+    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        """Read a deployment."""
+        answer = self.find_deployment(flow_name, deployment_name)
+        return Deployment(
+            id=answer["id"],
+            flow_name=flow_name,
+            name=deployment_name,
+            description=answer.get("description"),
+            version=answer.get("version"),
+            tags=tuple(answer.get("tags") or ()),
+            parameter_schema=answer.get("parameter_openapi_schema") or {},
+            work_pool=answer.get("work_pool_name"),
+            is_paused=bool(answer.get("paused")),
+            is_ready=answer.get("status") == "READY",
+        )
+
+    def read_block(self, block: str) -> Mapping[str, Any]:
+        """Read a block document, with its secrets."""
+        try:
+            path = f"{path_of(block)}?include_secrets=true"
+            document: dict[str, Any] = self._read("GET", path)
+        except NotFound:
+            raise StorageUnavailable(
+                f"Prefect has no block {block}; create it, or correct result_storage."
+            ) from None
+        return document
+
+    def ensure_block(self, block: str, data: Mapping[str, Any]) -> None:
+        """Create or update a block.
+
+        Args:
+            block: `<block type>/<name>`; the type must be known to Prefect.
+            data: what it is to hold.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        slug, _, name = block.partition("/")
+        type_id = self._read("GET", f"/block_types/slug/{slug}")["id"]
+        schemas = {"block_schemas": {"block_type_id": {"any_": [type_id]}}}
+        schema_id = self._read("POST", "/block_schemas/filter", schemas)[0]["id"]
+        body = {"data": dict(data), "block_schema_id": schema_id}
+        try:
+            known = self._read("GET", path_of(block))
+        except NotFound:
+            new = {**body, "name": name, "block_type_id": type_id}
+            self._write("POST", "/block_documents/", new, conflict_is_fine=True)
+        else:
+            change = {**body, "merge_existing_data": False}
+            self._write("PATCH", f"/block_documents/{known['id']}", change)
+
+    def find_deployment(self, flow_name: str, deployment_name: str) -> dict[str, Any]:
+        """Return a deployment as Prefect's API gives it.
+
+        Raises:
+            DeploymentMissing: Prefect has no such deployment.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        path = f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
+        try:
+            answer: dict[str, Any] = self._read("GET", path)
+        except NotFound:
+            raise deployment_missing(flow_name, deployment_name) from None
+        return answer
+
+
+def deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissing:
+    """Return the error that says that a deployment is missing."""
+    return DeploymentMissing(
+        f"Prefect has no deployment {flow_name}/{deployment_name}; "
+        "`pygeoapi-prefect deploy` creates it, or says what is in the way."
+    )
+
+
+def fault_in_body(error: PrefectUnavailable) -> str | None:
+    """Return what Prefect finds wrong in what it was sent, None if it is something else."""
+    cause = error.__cause__
+    if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
+        return None
+    try:
+        detail = cause.response.json().get("detail")
+    except ValueError:
+        return None  # a proxy's own page
+    return detail if isinstance(detail, str) else json.dumps(detail)

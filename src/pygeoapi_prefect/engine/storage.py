@@ -1,0 +1,51 @@
+"""Opening the result storage of a service, wherever it is: also where only a Prefect block says."""
+
+from pygeoapi_prefect.config.manager_settings import ManagerSettings
+from pygeoapi_prefect.engine.connect import external_endpoint
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.prefect_api.blocks import location_of
+from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.results.files import Location
+from pygeoapi_prefect.results.storage import ResultStorage
+
+
+def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultStorage:
+    """Return the result storage of a service. Touches neither disk nor network yet.
+
+    Args:
+        settings: of the manager.
+        patient: whether to wait for an object store that is down for a while.
+
+    Raises:
+        ConfigurationError: nothing is installed that knows its URL.
+    """
+    secret = settings.result_storage_options
+    options = secret.get_secret_value() if secret else {}
+    block = settings.results_block
+
+    def locate() -> Location:
+        document = PrefectGateway(lambda: _endpoint(settings)).read_block(str(block))
+        location = location_of(document)
+        return Location(location.url, {**location.options, **options})
+
+    return ResultStorage(
+        settings.results_url,
+        options,
+        patient=patient,
+        reference_expiry=settings.reference_expiry,
+        reference_endpoint_url=settings.reference_endpoint_url,
+        locate=locate if block else None,
+    )
+
+
+def _endpoint(settings: ManagerSettings) -> Endpoint:
+    if settings.prefect_api_url is not None:
+        return external_endpoint(settings)
+    endpoint = StateFolder(settings.state_dir).read_endpoint()
+    if endpoint is None:
+        raise PrefectUnavailable(
+            f"The embedded Prefect, which knows the block {settings.results_block}, is not running."
+        )
+    return endpoint

@@ -1,0 +1,367 @@
+"""The worker: a Prefect worker of our own type that runs each job in a process forked for it.
+
+It takes runs from its work pool as every Prefect worker does (claims them by proposing Pending,
+shows up in the UI, sends heartbeats), but hears of new ones at once and makes only the requests
+that a job needs. What is private in `BaseWorker` is used here; a test fails when it moves.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio
+import anyio.abc
+import httpx
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import Abort, ObjectNotFound, Pause
+from prefect.states import Crashed, Pending
+from prefect.utilities.engine import propose_state
+from prefect.workers.base import (
+    BaseJobConfiguration,
+    BaseVariables,
+    BaseWorker,
+    BaseWorkerResult,
+)
+
+from pygeoapi_prefect.config.process_settings import ExecutionPolicy
+from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine.lifecycle.claims import taken
+from pygeoapi_prefect.engine.lifecycle.exit_reasons import out_of_memory_kills, reason_of
+from pygeoapi_prefect.engine.lifecycle.liveness import HEARTBEAT_SECONDS
+from pygeoapi_prefect.engine.lifecycle.reconciliation import (
+    reconcile,
+    retry_forever,
+    to_the_queue,
+    took_too_long,
+)
+from pygeoapi_prefect.engine.lifecycle.retries import policy_of
+from pygeoapi_prefect.engine.maintenance.callback_dispatcher import CallbackDispatcher
+from pygeoapi_prefect.engine.maintenance.membership import (
+    WorkerMembership,
+    new_name,
+)
+from pygeoapi_prefect.engine.maintenance.reaper import Reaper
+from pygeoapi_prefect.engine.maintenance.retention import Retention
+from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
+from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.worker.cancellation import Cancellation
+from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
+from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs
+from pygeoapi_prefect.engine.worker.job_processes import JobProcess
+from pygeoapi_prefect.engine.worker.notifications import (
+    listen_to_events,
+    serve_notification_socket,
+    server_is_up,
+)
+from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
+from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+
+LOGGER = logging.getLogger(__name__)
+
+# An answer with so many runs may not hold all there are.
+_MANY_RUNS = 50
+
+
+class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
+    """Runs jobs in processes of their own on this machine.
+
+    Args:
+        work_pool_name: the pool to serve.
+        limit: how many jobs run at once.
+        ready_file: written once jobs can run; None = nobody waits for it.
+        notification_socket: where web processes of this machine tell of runs; None = nowhere.
+        events: whether Prefect's events are listened to, for web processes on other machines.
+        exclusive: no other worker serves this pool, so runs that look alive at the start are not.
+    """
+
+    type = WORKER_TYPE
+    job_configuration = BaseJobConfiguration
+    job_configuration_variables = BaseVariables
+    _display_name = "pygeoapi"
+    _description = "Runs OGC API - Processes jobs, each in a process forked from a warm one."
+    _documentation_url = ""
+    _logo_url = ""
+
+    def __init__(
+        self,
+        work_pool_name: str,
+        limit: int,
+        *,
+        ready_file: Path | None = None,
+        notification_socket: Path | None = None,
+        events: bool = False,
+        exclusive: bool = False,
+    ) -> None:
+        """Prepare; nothing is started yet."""
+        super().__init__(
+            work_pool_name,
+            name=new_name(),
+            limit=limit,
+            # Runs of the near future are not taken early: they may wait for a retry.
+            prefetch_seconds=0,
+            heartbeat_interval_seconds=HEARTBEAT_SECONDS,
+        )
+        self._slots = limit
+        self._ready_file = ready_file
+        self._notification_socket = notification_socket
+        self._events = events
+        self._exclusive = exclusive
+        self._pending = PendingQueue(_policy)
+        self._may_be_more = False
+        self._look = asyncio.Event()
+        self._running: dict[UUID, JobProcess | None] = {}
+        self._membership = WorkerMembership(self.name, work_pool_name, exclusive=exclusive)
+        self._processes = ProcessPool(min(limit, 2), self.name, self._membership)
+        self._reaper = Reaper(
+            self.name,
+            work_pool_name,
+            self._running,
+            self._membership,
+            exclusive=exclusive,
+            found=self._look.set,
+        )
+        self._cancellation = Cancellation(self._running, self._processes.remove_resources)
+        self._callbacks = CallbackDispatcher(self._membership)
+        self._retention = Retention(self._membership, self._processes.remove_resources)
+        self._silent_runs = SilentRuns(work_pool_name, self._membership)
+        self._logs = JobLogs()
+        self._completion_waiters = CompletionWaiters(self._is_known)
+
+    # --- life ------------------------------------------------------------------------------
+
+    async def setup(self) -> None:
+        """Warm up, connect, put right what an earlier worker left behind."""
+        try:
+            # Warming up takes as long as a server takes to start; they may do it side by side.
+            await self._processes.start()
+            await server_is_up()
+            await super().setup()
+        except BaseException:
+            # Nobody calls `teardown` then.
+            self._processes.kill()
+            raise
+        self._processes.show()
+        if self._exclusive:
+            await self._reaper.look(self.client)
+        self._start(self._look_when_something_is_new)
+        self._start(self._processes.keep_warm)
+        self._start(self._cancellation.watch, self.client)
+        self._start(self._logs.send, self.client)
+        self._start(self._reaper.watch, self.client)
+        self._start(self._silent_runs.watch, self.client)
+        self._start(self._callbacks.watch, self.client)
+        self._start(self._retention.watch)
+        self._start(self._processes.say_alive)
+        if self._notification_socket:
+            self._start(serve_notification_socket, self._notification_socket, self._greet)
+        if self._events:
+            self._start(listen_to_events, self._hear_of)
+        if self._ready_file:
+            self._ready_file.write_text(str(os.getpid()))
+
+    async def teardown(self, *exc_info: Any) -> None:
+        """Stop: jobs that still run are killed and reported as crashed."""
+        if self._runs_task_group is not None:
+            self._runs_task_group.cancel_scope.cancel()
+        with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+            with contextlib.suppress(httpx.HTTPError):
+                await self._membership.forget(self.client, self.name)
+        await super().teardown(*exc_info)
+        self._processes.kill()
+
+    def _start(self, task: Any, *arguments: Any) -> None:
+        assert self._runs_task_group is not None  # noqa: S101
+        self._runs_task_group.start_soon(task, *arguments)
+
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """Return what a new pool of this type lets people set for a run: nothing.
+
+        The server checks variables, and their schema, each time a run is created; with those of
+        the base class, that took a third of all its time.
+        """
+        return {"job_configuration": {"env": {}}, "variables": {"properties": {}}}
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: BaseJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> BaseWorkerResult:
+        """Not used: the base class would make a dozen requests around it."""
+        raise NotImplementedError
+
+    async def sync_with_backend(self) -> None:
+        """Send a heartbeat; called by the base class, which would give up after some failures."""
+        try:
+            await super().sync_with_backend()
+        except httpx.HTTPError as error:
+            LOGGER.warning("no heartbeat: %s: %s", type(error).__name__, error)
+
+    # --- which runs there are --------------------------------------------------------------
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Look for new runs; called by the base class every PREFECT_WORKER_QUERY_SECONDS."""
+        self._pending.begin_look()
+        try:
+            entries = await self._get_scheduled_flow_runs()
+        except Exception as error:  # it may be better the next time; running jobs must not suffer
+            LOGGER.warning("cannot look for new jobs: %s: %s", type(error).__name__, error)
+            return []
+        waiting = [entry.flow_run for entry in entries]
+        self._pending.end_look(waiting)
+        self._may_be_more = len(entries) >= _MANY_RUNS
+        self._run_what_fits(just_looked=True)
+        return waiting
+
+    def _look_in(self, seconds: float) -> None:
+        """Look when a run is due; the slow poll might be two seconds late."""
+        asyncio.get_running_loop().call_later(max(0.0, seconds) + 0.05, self._look.set)
+
+    def _hear_of(self, run_id: str) -> None:
+        if not self._is_known(run_id):
+            self._look.set()
+
+    async def _look_when_something_is_new(self) -> None:
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            await self.get_and_submit_flow_runs()
+            # A burst of news is one look.
+            await anyio.sleep(0.1)
+
+    def _run_what_fits(self, *, just_looked: bool = False) -> None:
+        while len(self._running) < self._slots and (flow_run := self._pending.first()):
+            if self._pending.is_limited(flow_run) and not just_looked:
+                self._look.set()
+                return
+            self._pending.take(flow_run)
+            self._running[flow_run.id] = None
+            self._start(self._run_job, flow_run)
+
+    def _is_known(self, run_id: str) -> bool:
+        """Say whether this worker runs a job or is going to."""
+        key = UUID(run_id)
+        return key in self._running or key in self._pending
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            message = await self._completion_waiters.receive(reader, writer)
+            if "run" in message:
+                flow_run = FlowRun.model_validate(message["run"])
+                # Web processes tell of all runs, also of those for workers of other pools.
+                if flow_run.work_pool_name == self._work_pool_name:
+                    self._pending.offer(flow_run)
+                    self._run_what_fits()
+            elif "look" in message:
+                self._look.set()
+                self._cancellation.look_now()
+
+    # --- running one -----------------------------------------------------------------------
+
+    async def _run_job(self, flow_run: FlowRun) -> None:
+        """Take a scheduled run through its life."""
+        policy = _policy(flow_run)
+        try:
+            if not await self._claim(flow_run):
+                return
+            watched = policy.retries > 0 and not self._exclusive
+            process = await self._processes.take(watched=watched)
+            self._running[flow_run.id] = process
+            failure = await self._follow(flow_run, process, policy.timeout)
+            if failure is not None and flow_run.id not in self._cancellation:
+                await self._reconcile(flow_run, failure)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+                await self._stop_for_good(flow_run)
+            raise
+        except Exception as error:
+            LOGGER.exception("job %s could not be run", flow_run.id)
+            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {error}"))
+        finally:
+            self._running.pop(flow_run.id, None)
+            self._pending.release(flow_run)
+            self._completion_waiters.tell(str(flow_run.id))
+            self._callbacks.look_now(flow_run)
+            self._run_what_fits()
+            is_over = not self._pending and self._may_be_more
+            if is_over or policy.concurrency_limit or policy.retries:
+                self._look.set()
+            await self._processes.replenish()
+
+    async def _claim(self, flow_run: FlowRun) -> bool:
+        """Make a run ours; return whether it is."""
+        pending: State[Any] = Pending(message=taken(self.name))
+        try:
+            flow_run.state = await propose_state(self.client, pending, flow_run_id=flow_run.id)
+        except (Abort, Pause, ObjectNotFound) as refusal:
+            LOGGER.info("job %s is not to be taken: %s", flow_run.id, refusal)
+            return False
+        except httpx.HTTPError as error:
+            LOGGER.warning("job %s cannot be taken: %s", flow_run.id, error)
+            self._pending.give_back(flow_run)
+            return False
+        return flow_run.state.is_pending()
+
+    async def _reconcile(
+        self, flow_run: FlowRun, failure: State[Any], never_started: State[Any] | None = None
+    ) -> None:
+        reconciled = await retry_forever(
+            lambda: reconcile(
+                self.client,
+                flow_run.id,
+                self.name,
+                failure,
+                current_configuration(),
+                never_started=never_started,
+            ),
+            f"the end of job {flow_run.id}",
+        )
+        if reconciled and (when := reconciled.state_details.scheduled_time):
+            self._look_in(when.timestamp() - time.time())
+
+    async def _follow(
+        self, flow_run: FlowRun, process: JobProcess, timeout: float | None
+    ) -> State[Any] | None:
+        """Follow a job to its end; return how it failed if it did not say so itself."""
+        kills = out_of_memory_kills()
+        process.give(flow_run.model_dump_json())
+        has_said_how, code = False, 0
+        with anyio.move_on_after(timeout) as limit:
+            async for message in process.messages():
+                if "log" in message:
+                    self._logs.add(message["log"])
+                elif "running" in message:
+                    self._callbacks.look_now(flow_run)
+                elif "ended" in message:
+                    has_said_how = True
+                    if "again" in message:
+                        self._look_in(message["again"])
+                    self._completion_waiters.tell(str(flow_run.id))
+            code = await process.wait()
+        if limit.cancelled_caught:
+            await process.stop()
+        if has_said_how:
+            return None
+        if limit.cancelled_caught:
+            return took_too_long(timeout)
+        return Crashed(message=reason_of(code, out_of_memory=out_of_memory_kills() > kills))
+
+    async def _stop_for_good(self, flow_run: FlowRun) -> None:
+        """Kill a job because the worker stops."""
+        if process := self._running.get(flow_run.id):
+            process.kill()
+        await self._reconcile(
+            flow_run,
+            Crashed(message="The worker was stopped while the job was running."),
+            to_the_queue("The worker was stopped before the job started."),
+        )
+
+
+def _policy(flow_run: FlowRun) -> ExecutionPolicy:
+    return policy_of(flow_run, current_configuration())

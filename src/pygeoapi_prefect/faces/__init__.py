@@ -1,0 +1,1 @@
+"""Ways in: each translates its protocol to the service and decides nothing."""

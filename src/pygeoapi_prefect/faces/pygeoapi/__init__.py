@@ -1,0 +1,1 @@
+"""The face that pygeoapi sees: the manager, and what has to be put right around it."""

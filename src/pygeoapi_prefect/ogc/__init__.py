@@ -1,0 +1,1 @@
+"""The standard's own words: requests, jobs, preferences, problems. No input or output."""

@@ -1,0 +1,253 @@
+"""Deployments as processors: a flow that is deployed in Prefect, seen as a process.
+
+Knows what a deployment says about itself, not how that is read from Prefect.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.description import description_faults
+from pygeoapi_prefect.processes.validation import accepts, is_qualified
+
+# As in every process description of OGC 18-062r2.
+_BOTH_MODES = ("sync-execute", "async-execute")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment as Prefect has it.
+
+    Attributes:
+        id: its id.
+        flow_name: the flow it belongs to.
+        name: its name.
+        description: in words; Prefect takes the flow's docstring.
+        version: as its author says.
+        tags: its tags.
+        parameter_schema: JSON schema of the flow's parameters, with `definitions`.
+        work_pool: where its runs go; None = to a program that serves it.
+        is_paused: whether somebody paused it.
+        is_ready: whether a worker asked for its runs within the last minute or so.
+    """
+
+    id: str
+    flow_name: str
+    name: str
+    description: str | None
+    version: str | None
+    tags: tuple[str, ...]
+    parameter_schema: Mapping[str, Any]
+    work_pool: str | None
+    is_paused: bool
+    is_ready: bool
+
+    @property
+    def full_name(self) -> str:
+        """The name under which people know it: `<flow>/<deployment>`."""
+        return f"{self.flow_name}/{self.name}"
+
+    @property
+    def parameters(self) -> dict[str, Mapping[str, Any]]:
+        """Name -> schema of the flow's parameters, in the order of its signature."""
+        properties: Mapping[str, Any] = self.parameter_schema.get("properties") or {}
+        return dict(sorted(properties.items(), key=lambda item: item[1].get("position", 0)))
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The parameters without a default."""
+        return frozenset(self.parameter_schema.get("required") or ())
+
+    @property
+    def takes_request(self) -> bool:
+        """Whether the flow follows the older convention: one parameter per part of the request."""
+        return {"pygeoapi_job_id", "inputs"} <= set(self.parameters)
+
+
+class DeploymentProcessor:
+    """A process whose processor is a deployment.
+
+    Args:
+        process_id: the process.
+        settings: what the configuration says of it.
+        deployment: what Prefect says of it.
+
+    Raises:
+        ConfigurationError: the two do not fit together; every fault is listed.
+    """
+
+    def __init__(self, process_id: str, settings: ProcessSettings, deployment: Deployment) -> None:
+        """Put the description together and check it."""
+        self.process_id = process_id
+        self.settings = settings
+        self.deployment = deployment
+        location = ("resources", process_id, "processor", "prefect", "metadata")
+        metadata = settings.prefect.metadata or {}
+        faults = list(_misfits(deployment, metadata, location))
+        self.description: Mapping[str, Any] = {}
+        if not faults:
+            self.description = _described(deployment, metadata, settings)
+            faults = [
+                Fault(pointer(*location) + fault.pointer, fault.message)
+                for fault in description_faults(self.description)
+            ]
+        if faults:
+            raise ConfigurationError(f"process {process_id!r}", faults)
+
+    def parameters(self, request: ExecutionRequest, job_key: str) -> dict[str, Any]:
+        """Return the flow's parameters for an execution request.
+
+        Args:
+            request: with its inputs, which fit the description.
+            job_key: names the job towards flows of the older convention.
+
+        Raises:
+            InvalidInputs: something was sent that no flow can take.
+        """
+        inputs = request.inputs or {}
+        if self.deployment.takes_request:
+            whole = {
+                "processor_id": request.process_id,
+                "pygeoapi_job_id": job_key,
+                "inputs": inputs,
+                "outputs": request.outputs,
+            }
+            return {name: whole[name] for name in whole if name in self.deployment.parameters}
+        schemas = self._schemas()
+        faults = [
+            Fault(pointer("inputs", name), "is not an input of this process")
+            for name in inputs
+            if name not in schemas
+        ]
+        values = {}
+        for name, schema in schemas.items():
+            if name in inputs:
+                value = _plain(schema, inputs[name])
+                if value is None and name not in self.deployment.required:
+                    continue  # an input that is null was not given
+                if isinstance(value, Mapping) and "href" in value and not accepts(schema, value):
+                    message = "a link cannot be passed to this process; send the value itself"
+                    faults.append(Fault(pointer("inputs", name), message))
+                values[name] = value
+        if faults:
+            raise InvalidInputs(faults)
+        return values
+
+    def _schemas(self) -> dict[str, Mapping[str, Any]]:
+        inputs: Mapping[str, Any] = self.description["inputs"]
+        return {name: each.get("schema") or {} for name, each in inputs.items()}
+
+
+def _misfits(
+    deployment: Deployment, metadata: Mapping[str, Any], location: Sequence[object]
+) -> Iterator[Fault]:
+    """Go through what the configuration says that the flow cannot be."""
+    inputs = metadata.get("inputs") or {}
+    if not isinstance(inputs, Mapping):
+        yield Fault(pointer(*location, "inputs"), "must be a mapping with a member per input")
+        return
+    if deployment.takes_request:
+        if "inputs" not in metadata:
+            yield Fault(
+                pointer(*location, "inputs"),
+                f"must be written out: the flow of {deployment.full_name} takes all inputs in one "
+                "parameter, so it cannot say which there are",
+            )
+        return
+    known = deployment.parameters
+    for name, each in inputs.items():
+        where = pointer(*location, "inputs", name)
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            yield Fault(
+                where, f"the flow of {deployment.full_name} has no such parameter; it has: {listed}"
+            )
+        elif each is None and name in deployment.required:
+            yield Fault(where, "cannot be hidden: the flow has no default for it")
+        elif not isinstance(each, Mapping | None):
+            yield Fault(where, "must be a mapping")
+
+
+def _described(
+    deployment: Deployment, metadata: Mapping[str, Any], settings: ProcessSettings
+) -> dict[str, Any]:
+    """Return the process description: what the deployment says, with what is configured on top."""
+    derived: dict[str, Any] = {
+        "version": deployment.version or "1.0.0",
+        "title": deployment.flow_name,
+        "description": deployment.description or f"Runs {deployment.full_name} in Prefect.",
+        "keywords": list(deployment.tags),
+        "links": [],
+        "jobControlOptions": list(settings.job_control_options or _BOTH_MODES),
+        "outputTransmission": ["value", "reference"],
+        "outputs": {
+            "result": {"title": "Result", "description": "What the flow returns.", "schema": {}}
+        },
+    }
+    inputs: dict[str, Any] = {}
+    if not deployment.takes_request:
+        inputs = {
+            name: _input(name, schema, deployment) for name, schema in deployment.parameters.items()
+        }
+    written = deepcopy(dict(metadata))
+    for name, each in (written.pop("inputs", None) or {}).items():
+        if each is None:
+            inputs.pop(name, None)
+        else:
+            inputs[name] = {**inputs.get(name, {}), **each}
+    return {**derived, **written, "inputs": inputs}
+
+
+def _input(name: str, schema: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
+    about = {"title": schema.get("title") or name}
+    definitions = deployment.parameter_schema.get("definitions") or {}
+    plain = _resolved(schema, definitions, ())
+    plain.pop("position", None)
+    plain.pop("title", None)
+    if description := plain.pop("description", None):
+        about["description"] = description
+    if _refers(plain):
+        plain["definitions"] = deepcopy(dict(definitions))
+    minimum = 1 if name in deployment.required else 0
+    return {**about, "schema": plain, "minOccurs": minimum, "maxOccurs": 1}
+
+
+def _resolved(value: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
+    """Return a schema with what it refers to in its place; models inside themselves stay."""
+    if isinstance(value, list):
+        return [_resolved(item, definitions, inside) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    reference = value.get("$ref")
+    if isinstance(reference, str):
+        name = reference.rpartition("/")[2]
+        if name in definitions and name not in inside:
+            around = {key: item for key, item in value.items() if key != "$ref"}
+            whole = {**definitions[name], **around}
+            return _resolved(whole, definitions, (*inside, name))
+    return {key: _resolved(item, definitions, inside) for key, item in value.items()}
+
+
+def _refers(value: Any) -> bool:
+    """Say whether a schema still refers to something: to a model that holds itself."""
+    if isinstance(value, list):
+        return any(map(_refers, value))
+    if not isinstance(value, Mapping):
+        return False
+    return isinstance(value.get("$ref"), str) or any(map(_refers, value.values()))
+
+
+def _plain(schema: Mapping[str, Any], value: Any) -> Any:
+    """Return the value itself of what may be a qualified value (18-062r2, execute.yaml)."""
+    if isinstance(value, Mapping) and is_qualified(value) and not accepts(schema, value):
+        return value["value"]
+    if isinstance(value, list) and not accepts(schema, value):
+        return [
+            item["value"] if isinstance(item, Mapping) and is_qualified(item) else item
+            for item in value
+        ]
+    return value

@@ -1,0 +1,1 @@
+"""The application layer: all that a face needs. Knows Prefect by its port only."""

@@ -1,0 +1,370 @@
+"""What can be done with jobs. Stateless: Prefect and result storage are asked every time."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
+from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows, is_of_deployment
+from pygeoapi_prefect.engine.lifecycle.removal import remove_job
+from pygeoapi_prefect.engine.maintenance.callbacks import check_callback
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.names import (
+    INPUTS_LABEL,
+    PROCESS_LABEL,
+    names_of,
+)
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.errors import (
+    InvalidInputs,
+    JobDismissed,
+    JobFailed,
+    JobNotFound,
+    PrefectUnavailable,
+    PygeoapiPrefectError,
+    QueueFull,
+    ResultMissing,
+    ResultNotReady,
+)
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.ogc.job import Dismissal, Job, JobStatus
+from pygeoapi_prefect.processes.deployment import DeploymentProcessor
+from pygeoapi_prefect.processes.validation import input_faults
+from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
+from pygeoapi_prefect.results.manifest import Manifest
+from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.status import job_from, status_of
+
+LOGGER = logging.getLogger(__name__)
+
+# Prefect refuses parameters above 524,288 bytes; the rest of the request needs room as well, and
+# Prefect reads parameters along with the run whenever somebody looks at it.
+_MAX_INPUT_BYTES_IN_PREFECT = 200_000
+# While waiting for a job: often at first, because most synchronous jobs are short.
+_FIRST_LOOK_SECONDS = 0.05
+_MAX_LOOK_SECONDS = 1.0
+_SECONDS_BETWEEN_COUNTS = 1.0
+
+
+class JobService:
+    """Submits, watches, lists and dismisses jobs.
+
+    Args:
+        gateway: to Prefect.
+        storage: where results and large inputs live.
+        work_pool: tells this service's jobs from those of others on the same Prefect server.
+        most_queued: how many jobs may wait; None = any number.
+        deployed: the processes whose processor is a deployment; None = there is none.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        storage: ResultStorage,
+        work_pool: str = DEFAULT_WORK_POOL,
+        max_queued: int | None = None,
+        deployed: ForeignFlows | None = None,
+    ) -> None:
+        """Connect to nothing yet."""
+        self._names = names_of(work_pool)
+        self._gateway = gateway
+        self._storage = storage
+        self._max_queued = max_queued
+        self._deployed = deployed if deployed and deployed.ids else None
+        # How many waited when somebody last counted, and how many came from here since.
+        self._queued, self._counted = 0, -math.inf
+
+    def submit(
+        self,
+        request: ExecutionRequest,
+        description: Mapping[str, Any] | None,
+        *,
+        allow_internal: bool = False,
+        deployed: DeploymentProcessor | None = None,
+    ) -> str:
+        """Make a job of a request. It exists in Prefect when this returns.
+
+        Args:
+            request: what the client posted.
+            description: of the process, against which inputs are checked; None = no check.
+            allow_internal: whether its subscriber may have addresses that are not public.
+            deployed: the processor, if it is a deployment.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InvalidInputs: the inputs do not fit; every fault is listed.
+            InvalidRequest: a URL of the subscriber is not allowed.
+            QueueFull: as many jobs wait as may.
+            DeploymentMissing: Prefect does not know the process.
+            DeploymentNotReady: nobody would run it.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: large inputs cannot be stored.
+        """
+        if description is not None and (faults := input_faults(description, request.inputs)):
+            raise InvalidInputs(faults)
+        for url in request.subscriber.urls if request.subscriber else ():
+            check_callback(url, allow_internal=allow_internal)
+        self._check_queue()
+        tags = [self._names.job_tag]
+        if request.subscriber:
+            tags.append(self._names.callback_tag)
+        if deployed is not None and self._deployed is not None:
+            run = self._deployed.submit(deployed, request, tags)
+        else:
+            run = self._submit(request, tags)
+        self._queued += 1
+        LOGGER.info("job %s of process %s accepted", run.id, request.process_id)
+        return run.id
+
+    def _submit(self, request: ExecutionRequest, tags: Sequence[str]) -> FlowRun:
+        """Create the flow run of a process that our own flow runs."""
+        labels = {PROCESS_LABEL: request.process_id}
+        reference = None
+        if not _fit_into_prefect(request.inputs):
+            reference = self._storage.write_inputs(request.inputs or {})
+            labels[INPUTS_LABEL] = reference
+            request = request.model_copy(update={"inputs": None, "inputs_reference": reference})
+        try:
+            return self._gateway.create_flow_run(
+                self._names.flow,
+                request.process_id,
+                parameters={"request": request.model_dump(mode="json")},
+                labels=labels,
+                tags=tags,
+            )
+        except PygeoapiPrefectError as error:
+            # A job may have been made although its answer got lost; it needs its inputs.
+            is_undone = not isinstance(error, PrefectUnavailable) or error.is_undone
+            if reference and is_undone:
+                self._storage.delete_inputs(reference)
+            raise
+
+    def _check_queue(self) -> None:
+        if self._max_queued is None:
+            return
+        # Counting takes a tenth of a submission. What others submit within a second is not worth
+        # it: the limit keeps a service from drowning, nobody needs it to the job.
+        full = self._queued >= self._max_queued
+        if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
+            self._queued = self._count(["SCHEDULED"])
+            self._counted = time.monotonic()
+        if self._queued >= self._max_queued:
+            raise QueueFull(
+                f"{self._queued} jobs wait already; as many as may (max_queued_jobs).", 30
+            )
+
+    def wait(self, job_id: str, seconds: float) -> Job:
+        """Wait until a job has ended, but not for longer than some seconds.
+
+        Raises:
+            JobNotFound: somebody removed it meanwhile.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        deadline = time.monotonic() + seconds
+        pause = _FIRST_LOOK_SECONDS
+        self._gateway.wait_for_end(job_id, seconds)
+        while True:
+            run = self._read(job_id)
+            left = deadline - time.monotonic()
+            if status_of(run.state).is_final or left <= 0:
+                return self._job(run)
+            time.sleep(min(pause, left))
+            pause = min(_MAX_LOOK_SECONDS, pause * 1.25)
+
+    def get(self, job_id: str) -> Job:
+        """Return one job.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        return self._job(self._read(job_id))
+
+    def page(self, limit: int | None, offset: int) -> list[Job]:
+        """Return jobs, newest first.
+
+        Args:
+            limit: how many at most, None for all.
+            offset: how many of the newest to leave out.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        runs = self._list(limit, offset)
+        told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
+        progress = self._gateway.read_progress(told) if told else {}
+        results = self._results([run for run in runs if _may_have_results(run)])
+        return [job_from(run, progress.get(run.id), results.get(run.id)) for run in runs]
+
+    def count(self) -> int:
+        """Return how many jobs there are.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        return self._count()
+
+    def delivery(self, job: Job) -> Delivery:
+        """Return what a job made that has ended and not failed; only result storage is asked.
+
+        Raises:
+            JobDismissed: it was dismissed.
+            ResultMissing: its results are gone.
+            StorageUnavailable: result storage does not answer.
+        """
+        if job.status is JobStatus.DISMISSED:
+            raise JobDismissed(f"Job {job.id} was dismissed; it has no results.")
+        manifest = self._storage.read_manifest(job.id)
+        if manifest is None:
+            raise ResultMissing(f"The results of job {job.id} are gone.")
+        return deliver(self._storage, manifest)
+
+    def results(self, job_id: str, output_id: str | None = None) -> Delivery:
+        """Return what a job made, in the form its client asked for.
+
+        Args:
+            job_id: the job.
+            output_id: the one output that is wanted, as it is; None = all that was asked for.
+
+        Raises:
+            JobNotFound: there is no such job.
+            OutputNotFound: it has no such output.
+            ResultNotReady: it has not finished.
+            JobFailed: it failed.
+            JobDismissed: it was dismissed.
+            ResultMissing: its results are gone.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        run = self._read(job_id)
+        found = self._results([run]).get(run.id) if _may_have_results(run) else None
+        job = job_from(run, results=found)
+        if job.status is JobStatus.FAILED:
+            raise JobFailed(job.message)
+        if job.status is JobStatus.DISMISSED:
+            raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")
+        if isinstance(found, str):
+            raise ResultMissing(found)
+        if found is None:
+            raise ResultNotReady(f"Job {job_id} is {job.status}; it has no results yet.")
+        if output_id is not None:
+            return deliver_one(self._storage, found, output_id)
+        return deliver(self._storage, found)
+
+    def dismiss(self, job_id: str) -> Dismissal:
+        """Stop a job, or remove it with its results if it has ended.
+
+        Raises:
+            JobNotFound: there is no such job.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: its results cannot be removed; the job stays.
+        """
+        run = self._read(job_id)
+        if run.state is None or not run.state.is_final:
+            self._gateway.set_state(job_id, "CANCELLING", message="Dismissed by a client.")
+            run = self._gateway.read_flow_run(job_id)
+            if run.state and run.state.type == "CANCELLED":
+                # It was not running: what an attempt before left behind is not needed any more.
+                self._storage.delete(run.id)
+                return Dismissal(job_from(run), is_removed=False, is_idle=True)
+            if not (run.state and run.state.is_final):
+                return Dismissal(self._job(run), is_removed=False, is_idle=False)
+            # It ended by itself while we asked it to stop.
+        remove_job(self._gateway, self._storage, run)
+        LOGGER.info("job %s removed", job_id)
+        return Dismissal(job_from(run), is_removed=True, is_idle=True)
+
+    def _job(self, run: FlowRun) -> Job:
+        status = status_of(run.state)
+        progress = None
+        if status in _STATUS_WITH_PROGRESS:
+            progress = self._gateway.read_progress([run.id]).get(run.id)
+        found = self._results([run]).get(run.id) if _may_have_results(run) else None
+        return job_from(run, progress, found)
+
+    def _read(self, job_id: str) -> FlowRun:
+        """Read the flow run that a job is; other runs in Prefect are none of our business."""
+        run = self._gateway.read_flow_run(job_id)
+        if self._names.job_tag in run.tags:
+            return run
+        process_id = self._runs_elsewhere().get(run.deployment_id or "")
+        if process_id is None:
+            raise JobNotFound(job_id)
+        return run.of_process(process_id)
+
+    def _list(self, limit: int | None, offset: int) -> list[FlowRun]:
+        tag = self._names.job_tag
+        if self._deployed is None:
+            return self._gateway.list_flow_runs(
+                tag, limit=limit, offset=offset, flow_name=self._names.flow
+            )
+        elsewhere = self._runs_elsewhere()
+        runs = self._gateway.list_flow_runs(
+            tag, limit=limit, offset=offset, or_of_deployments=list(elsewhere)
+        )
+        return [
+            run if tag in run.tags else run.of_process(elsewhere[run.deployment_id or ""])
+            for run in runs
+        ]
+
+    def _count(self, state_types: Sequence[str] | None = None) -> int:
+        if self._deployed is None:
+            return self._gateway.count_flow_runs(self._names.flow, state_types)
+        # What others made is not in our queue.
+        elsewhere = () if state_types else list(self._runs_elsewhere())
+        return self._gateway.count_tagged_runs(self._names.job_tag, elsewhere, state_types)
+
+    def _runs_elsewhere(self) -> dict[str, str]:
+        return self._deployed.runs_elsewhere() if self._deployed else {}
+
+    def _results(self, runs: Sequence[FlowRun]) -> dict[str, Manifest | str]:
+        """Read manifests side by side: object stores take tens of milliseconds for each.
+
+        Returns:
+            Job id -> manifest, or why there is none; nothing where nobody knows why.
+        """
+        if len(runs) < 2:
+            found = [self._result(run) for run in runs]
+        else:
+            with ThreadPoolExecutor(max_workers=min(16, len(runs))) as pool:
+                found = list(pool.map(self._result, runs))
+        return {run.id: result for run, result in zip(runs, found, strict=True) if result}
+
+    def _result(self, run: FlowRun) -> Manifest | str | None:
+        try:
+            manifest = self._storage.read_manifest(run.id)
+            if manifest is None and self._deployed and is_of_deployment(run):
+                return self._deployed.manifest(run)
+        except ResultMissing as error:
+            LOGGER.warning("%s", error)  # one bad job must not break the list
+            return str(error)
+        return manifest
+
+
+_STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
+
+
+def _fit_into_prefect(inputs: Any) -> bool:
+    """Say whether inputs may travel as parameters of the flow run."""
+    text = json.dumps(inputs)
+    if len(text) > _MAX_INPUT_BYTES_IN_PREFECT:
+        return False
+    try:
+        # Python reads half of a surrogate pair and numbers beyond all bounds; Prefect's database
+        # refuses the one and makes null of the other.
+        json.dumps(inputs, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return True
+
+
+def _may_have_results(run: FlowRun) -> bool:
+    return status_of(run.state) is JobStatus.SUCCESSFUL

@@ -1,0 +1,143 @@
+"""From a flow run to a job: the one place that knows what each state means to a client."""
+
+from pygeoapi_prefect.engine.lifecycle.claims import attempt_of
+from pygeoapi_prefect.engine.lifecycle.exit_reasons import in_words
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, REQUEST_LABEL
+from pygeoapi_prefect.ogc.job import Job, JobStatus
+from pygeoapi_prefect.results.delivery import selected
+from pygeoapi_prefect.results.manifest import Manifest
+
+# State names that say more than their type; the others mean what their type means.
+STATUS_OF_NAME = {
+    "AwaitingRetry": JobStatus.RUNNING,
+    "Retrying": JobStatus.RUNNING,
+}
+# A test fails when Prefect has a type that is not here.
+STATUS_OF_TYPE = {
+    "SCHEDULED": JobStatus.ACCEPTED,
+    "PENDING": JobStatus.ACCEPTED,
+    "PAUSED": JobStatus.ACCEPTED,
+    "RUNNING": JobStatus.RUNNING,
+    "COMPLETED": JobStatus.SUCCESSFUL,
+    "FAILED": JobStatus.FAILED,
+    "CRASHED": JobStatus.FAILED,
+    "CANCELLING": JobStatus.DISMISSED,
+    "CANCELLED": JobStatus.DISMISSED,
+}
+# Why a job that was accepted does not run yet.
+_WHY_WAITING = {
+    "Scheduled": "The job is accepted and waits for a worker.",
+    "Late": "The job is accepted and waits for a worker; all are busy or none is there.",
+    "AwaitingConcurrencySlot": "The job is accepted; as many jobs of its process as may run do.",
+    "Paused": "The job is paused in Prefect.",
+    "Suspended": "The job is suspended in Prefect.",
+}
+
+
+def status_of(state: RunState | None) -> JobStatus:
+    """Return the status that a state means, results not looked at."""
+    if state is None:
+        return JobStatus.ACCEPTED
+    return STATUS_OF_NAME.get(state.name) or STATUS_OF_TYPE[state.type]
+
+
+def job_from(
+    run: FlowRun, progress: Progress | None = None, results: Manifest | str | None = None
+) -> Job:
+    """Return the job that a flow run is.
+
+    Args:
+        run: the flow run.
+        progress: what it told of its progress, if anything.
+        results: manifest of its results; must be given for a completed run that has one. Or why
+            there are none.
+    """
+    manifest = results if isinstance(results, Manifest) else None
+    state = run.state
+    status = status_of(state)
+    if status is JobStatus.ACCEPTED and run.run_count:
+        status = JobStatus.RUNNING  # it has run, and is about to run again
+    failure = None
+    if status is JobStatus.FAILED:
+        message = state.message if state else None
+        failure = in_words(message) if message else "The job failed without saying why."
+    elif status is JobStatus.SUCCESSFUL and manifest is None and _is_ours(run):
+        status = JobStatus.FAILED
+        failure = (
+            results
+            if isinstance(results, str)
+            else "The job completed, but its results are not in result storage."
+        )
+    # The times may come from several machines, whose clocks need not agree to the millisecond.
+    # Prefect gives a start time to runs that end before they start, too.
+    started = max(run.created, run.start_time) if run.start_time and run.run_count else None
+    finished = run.end_time if state and state.is_final else None
+    if finished:
+        finished = max(finished, started or run.created)
+    if finished and not started and status is not JobStatus.DISMISSED:
+        started = finished
+    moments = [run.created, started, finished, state.timestamp if state else None]
+    if progress:
+        moments.append(progress.updated)
+    return Job(
+        id=run.id,
+        process_id=run.labels.get(PROCESS_LABEL),
+        status=status,
+        message=_message(run, status, failure, progress),
+        progress=_percent(status, progress),
+        created=run.created,
+        started=started,
+        finished=finished,
+        updated=max(moment for moment in moments if moment),
+        media_type=_media_type(manifest),
+        failure=failure,
+    )
+
+
+def _is_ours(run: FlowRun) -> bool:
+    """Say whether a run was made by this service; nobody told others to keep their results."""
+    return REQUEST_LABEL in run.labels or "request" in run.parameters
+
+
+def _message(
+    run: FlowRun, status: JobStatus, failure: str | None, progress: Progress | None
+) -> str:
+    state = run.state
+    name = state.name if state else "Scheduled"
+    if failure is not None:
+        error_type = run.labels.get(ERROR_TYPE_LABEL)
+        return f"{error_type}: {failure}" if error_type else failure
+    if status is JobStatus.ACCEPTED:
+        return _WHY_WAITING.get(name, "The job is accepted and about to start.")
+    if status is JobStatus.RUNNING:
+        text = state.message if state else None
+        if name == "AwaitingRetry":
+            return text or f"Attempt {run.run_count} failed; the next one waits for its turn."
+        if state and state.type != "RUNNING":
+            return f"Attempt {run.run_count + 1} waits for a worker."
+        doing = (progress.message if progress else None) or "The job is running."
+        attempt, attempts = attempt_of(text) or (1, 1)
+        return doing if attempts == 1 else f"Attempt {attempt} of {attempts}: {doing}"
+    if name == "Cancelling":
+        return "The job is being stopped."
+    if status is JobStatus.DISMISSED:
+        return "The job was dismissed."
+    return "Job complete"
+
+
+def _percent(status: JobStatus, progress: Progress | None) -> int:
+    if status is JobStatus.SUCCESSFUL:
+        return 100
+    if progress is None or status is JobStatus.ACCEPTED:
+        return 0
+    return min(99, int(progress.percent))
+
+
+def _media_type(manifest: Manifest | None) -> str | None:
+    if manifest is None:
+        return None
+    outputs = selected(manifest)
+    if manifest.as_document or not outputs:
+        return "application/json"
+    return outputs[0].media_type if len(outputs) == 1 else "multipart/related"

@@ -28,7 +28,7 @@ class JobChannel(Protocol):
         ...
 
     def cancel_requested(self) -> bool:
-        """Say whether somebody asked this job to stop."""
+        """Return whether somebody asked this job to stop."""
         ...
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:

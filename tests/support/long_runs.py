@@ -27,7 +27,7 @@ def run_in_own_session(package: str) -> None:
 
 
 def is_stopping() -> bool:
-    """Say whether `Stopped` was raised."""
+    """Return whether `Stopped` was raised."""
     return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 

@@ -31,7 +31,7 @@ class PrefectClient:
         self.http.close()
 
     def has_worker(self, pool: str, name: str) -> bool:
-        """Say whether a worker has been seen on a pool."""
+        """Return whether a worker has been seen on a pool."""
         answer = self.http.post(f"/work_pools/{pool}/workers/filter", json={})
         if answer.status_code == 404:  # a worker makes its pool when it starts
             return False

@@ -92,7 +92,7 @@ def frozen(process: "subprocess.Popen[Any]") -> Iterator[None]:
 
 
 def answers(url: str) -> bool:
-    """Say whether something answers at a URL."""
+    """Return whether something answers at a URL."""
     try:
         return httpx.get(url, timeout=5, trust_env=False).is_success
     except httpx.HTTPError:

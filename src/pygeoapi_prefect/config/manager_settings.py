@@ -258,7 +258,7 @@ def _put_in(value: Any, location: tuple[object, ...], faults: list[Fault]) -> An
 
 
 def _may_be_null(key: str) -> bool:
-    """Say whether null is a choice of its own for a key; otherwise nothing was chosen."""
+    """Return whether null is a choice of its own for a key; otherwise nothing was chosen."""
     field = ManagerSettings.model_fields.get(key)
     if field is None or field.default is None:
         return False

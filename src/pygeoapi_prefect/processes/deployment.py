@@ -233,7 +233,7 @@ def _resolved(value: Any, definitions: Mapping[str, Any], inside: tuple[str, ...
 
 
 def _refers(value: Any) -> bool:
-    """Say whether a schema still refers to something: to a model that holds itself."""
+    """Return whether a schema still refers to something: to a model that holds itself."""
     if isinstance(value, list):
         return any(map(_refers, value))
     if not isinstance(value, Mapping):

@@ -102,7 +102,7 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
 
 
 def accepts(schema: Mapping[str, Any], value: Any) -> bool:
-    """Say whether a value fits a schema; a schema that cannot be used accepts anything."""
+    """Return whether a value fits a schema; a schema that cannot be used accepts anything."""
     try:
         return _validator(schema).is_valid(value)
     except Exception:  # as for faults: whatever an author wrote
@@ -110,7 +110,7 @@ def accepts(schema: Mapping[str, Any], value: Any) -> bool:
 
 
 def is_qualified(value: Mapping[str, Any]) -> bool:
-    """Say whether an object can be a qualified value (18-062r2, qualifiedInputValue.yaml)."""
+    """Return whether an object can be a qualified value (18-062r2, qualifiedInputValue.yaml)."""
     return "value" in value and value.keys() <= _QUALIFIERS
 
 

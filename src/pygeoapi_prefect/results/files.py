@@ -317,7 +317,7 @@ def without_password(url: str) -> str:
 
 
 def is_secret(key: object) -> bool:
-    """Say whether an option of this name may hold a secret."""
+    """Return whether an option of this name may hold a secret."""
     return _NAMES_OF_SECRETS.search(str(key)) is not None
 
 

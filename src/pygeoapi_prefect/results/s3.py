@@ -104,7 +104,7 @@ def in_words(error: Exception, bucket: str) -> str | None:
 
 
 def lacks_bucket(error: Exception) -> bool:
-    """Say whether it is the bucket that does not exist, and not an object in it."""
+    """Return whether it is the bucket that does not exist, and not an object in it."""
     return any(_code_of(each) == "NoSuchBucket" for each in _chain(error))
 
 

@@ -353,7 +353,7 @@ _STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSE
 
 
 def _fit_into_prefect(inputs: Any) -> bool:
-    """Say whether inputs may travel as parameters of the flow run."""
+    """Return whether inputs may travel as parameters of the flow run."""
     text = json.dumps(inputs)
     if len(text) > _MAX_INPUT_BYTES_IN_PREFECT:
         return False

@@ -96,7 +96,7 @@ def job_from(
 
 
 def _is_ours(run: FlowRun) -> bool:
-    """Say whether a run was made by this service; nobody told others to keep their results."""
+    """Return whether a run was made by this service; nobody told others to keep their results."""
     return REQUEST_LABEL in run.labels or "request" in run.parameters
 
 

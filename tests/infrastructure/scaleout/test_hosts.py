@@ -172,6 +172,6 @@ def _submit(client: Client, marks: Marks, name: str, **inputs: object) -> str:
 
 
 def _runs_on(marks: Marks, name: str, worker: object) -> bool:
-    """Say whether the latest run of a job is with a worker."""
+    """Return whether the latest run of a job is with a worker."""
     pid = getattr(worker, "pid", None)
     return pid in [parent.pid for parent in marks.process_of(name).parents()]

@@ -148,7 +148,7 @@ class StateFolder:
         return Lock(self.path / "locks" / name, shared=shared)
 
     def is_served(self) -> bool:
-        """Say whether a supervisor runs on this folder."""
+        """Return whether a supervisor runs on this folder."""
         lock = self.lock("backend", shared=True)
         if lock.try_acquire():
             lock.release()

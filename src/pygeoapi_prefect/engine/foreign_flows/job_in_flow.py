@@ -102,7 +102,7 @@ class ForeignFlowChannel:
         self._channel.progress(percent, message)
 
     def cancel_requested(self) -> bool:
-        """Say whether somebody asked this job to stop; Prefect is asked every two seconds."""
+        """Return whether somebody asked this job to stop; Prefect is asked every two seconds."""
         with self._lock:
             if not self._is_cancelled and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
                 self._looked = time.monotonic()

@@ -39,7 +39,7 @@ _MAX_PARAMETER_BYTES = 500_000
 
 
 def is_of_deployment(run: FlowRun) -> bool:
-    """Say whether a run is one of somebody's own deployment: our flow takes one parameter."""
+    """Return whether a run is one of somebody's own deployment: our flow takes one parameter."""
     return run.parameters.keys() != {"request"} or REQUEST_LABEL in run.labels
 
 
@@ -70,7 +70,7 @@ class ForeignFlows:
         self._known: dict[str, tuple[float, Deployment]] = {}
 
     def __contains__(self, process_id: object) -> bool:
-        """Say whether a process is one of these."""
+        """Return whether a process is one of these."""
         return process_id in self.ids
 
     def processor(self, process_id: str) -> DeploymentProcessor:

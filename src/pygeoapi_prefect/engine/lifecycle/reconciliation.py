@@ -182,7 +182,7 @@ async def retry_forever[T](act: Callable[[], Awaitable[T]], what: str) -> T:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Say whether Prefect answered what it would answer again; not if it asks for patience."""
+    """Return whether Prefect answered what it would answer again; not if it asks for patience."""
     return (
         isinstance(error, httpx.HTTPStatusError)
         and error.response.is_client_error

@@ -56,7 +56,7 @@ def check_callback(url: str, *, allow_internal: bool) -> str:
 
 
 def _is_public(text: str) -> bool:
-    """Say whether an address is one of the open internet, also the one it carries inside."""
+    """Return whether an address is one of the open internet, also the one it carries inside."""
     address = ipaddress.ip_address(text)
     if not address.is_global or address.is_multicast:
         return False

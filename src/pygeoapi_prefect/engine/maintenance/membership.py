@@ -155,7 +155,7 @@ def _lock_path(name: str) -> Path:
 
 
 def _is_held(path: Path) -> bool | None:
-    """Say whether somebody holds a lock, None if there is no such lock on this machine."""
+    """Return whether somebody holds a lock, None if there is no such lock on this machine."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:

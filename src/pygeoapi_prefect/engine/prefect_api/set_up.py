@@ -29,7 +29,7 @@ class PrefectSetUp(Transport):
     """Makes, finds and removes them."""
 
     def is_healthy(self) -> bool:
-        """Say whether Prefect answers and lets us in.
+        """Return whether Prefect answers and lets us in.
 
         Raises:
             PrefectUnavailable: it answers, but refuses our credentials or is no Prefect API.
@@ -64,7 +64,7 @@ class PrefectSetUp(Transport):
             )
 
     def has_work_pool(self, name: str) -> bool:
-        """Say whether there is a work pool of this name.
+        """Return whether there is a work pool of this name.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -161,7 +161,7 @@ class PrefectSetUp(Transport):
                 return found
 
     def has_waiting_runs(self, deployment_id: str) -> bool:
-        """Say whether runs of a deployment wait to be run; Prefect removes them along with it.
+        """Return whether runs of a deployment wait to be run; Prefect removes them along with it.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.

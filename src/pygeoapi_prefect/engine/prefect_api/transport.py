@@ -145,7 +145,7 @@ class Transport:
 
 
 def _is_busy(error: BaseException | None) -> bool:
-    """Say whether Prefect refused a request that it may take in a moment.
+    """Return whether Prefect refused a request that it may take in a moment.
 
     On a stock SQLite it does so whenever two write at the same time; Prefect Cloud limits rates.
     """
@@ -156,7 +156,7 @@ def _is_busy(error: BaseException | None) -> bool:
 
 
 def _is_cut_off(error: BaseException | None) -> bool:
-    """Say whether a server broke off before it answered, as seen by us or by a load balancer."""
+    """Return whether a server broke off before it answered, as seen by us or by a load balancer."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code == httpx.codes.BAD_GATEWAY
     return isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)

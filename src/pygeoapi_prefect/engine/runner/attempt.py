@@ -117,7 +117,7 @@ def run_attempt(
 
 
 def _is_still_ours(client: SyncPrefectClient, flow_run: FlowRun, worker: str) -> bool:
-    """Say whether nobody has taken this worker for gone and the job from it.
+    """Return whether nobody has taken this worker for gone and the job from it.
 
     Prefect would take our word even if another worker ran the next attempt. A shorter attempt
     cannot have been given up, so this costs a request only where that does not matter.

@@ -82,7 +82,7 @@ class FlowRunChannel:
             self._changed.notify()
 
     def cancel_requested(self) -> bool:
-        """Say whether somebody asked this job to stop."""
+        """Return whether somebody asked this job to stop."""
         return self._is_cancel_requested()
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:

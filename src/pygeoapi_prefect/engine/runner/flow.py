@@ -222,5 +222,5 @@ def _execute(
 
 
 def wants_new_interpreter(process_id: str | None) -> bool:
-    """Say whether a process is configured not to run in a forked process."""
+    """Return whether a process is configured not to run in a forked process."""
     return current_configuration().policy(process_id).isolation == "spawn"

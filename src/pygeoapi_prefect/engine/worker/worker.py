@@ -245,7 +245,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             self._start(self._run_job, flow_run)
 
     def _is_known(self, run_id: str) -> bool:
-        """Say whether this worker runs a job or is going to."""
+        """Return whether this worker runs a job or is going to."""
         key = UUID(run_id)
         return key in self._running or key in self._pending
 

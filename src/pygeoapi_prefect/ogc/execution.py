@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pygeoapi_prefect.errors import Fault, InvalidInputs
 
 
 class Response(StrEnum):
@@ -65,6 +67,26 @@ class ExecutionRequest(BaseModel):
             for output_id, options in self.outputs.items()
             if isinstance(options, dict) and options.get("transmissionMode") == "reference"
         )
+
+
+def read_execution_request(process_id: str, **members: Any) -> ExecutionRequest:
+    """Return an execution request from what a client posted.
+
+    Args:
+        process_id: the process to run.
+        members: of the request, as parsed from JSON: inputs, outputs, response, subscriber.
+
+    Raises:
+        InvalidInputs: a member is not what it must be; every one is named.
+    """
+    if not isinstance(members.get("inputs"), Mapping):
+        raise InvalidInputs([Fault("/inputs", "must be an object")])
+    try:
+        return ExecutionRequest.model_validate({"process_id": process_id, **members})
+    except ValidationError as error:
+        messages = {f"/{detail['loc'][0]}": detail["msg"] for detail in error.errors()}
+        faults = [Fault(pointer, message) for pointer, message in messages.items()]
+        raise InvalidInputs(faults) from None
 
 
 class Returned(BaseModel):

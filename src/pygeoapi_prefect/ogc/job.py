@@ -49,18 +49,3 @@ class Job:
     updated: datetime
     media_type: str | None = None
     failure: str | None = None
-
-
-@dataclass(frozen=True)
-class Dismissal:
-    """What became of a job that somebody wanted to be rid of.
-
-    Attributes:
-        job: the job; as it was if it is removed.
-        is_removed: whether it is gone, with its results.
-        is_idle: whether nothing of it can be running any more.
-    """
-
-    job: Job
-    is_removed: bool
-    is_idle: bool

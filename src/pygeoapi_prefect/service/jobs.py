@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
-from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows, is_of_deployment
+from pygeoapi_prefect.engine.foreign_flows.processes import is_of_deployment
 from pygeoapi_prefect.engine.lifecycle.removal import remove_job
 from pygeoapi_prefect.engine.maintenance.callbacks import check_callback
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
@@ -31,12 +31,14 @@ from pygeoapi_prefect.errors import (
     ResultNotReady,
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.ogc.job import Dismissal, Job, JobStatus
+from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.validation import input_faults
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.ports import ForeignFlows
+from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
 from pygeoapi_prefect.service.status import job_from, status_of
 
 LOGGER = logging.getLogger(__name__)
@@ -187,30 +189,19 @@ class JobService:
         """
         return self._job(self._read(job_id))
 
-    def page(self, limit: int | None, offset: int) -> list[Job]:
-        """Return jobs, newest first.
-
-        Args:
-            limit: how many at most, None for all.
-            offset: how many of the newest to leave out.
+    def page(self, query: JobQuery) -> JobPage:
+        """Return a page of jobs, newest first, and how many there are on all.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        runs = self._list(limit, offset)
+        runs = self._list(query.limit, query.offset)
         told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
         progress = self._gateway.read_progress(told) if told else {}
         results = self._results([run for run in runs if _may_have_results(run)])
-        return [job_from(run, progress.get(run.id), results.get(run.id)) for run in runs]
-
-    def count(self) -> int:
-        """Return how many jobs there are.
-
-        Raises:
-            PrefectUnavailable: Prefect does not answer.
-        """
-        return self._count()
+        jobs = (job_from(run, progress.get(run.id), results.get(run.id)) for run in runs)
+        return JobPage(tuple(jobs), self._count())
 
     def delivery(self, job: Job) -> Delivery:
         """Return what a job made that has ended and not failed; only result storage is asked.

@@ -28,6 +28,7 @@ from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.manifest import Kind
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.jobs import JobService
+from pygeoapi_prefect.service.requests import JobQuery
 from tests.support.fake_gateway import FakeGateway
 
 LARGE = {"text": "x" * 250_000}
@@ -398,24 +399,26 @@ def ids(jobs: list[Job]) -> list[str]:
 
 def test_the_newest_job_comes_first(service: Service) -> None:
     submitted = [service.submit() for _ in range(3)]
-    assert ids(service.jobs.page(None, 0)) == submitted[::-1]
+    assert ids(service.jobs.page(JobQuery()).jobs) == submitted[::-1]
 
 
 def test_the_list_can_be_read_page_by_page(service: Service) -> None:
     submitted = [service.submit() for _ in range(5)]
-    pages = [ids(service.jobs.page(2, offset)) for offset in (0, 2, 4, 6)]
+    pages = [
+        ids(service.jobs.page(JobQuery(limit=2, offset=offset)).jobs) for offset in (0, 2, 4, 6)
+    ]
     assert [job for page in pages for job in page] == submitted[::-1]
 
 
 def test_jobs_are_counted_whatever_page_is_read(service: Service) -> None:
     for _ in range(3):
         service.submit()
-    assert service.jobs.count() == 3
+    assert service.jobs.page(JobQuery()).total == 3
 
 
 def test_runs_that_are_no_jobs_are_neither_listed_nor_counted(service: Service) -> None:
     service.prefect.create_flow_run("other", "flow", {}, {}, ["not-a-job"])
-    assert (service.jobs.page(None, 0), service.jobs.count()) == ([], 0)
+    assert (service.jobs.page(JobQuery()).jobs, service.jobs.page(JobQuery()).total) == ((), 0)
 
 
 def test_every_state_is_in_the_list(service: Service) -> None:
@@ -423,7 +426,7 @@ def test_every_state_is_in_the_list(service: Service) -> None:
     for state in states:
         service.prefect.move(service.submit(), state)
     service.succeed(service.submit())
-    shown = [job.status.value for job in reversed(service.jobs.page(None, 0))]
+    shown = [job.status.value for job in reversed(service.jobs.page(JobQuery()).jobs)]
     assert shown == [
         "accepted",
         "running",
@@ -441,26 +444,26 @@ def test_the_list_shows_the_progress_of_running_jobs(service: Service) -> None:
     for job_id, percent in ((first, 10), (second, 20)):
         service.prefect.move(job_id, "RUNNING")
         service.prefect.tell_progress(job_id, percent)
-    assert [job.progress for job in service.jobs.page(None, 0)] == [20, 10]
+    assert [job.progress for job in service.jobs.page(JobQuery()).jobs] == [20, 10]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", ""])
 def test_a_broken_manifest_does_not_break_the_list(service: Service, content: str) -> None:
     good, bad = service.succeed(service.submit()), service.succeed(service.submit())
     (Path(service.storage.url) / bad / "manifest.json").write_text(content)
-    shown = {job.id: job.status for job in service.jobs.page(None, 0)}
+    shown = {job.id: job.status for job in service.jobs.page(JobQuery()).jobs}
     assert shown == {good: JobStatus.SUCCESSFUL, bad: JobStatus.FAILED}
 
 
 def test_a_run_that_lost_its_labels_does_not_break_the_list(service: Service) -> None:
     service.prefect.create_flow_run(FLOW_NAME, "d", {}, {}, ["pygeoapi-job"])
-    assert [job.process_id for job in service.jobs.page(None, 0)] == [None]
+    assert [job.process_id for job in service.jobs.page(JobQuery()).jobs] == [None]
 
 
 def test_an_outage_of_prefect_is_not_an_empty_list(service: Service) -> None:
     service.prefect.failure = PrefectUnavailable("down")
     with pytest.raises(PrefectUnavailable):
-        service.jobs.page(None, 0)
+        service.jobs.page(JobQuery())
 
 
 def test_an_outage_of_storage_is_not_a_list_of_failed_jobs(
@@ -468,7 +471,7 @@ def test_an_outage_of_storage_is_not_a_list_of_failed_jobs(
 ) -> None:
     service.succeed(service.submit())
     with pytest.raises(StorageUnavailable):
-        JobService(service.prefect, broken_storage).page(None, 0)
+        JobService(service.prefect, broken_storage).page(JobQuery())
 
 
 # ---- results
@@ -623,5 +626,5 @@ def test_services_that_share_a_prefect_server_see_only_their_own_jobs(
     services = [JobService(prefect, local_storage, pool) for pool in ("pygeoapi", "other")]
     for count, service in enumerate(services, 1):
         job_ids = {service.submit(request, None) for _ in range(count)}
-        assert {job.id for job in service.page(None, 0)} == job_ids
-        assert service.count() == count
+        assert {job.id for job in service.page(JobQuery()).jobs} == job_ids
+        assert service.page(JobQuery()).total == count

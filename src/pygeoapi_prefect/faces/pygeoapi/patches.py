@@ -1,6 +1,6 @@
-"""The one guarded place that mends what pygeoapi's API layer (0.24) does to a manager's answers.
+"""The one guarded place that puts right what pygeoapi's API layer (0.24) does to answers.
 
-Each mend looks at what pygeoapi answers and does nothing where it is right already, so a fixed
+Each patch looks at what pygeoapi answers and does nothing where it is right already, so a fixed
 pygeoapi switches it off:
 
 - DELETE of a job answers 500 under Starlette after deleting, and is labelled HTML under Flask:
@@ -19,12 +19,9 @@ pygeoapi switches it off:
 import functools
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -32,8 +29,11 @@ from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 
 from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError
+from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
+from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.results.streams import Stream
+from pygeoapi_prefect.service.requests import RequestContext
 
 LOGGER = logging.getLogger(__name__)
 
@@ -45,49 +45,11 @@ Handler = Callable[..., Answer]
 READY_JSON = "application/json; charset=utf-8"
 _JSON = "application/json"
 _NO_CONTENT = HTTPStatus.NO_CONTENT
-_MARK = "mended_by_pygeoapi_prefect"
-
-
-@dataclass
-class Preferences:
-    """What the request says that pygeoapi does not pass on to a manager.
-
-    Attributes:
-        respond_async: whether `Prefer` has `respond-async`.
-        wait: seconds of `wait=N` in `Prefer`.
-        html: whether an HTML page is wanted.
-        service_url: where the service is for its clients, without a slash at the end.
-        process_id: the one process that is to be described.
-        output_id: the one output that is wanted of a job's results.
-        failure: set by the manager: why the job asked for failed.
-        retry_after: set by the manager: seconds after which a refused request may come again.
-        links: set by the manager: the header `Link` of an answer without content, if not empty.
-        media_type: set by the manager: of results that come in pieces.
-    """
-
-    respond_async: bool = False
-    wait: float | None = None
-    html: bool = False
-    service_url: str | None = None
-    process_id: str | None = None
-    output_id: str | None = None
-    failure: str | None = None
-    retry_after: int | None = None
-    links: str = ""
-    media_type: str | None = None
-
-
-# A handler and the manager it calls run in one thread, one after the other.
-_preferences: ContextVar[Preferences | None] = ContextVar("preferences", default=None)
-
-
-def current_request() -> Preferences | None:
-    """Return what the request in this thread says; None if pygeoapi was not mended."""
-    return _preferences.get()
+_MARK = "patched_by_pygeoapi_prefect"
 
 
 def install() -> None:
-    """Mend pygeoapi's handlers; doing it again changes nothing."""
+    """Patch pygeoapi's handlers; doing it again changes nothing."""
     for name, patch in (
         ("describe_processes", _patched_description),
         ("execute_process", _patched_execute),
@@ -104,46 +66,47 @@ def install() -> None:
 
 def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Answer with our errors' own words and always with a content type."""
-    with _prefer(api, request) as preferences:
+    with _exchange(api, request) as exchange:
         try:
             headers, status, content = handler(api, request, *args)
         except PygeoapiPrefectError as error:
             return _answer(api, request, error)
-    if preferences.links and status == HTTPStatus.OK:
-        return {**headers, "Content-Type": _JSON, "Link": preferences.links}, _NO_CONTENT, b""
+    delivery = exchange.delivery
+    if delivery and delivery.links and status == HTTPStatus.OK:
+        links = ", ".join(link.as_header() for link in delivery.links)
+        return {**headers, "Content-Type": _JSON, "Link": links}, _NO_CONTENT, b""
     if isinstance(content, Stream):
         _stream_under_starlette()
-        headers = _headers_of_stream(headers, content, preferences)
+        media_type = delivery.media_type if delivery else headers["Content-Type"]
+        headers = _headers_of_stream(headers, content, media_type)
     elif "Content-Type" not in headers:
         headers = {**request.get_response_headers(**api.api_headers), **headers}
         headers["Content-Type"] = _JSON
     elif headers["Content-Type"] == READY_JSON:
         headers["Content-Type"] = _JSON
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.setdefault("Retry-After", str(preferences.retry_after or 5))
+        retry_after = exchange.error and problem_of(exchange.error).retry_after
+        headers.setdefault("Retry-After", str(retry_after or 5))
     return headers, status, content
 
 
 def _patched_description(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Tell the manager whether one process is asked for or all."""
-    with _prefer(api, request) as preferences:
-        preferences.process_id = args[0] if args else None
+    with _exchange(api, request) as exchange:
+        exchange.process_id = args[0] if args else None
         return _patched(handler, api, request, *args)
 
 
-def _headers_of_stream(
-    headers: dict[str, str], content: Stream, preferences: Preferences
-) -> dict[str, str]:
+def _headers_of_stream(headers: dict[str, str], content: Stream, media_type: str) -> dict[str, str]:
     # pygeoapi compresses what this header says is compressed, as a whole.
     left = {key: value for key, value in headers.items() if key.lower() != "content-encoding"}
-    media_type = preferences.media_type or left["Content-Type"]
     return {**left, "Content-Type": media_type, "Content-Length": str(content.size)}
 
 
 def _stream_under_starlette() -> None:
     """Let pygeoapi's Starlette application send what comes in pieces.
 
-    Not when pygeoapi is mended: the application makes a manager before it is complete itself.
+    Not when pygeoapi is patched: the application makes a manager before it is complete itself.
     """
     application: Any = sys.modules.get("pygeoapi.starlette_app")
     if application is None or hasattr(application._to_response, _MARK):
@@ -173,11 +136,12 @@ def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any
 
 def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Say why a failed job has no results."""
-    with _prefer(api, request) as preferences:
+    with _exchange(api, request) as exchange:
         headers, status, content = _patched(handler, api, request, *args)
-    if preferences.failure and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
+    failed = exchange.job if exchange.job and exchange.job.failure is not None else None
+    if failed and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
         problem = api.get_exception(
-            status, headers, request.format, "InvalidParameterValue", preferences.failure
+            status, headers, request.format, "InvalidParameterValue", failed.message
         )
         return problem  # type: ignore[no-any-return]
     return headers, status, content
@@ -197,31 +161,20 @@ def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answe
 
 
 @contextmanager
-def _prefer(api: API, request: APIRequest) -> Iterator[Preferences]:
+def _exchange(api: API, request: APIRequest) -> Iterator[Exchange]:
     """Keep what the request says where the manager finds it."""
-    if (outer := _preferences.get()) is not None:
+    if (outer := current_exchange()) is not None:
         yield outer
         return
     headers = request.headers
-    values = headers.get("Prefer", headers.get("prefer")) or ""
-    preferences = Preferences(
-        html=request.format == F_HTML,
-        service_url=api.base_url,
-        output_id=request.params.get("outputs"),
+    context = RequestContext(
+        read_preferences(headers.get("Prefer", headers.get("prefer"))), service_url=api.base_url
     )
-    # RFC 7240: preferences are separated by commas, each with parameters after semicolons.
-    for preference in values.split(","):
-        name, _, value = preference.partition(";")[0].partition("=")
-        match name.strip().lower():
-            case "respond-async":
-                preferences.respond_async = True
-            case "wait" if re.fullmatch(r"\s*\"?\d{1,9}\"?\s*", value):
-                preferences.wait = float(value.strip().strip('"'))
-    token = _preferences.set(preferences)
-    try:
-        yield preferences
-    finally:
-        _preferences.reset(token)
+    exchange = Exchange(
+        context, html=request.format == F_HTML, output_id=request.params.get("outputs")
+    )
+    with exchanging(exchange):
+        yield exchange
 
 
 def _check_body(body: bytes | None) -> None:

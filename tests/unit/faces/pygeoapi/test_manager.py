@@ -25,12 +25,15 @@ from pygeoapi.util import (
     Subscriber,
 )
 
-from pygeoapi_prefect import errors
+from pygeoapi_prefect import composition, errors
 from pygeoapi_prefect.faces.pygeoapi import manager, patches
-from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
-from pygeoapi_prefect.faces.pygeoapi.patches import Preferences
+from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange
+from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager, preferences_of
+from pygeoapi_prefect.ogc.preferences import Preferences
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.modes import choose_mode
+from pygeoapi_prefect.service.requests import RequestContext
 from tests.support.configuration import resources
 from tests.support.fake_gateway import FakeGateway
 from tests.support.processors import EchoProcessor
@@ -49,7 +52,7 @@ class Manager:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **section: Any) -> None:
         self.prefect = FakeGateway()
         self.storage = ResultStorage(str(folder / "results"))
-        monkeypatch.setattr(manager, "PrefectGateway", lambda endpoint: self.prefect)
+        monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: self.prefect)
         self.it = PrefectManager(definition(folder, **section))
 
     def succeed_at_once(self, value: Any, media_type: str | None = None) -> None:
@@ -86,8 +89,9 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
     return Manager(tmp_path, monkeypatch)
 
 
-def with_preferences(monkeypatch: pytest.MonkeyPatch, preferences: Preferences | None) -> None:
-    monkeypatch.setattr(patches, "current_request", lambda: preferences)
+def with_preferences(monkeypatch: pytest.MonkeyPatch, preferences: Preferences) -> None:
+    exchange = Exchange(RequestContext(preferences))
+    monkeypatch.setattr(manager, "current_exchange", lambda: exchange)
 
 
 # ---- making one
@@ -224,44 +228,25 @@ class Reference(BaseManager):  # type: ignore[misc]
 @pytest.mark.parametrize("requested", MODES, ids=str)
 @pytest.mark.parametrize("options", [None, *OPTIONS], ids=str)
 def test_the_mode_is_the_one_that_pygeoapi_s_own_managers_choose(
-    ours: Manager, options: list[str] | None, requested: RequestedProcessExecutionMode | None
+    options: list[str] | None, requested: RequestedProcessExecutionMode | None
 ) -> None:
     reference = Reference(options)
     headers = reference.execute_process("p", {}, execution_mode=requested)[-1]
-    ours_headers, wait = ours.it._mode(requested, options or [])
+    applied, wait = choose_mode(preferences_of(requested), options or [], 60)
     if reference.was_async:
         assert wait is None
     else:
-        assert (ours_headers, wait) == (headers, 60)
+        assert ({"Preference-Applied": applied} if applied else None, wait) == (headers, 60)
 
 
 def test_a_synchronous_request_waits_as_long_as_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = Manager(tmp_path, monkeypatch, sync_timeout=7)
-    assert ours.it._mode(None, ["sync-execute"])[1] == 7
-
-
-@pytest.mark.parametrize(("asked", "waits"), [(5, 5), (0, 0), (3600, 60)])
-def test_a_client_may_shorten_the_wait_but_not_lengthen_it(
-    ours: Manager, monkeypatch: pytest.MonkeyPatch, asked: float, waits: float
-) -> None:
-    with_preferences(monkeypatch, Preferences(wait=asked))
-    assert ours.it._mode(None, ["sync-execute", "async-execute"]) == (None, waits)
-
-
-def test_an_asynchronous_request_may_be_willing_to_wait(
-    ours: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_preferences(monkeypatch, Preferences(respond_async=True, wait=5))
-    assert ours.it._mode(None, ["sync-execute", "async-execute"])[1] == 5
-
-
-def test_a_process_that_is_never_synchronous_is_not_waited_for(
-    ours: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_preferences(monkeypatch, Preferences(wait=5))
-    assert ours.it._mode(None, ["async-execute"])[1] is None
+    waited: list[float] = []
+    ours = Manager(tmp_path, monkeypatch, sync_timeout=0.01)
+    monkeypatch.setattr(ours.prefect, "wait_for_end", lambda _, seconds: waited.append(seconds))
+    assert ours.it.execute_process("echo", {})[3] is JobStatus.accepted
+    assert waited == [0.01]
 
 
 # ---- executing

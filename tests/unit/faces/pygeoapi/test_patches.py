@@ -16,8 +16,9 @@ from pygeoapi.process.manager.base import BaseManager
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Request
 
-from pygeoapi_prefect import errors
-from pygeoapi_prefect.faces.pygeoapi import manager, patches
+from pygeoapi_prefect import composition, errors
+from pygeoapi_prefect.faces.pygeoapi import patches
+from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
@@ -28,7 +29,7 @@ from pygeoapi_prefect.results.streams import Stream
 from tests.support.configuration import configuration, prefect_manager, resources
 from tests.support.fake_gateway import FakeGateway
 
-MENDED = ("execute_process", "get_jobs", "get_job_result", "delete_job")
+PATCHED = ("execute_process", "get_jobs", "get_job_result", "delete_job")
 UNKNOWN = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 
 
@@ -87,7 +88,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     prefect = FakeGateway()
-    monkeypatch.setattr(manager, "PrefectGateway", lambda endpoint: prefect)
+    monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
     return Site(tmp_path, prefect)
 
 
@@ -95,42 +96,42 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 @pytest.fixture
-def unmended(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def unpatched(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """pygeoapi as it was before any manager of ours was made."""
-    for name in MENDED:
+    for name in PATCHED:
         handler = getattr(processes, name)
         monkeypatch.setattr(processes, name, getattr(handler, "__wrapped__", handler))
     yield monkeypatch
 
 
-@pytest.mark.parametrize("name", MENDED)
-def test_the_handlers_that_need_it_are_mended(unmended: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize("name", PATCHED)
+def test_the_handlers_that_need_it_are_patched(unpatched: pytest.MonkeyPatch, name: str) -> None:
     before = getattr(processes, name)
     patches.install()
     assert getattr(processes, name) is not before
 
 
-def test_mending_twice_is_mending_once(unmended: pytest.MonkeyPatch) -> None:
+def test_patching_twice_is_patching_once(unpatched: pytest.MonkeyPatch) -> None:
     patches.install()
-    once = [getattr(processes, name) for name in MENDED]
+    once = [getattr(processes, name) for name in PATCHED]
     patches.install()
-    assert [getattr(processes, name) for name in MENDED] == once
+    assert [getattr(processes, name) for name in PATCHED] == once
 
 
-def test_a_handler_that_somebody_else_decorated_is_mended_all_the_same(
-    unmended: pytest.MonkeyPatch,
+def test_a_handler_that_somebody_else_decorated_is_patched_all_the_same(
+    unpatched: pytest.MonkeyPatch,
 ) -> None:
     @functools.wraps(processes.delete_job)
     def decorated(*arguments: Any) -> Any:
         return decorated.__wrapped__(*arguments)  # type: ignore[attr-defined]
 
-    unmended.setattr(processes, "delete_job", decorated)
+    unpatched.setattr(processes, "delete_job", decorated)
     patches.install()
     assert processes.delete_job is not decorated
 
 
 def test_nothing_is_known_of_a_request_outside_one() -> None:
-    assert patches.current_request() is None
+    assert current_exchange() is None
 
 
 # ---- removing a job
@@ -148,7 +149,7 @@ def test_removing_a_job_is_answered_in_json_even_to_a_browser(
     assert answer.headers["Content-Type"] == "application/json" and answer.json
 
 
-def mended_delete(
+def patched_delete(
     monkeypatch: pytest.MonkeyPatch, handler: Callable[..., Any]
 ) -> Callable[..., Any]:
     monkeypatch.setattr(processes, "delete_job", handler)
@@ -161,7 +162,7 @@ def test_a_pygeoapi_that_answers_a_removal_rightly_is_left_alone(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = ({"Content-Type": "application/json", "X-Own": "yes"}, 200, '{"own": "words"}')
-    mended_delete(monkeypatch, lambda *_: right)
+    patched_delete(monkeypatch, lambda *_: right)
     answer = site.ask("delete_job", UNKNOWN)
     assert (answer.headers, answer.status, answer.body) == right
 
@@ -169,7 +170,7 @@ def test_a_pygeoapi_that_answers_a_removal_rightly_is_left_alone(
 def test_what_a_pygeoapi_says_beside_the_content_type_is_kept(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mended_delete(monkeypatch, lambda *_: ({"X-Own": "yes"}, 200, "{}"))
+    patched_delete(monkeypatch, lambda *_: ({"X-Own": "yes"}, 200, "{}"))
     answer = site.ask("delete_job", UNKNOWN)
     assert (answer.headers["X-Own"], answer.headers["Content-Type"]) == ("yes", "application/json")
 
@@ -209,7 +210,7 @@ def test_who_finds_the_queue_full_is_told_when_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefect = FakeGateway()
-    monkeypatch.setattr(manager, "PrefectGateway", lambda endpoint: prefect)
+    monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
     site = Site(tmp_path, prefect, max_queued_jobs=1)
     answers = [site.execute(prefer="respond-async") for _ in range(2)]
     assert [answer.status for answer in answers] == [201, 503]
@@ -241,7 +242,7 @@ def test_an_error_that_is_not_ours_is_left_to_pygeoapi(
     def bug(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    mended_delete(monkeypatch, bug)
+    patched_delete(monkeypatch, bug)
     with pytest.raises(ZeroDivisionError):
         site.ask("delete_job", UNKNOWN)
 
@@ -249,7 +250,7 @@ def test_an_error_that_is_not_ours_is_left_to_pygeoapi(
 def test_a_request_that_ends_in_an_error_leaves_nothing_to_the_next(site: Site) -> None:
     site.prefect.failure = errors.PrefectUnavailable("down")
     site.ask("get_jobs", prefer="respond-async")
-    assert patches.current_request() is None
+    assert current_exchange() is None
 
 
 # ---- Prefer (RFC 7240)
@@ -291,12 +292,13 @@ def test_preferences_are_read_as_the_rfc_says(
     seen: list[tuple[bool, float | None]] = []
 
     def look(*_: Any) -> Any:
-        preferences = patches.current_request()
-        assert preferences is not None
+        exchange = current_exchange()
+        assert exchange is not None
+        preferences = exchange.context.preferences
         seen.append((preferences.respond_async, preferences.wait))
         return {}, 200, "{}"
 
-    mended_delete(monkeypatch, look)
+    patched_delete(monkeypatch, look)
     site.ask("delete_job", UNKNOWN, prefer=prefer)
     assert seen == [(respond_async, wait)]
 
@@ -499,7 +501,7 @@ def test_flask_sends_what_comes_in_pieces(streaming: Site, method: str, sent: by
     assert (found.data, found.headers["Content-Length"]) == (sent, str(len(LARGE)))
 
 
-def test_starlette_is_mended_once_it_has_something_to_send_in_pieces(
+def test_starlette_is_patched_once_it_has_something_to_send_in_pieces(
     streaming: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application: Any = ModuleType("pygeoapi.starlette_app")

@@ -1,0 +1,56 @@
+"""One request to pygeoapi, as the patches around its handlers and the manager both see it.
+
+pygeoapi calls a manager with less than the request says, and takes less back than the answer
+needs. A handler and the manager it calls run in one thread, one after the other.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.ogc.job import Job
+from pygeoapi_prefect.results.delivery import Delivery
+from pygeoapi_prefect.service.requests import RequestContext
+
+
+@dataclass
+class Exchange:
+    """A request, and what the service gave for it.
+
+    Attributes:
+        context: what the request says that pygeoapi does not pass on; set by the patches.
+        html: whether an HTML page is wanted; set by the patches.
+        process_id: the one process that is to be described; set by the patches.
+        output_id: the one output that is wanted of a job's results; set by the patches.
+        delivery: what the service delivered; set by the manager.
+        job: the job that was asked for; set by the manager.
+        error: why the request was refused; set by the manager.
+    """
+
+    context: RequestContext = field(default_factory=RequestContext)
+    html: bool = False
+    process_id: str | None = None
+    output_id: str | None = None
+    delivery: Delivery | None = None
+    job: Job | None = None
+    error: PygeoapiPrefectError | None = None
+
+
+_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+def current_exchange() -> Exchange | None:
+    """Return the request in this thread; None outside one, or if pygeoapi was not patched."""
+    return _exchange.get()
+
+
+@contextmanager
+def exchanging(exchange: Exchange) -> Iterator[Exchange]:
+    """Let the manager see a request while the enclosed code handles it."""
+    token = _exchange.set(exchange)
+    try:
+        yield exchange
+    finally:
+        _exchange.reset(token)

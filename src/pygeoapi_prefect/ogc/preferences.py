@@ -1,0 +1,41 @@
+"""The header `Prefer` (RFC 7240), as far as the standard uses it."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What a client would like.
+
+    Attributes:
+        respond_async: whether it wants an answer before the job has ended.
+        is_sync: whether it asks to wait, with or without saying for how long.
+        wait: seconds for which it would wait; None if it does not say.
+    """
+
+    respond_async: bool = False
+    is_sync: bool = False
+    wait: float | None = None
+
+
+def read_preferences(header: str | None) -> Preferences:
+    """Return what a header says; what cannot be understood is ignored, as the RFC asks.
+
+    Args:
+        header: the values of all headers `Prefer`, separated by commas; None = there is none.
+
+    Source:
+        RFC 7240, 2: preferences are separated by commas, each with parameters after semicolons.
+    """
+    respond_async, is_sync, wait = False, False, None
+    for preference in (header or "").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        match name.strip().lower():
+            case "respond-async":
+                respond_async = True
+            case "wait" if not value:
+                is_sync = True
+            case "wait" if re.fullmatch(r"\s*\"?\d{1,9}\"?\s*", value):
+                is_sync, wait = True, float(value.strip().strip('"'))
+    return Preferences(respond_async, is_sync, wait)

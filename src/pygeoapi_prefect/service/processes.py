@@ -1,0 +1,211 @@
+"""The service: everything that a face needs, in our own models.
+
+A face translates what it is asked into these calls, and what they return or raise into its own
+protocol. Which process, mode, wait, and answer apply is decided here.
+"""
+
+import logging
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.ogc.job import Job
+from pygeoapi_prefect.processes.deployment import DeploymentProcessor
+from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.processes.vanilla import VanillaProcessor, remove_resources
+from pygeoapi_prefect.results.delivery import Delivery
+from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.jobs import JobService
+from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
+from pygeoapi_prefect.service.ports import ForeignFlows
+from pygeoapi_prefect.service.requests import (
+    Dismissal,
+    JobPage,
+    JobQuery,
+    Outcome,
+    RequestContext,
+)
+
+LOGGER = logging.getLogger(__name__)
+
+
+class ProcessService:
+    """Describes and executes processes, and looks after their jobs. Keeps nothing about requests.
+
+    Args:
+        configuration: of the service.
+        gateway: to Prefect.
+        storage: where results and large inputs live.
+        foreign: the processes whose processor is a deployment.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        gateway: Gateway,
+        storage: ResultStorage,
+        foreign: ForeignFlows,
+    ) -> None:
+        """Connect to nothing yet."""
+        self._configuration = configuration
+        self._registry = Registry(configuration)
+        self._foreign = foreign
+        self._jobs = JobService(
+            gateway,
+            storage,
+            configuration.settings.work_pool,
+            max_queued=configuration.settings.max_queued_jobs,
+            deployed=foreign if foreign.ids else None,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the process ids in the order of the configuration."""
+        return iter(self._configuration.processes)
+
+    # --- processes -------------------------------------------------------------------------
+
+    def processor(self, process_id: str) -> VanillaProcessor | DeploymentProcessor:
+        """Return the code behind a process.
+
+        Raises:
+            ProcessNotFound: there is no such process.
+            ProcessorUnusable: its code cannot be loaded.
+            DeploymentMissing: Prefect has no such deployment.
+            ConfigurationError: its deployment does not fit what is configured.
+            PrefectUnavailable: it is a deployment, and Prefect does not answer.
+        """
+        if process_id in self._foreign.ids:
+            return self._foreign.processor(process_id)
+        return self._registry.processor(process_id)
+
+    def own_processor(self, process_id: str) -> VanillaProcessor | None:
+        """Return the code behind a process that our own flow runs, None if it is a deployment.
+
+        Raises:
+            ProcessNotFound: there is no such process.
+            ProcessorUnusable: its code cannot be loaded.
+        """
+        return None if process_id in self._foreign.ids else self._registry.processor(process_id)
+
+    def describe(self, process_id: str) -> dict[str, Any]:
+        """Return the description of a process (OGC 18-062r2, process.yaml), without id and links.
+
+        Raises:
+            PygeoapiPrefectError: as for `processor`.
+        """
+        return deepcopy(dict(self.processor(process_id).description))
+
+    def summarize(self, process_id: str) -> dict[str, Any]:
+        """Return the description of a process for a list of all; one cannot spoil the others.
+
+        Raises:
+            ProcessNotFound: there is no such process.
+            ProcessorUnusable: its code cannot be loaded.
+        """
+        if process_id not in self._foreign.ids:
+            return self.describe(process_id)
+        try:
+            return self.describe(process_id)
+        except PygeoapiPrefectError as error:
+            LOGGER.warning("process %s cannot be described: %s", process_id, error)
+            return {
+                "version": "0",
+                "title": process_id,
+                "description": f"This process cannot be described now. {error}",
+                "inputs": {},
+                "outputs": {},
+            }
+
+    def execute(self, request: ExecutionRequest, context: RequestContext) -> Outcome:
+        """Make a job of a request and, if it is synchronous, wait for it.
+
+        A synchronous request that takes too long is answered as an asynchronous one.
+
+        Args:
+            request: what the client posted.
+            context: what it says besides.
+
+        Raises:
+            RequestError: it cannot be a job; the error says why.
+            QueueFull: as many jobs wait as may.
+            PygeoapiPrefectError: as for `processor`; Prefect or result storage do not answer.
+        """
+        process_id = request.process_id
+        processor = self.processor(process_id)
+        if request.by_reference:
+            request = request.model_copy(update={"service_url": context.service_url})
+        is_checked = self._configuration.process(process_id).validate_inputs
+        job_id = self._jobs.submit(
+            request,
+            processor.description if is_checked else None,
+            allow_internal=self._configuration.allows_internal_requests(process_id),
+            deployed=processor if isinstance(processor, DeploymentProcessor) else None,
+        )
+        options = processor.description.get("jobControlOptions", [])
+        limit = self._configuration.settings.sync_timeout
+        applied, seconds = choose_mode(context.preferences, options, limit)
+        if seconds is not None:
+            job = self._jobs.wait(job_id, seconds)
+            if job.status.is_final:
+                delivery = None if job.failure is not None else self._jobs.delivery(job)
+                return Outcome(job_id, job, delivery, applied)
+        return Outcome(job_id, applied=RESPOND_ASYNC)
+
+    # --- jobs ------------------------------------------------------------------------------
+
+    def jobs(self, query: JobQuery) -> JobPage:
+        """Return a page of jobs.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        return self._jobs.page(query)
+
+    def job(self, job_id: str) -> Job:
+        """Return one job.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        return self._jobs.get(job_id)
+
+    def results(self, job_id: str, output_id: str | None = None) -> Delivery:
+        """Return what a job made, in the form its client asked for.
+
+        Args:
+            job_id: the job.
+            output_id: the one output that is wanted, as it is; None = all that was asked for.
+
+        Raises:
+            JobNotFound: there is no such job.
+            OutputNotFound: it has no such output.
+            ResultError: it has no results; the error says why.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        return self._jobs.results(job_id, output_id)
+
+    def dismiss(self, job_id: str) -> Dismissal:
+        """Stop a job, or remove it with its results if it has ended.
+
+        Raises:
+            JobNotFound: there is no such job.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: its results cannot be removed; the job stays.
+        """
+        dismissal = self._jobs.dismiss(job_id)
+        # What still runs is released by the worker that stops it.
+        if dismissal.is_idle and dismissal.job.started is not None:
+            self._release(dismissal.job)
+        return dismissal
+
+    def _release(self, job: Job) -> None:
+        if job.process_id in self._configuration.run_by_our_flow:
+            remove_resources(self._registry.processor(job.process_id).plugin, job.id)

@@ -40,6 +40,7 @@ from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
 from pygeoapi_prefect.service.status import job_from, status_of
+from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class JobService:
         else:
             run = self._submit(request, tags)
         self._queued += 1
-        LOGGER.info("job %s of process %s accepted", run.id, request.process_id)
+        record(Event.ACCEPTED, run.id, request.process_id)
         return run.id
 
     def _submit(self, request: ExecutionRequest, tags: Sequence[str]) -> FlowRun:
@@ -270,7 +271,7 @@ class JobService:
                 return Dismissal(self._job(run), is_removed=False, is_idle=False)
             # It ended by itself while we asked it to stop.
         remove_job(self._gateway, self._storage, run)
-        LOGGER.info("job %s removed", job_id)
+        record(Event.REMOVED, job_id, run.labels.get(PROCESS_LABEL))
         return Dismissal(job_from(run), is_removed=True, is_idle=True)
 
     def _job(self, run: FlowRun) -> Job:

@@ -30,7 +30,7 @@ _workers = click.option(
 
 
 def _moment(context: click.Context, parameter: click.Parameter, age: str) -> datetime:
-    from pygeoapi_prefect.config.manager_settings import parse_duration
+    from pygeoapi_prefect.config.durations import parse_duration
 
     try:
         duration = parse_duration(age)
@@ -113,7 +113,7 @@ def deploy(config: Path, dry_run: bool) -> None:
     metavar="AGE",
     callback=_moment,
     required=True,
-    help="For how long jobs must have ended: 90s, 15m, 12h, 30d, 4w.",
+    help="For how long jobs must have ended: 90s, 15m, 12h, 30d, 4w, P30D.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list them.")
 def prune(config: Path, before: datetime, dry_run: bool) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import platformdirs
 from pydantic import (
-    BeforeValidator,
     Field,
     Secret,
     SecretStr,
@@ -24,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pygeoapi_prefect.config.durations import Duration
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
@@ -36,34 +36,11 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 _TEXT_OPTIONS = frozenset(("key", "secret", "token", "username", "password"))
 # The kinds of Prefect blocks that hold files.
 _BLOCK = re.compile(r"(local-file-system|remote-file-system|s3-bucket)/[a-z0-9-]+")
-_SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def user_state_folder() -> Path:
     """Return the folder for what belongs to the user and not to a configuration."""
     return platformdirs.user_state_path("pygeoapi-prefect")
-
-
-def parse_duration(value: object) -> object:
-    """Return a text such as `30d`, or a number of seconds, as a duration; others as they are.
-
-    Raises:
-        ValueError: it is a text, but not a duration.
-    """
-    if isinstance(value, int | float):
-        value = f"{value}s"
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value)
-    if not found:
-        raise ValueError(f"{value!r} is not a duration such as 90s, 15m, 12h, 30d or 4w")
-    try:
-        return timedelta(seconds=float(found[1]) * _SECONDS_OF_UNIT[found[2]])
-    except OverflowError:
-        raise ValueError(f"{value!r} is longer than anything lasts") from None
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
 class ManagerSettings(BaseSettings):

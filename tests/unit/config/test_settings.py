@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pygeoapi_prefect.config.durations import parse_duration
 from pygeoapi_prefect.config.manager_settings import (
     ManagerSettings,
-    parse_duration,
     read_manager_settings,
 )
 from pygeoapi_prefect.config.process_settings import (
@@ -146,7 +146,9 @@ def test_a_duration_is_a_number_with_its_unit_or_of_seconds(
         "1,5h",
         "1d12h",
         "30D",
-        "P30D",
+        "P30",
+        "P",
+        "-P1D",
         "soon",
         -5,
         float("nan"),

@@ -1,8 +1,8 @@
-"""An execution request and what a processor gives back: the two ends of running a process."""
+"""An execution request: what a client posts to have a process run."""
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -87,41 +87,3 @@ def read_execution_request(process_id: str, **members: Any) -> ExecutionRequest:
         messages = {f"/{detail['loc'][0]}": detail["msg"] for detail in error.errors()}
         faults = [Fault(pointer, message) for pointer, message in messages.items()]
         raise InvalidInputs(faults) from None
-
-
-class Returned(BaseModel):
-    """What a processor returned.
-
-    Attributes:
-        media_type: as the processor says; None if it does not say.
-        value: str, bytes, None, or anything JSON can hold.
-    """
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    media_type: str | None = None
-    value: Any = None
-
-
-class Processor(Protocol):
-    """The code behind a process, of whatever kind."""
-
-    @property
-    def description(self) -> Mapping[str, Any]:
-        """The process description (OGC 18-062r2, process.yaml), without id and links."""
-        ...
-
-    def execute(
-        self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str
-    ) -> Returned:
-        """Run the process.
-
-        Args:
-            request: the execution request.
-            inputs: the inputs exactly as the client sent them.
-            job_id: id of the job that runs it.
-
-        Raises:
-            ProcessorFailed: the processor raised; the original is its cause.
-        """
-        ...

@@ -137,6 +137,9 @@ class DeploymentProcessor:
             raise InvalidInputs(faults)
         return values
 
+    def release(self, job_id: str) -> None:
+        """Do nothing: a flow clears up after itself, nobody else knows what it keeps."""
+
     def _schemas(self) -> dict[str, Mapping[str, Any]]:
         inputs: Mapping[str, Any] = self.description["inputs"]
         return {name: each.get("schema") or {} for name, each in inputs.items()}

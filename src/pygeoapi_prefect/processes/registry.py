@@ -1,9 +1,13 @@
 """The registry of processes: how to get at the code behind each."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 
 from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.errors import ProcessorUnusable
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Registry:
@@ -34,6 +38,22 @@ class Registry:
         """
         settings = self._configuration.process(process_id)
         return VanillaProcessor(process_id, self._configuration.resources[process_id], settings)
+
+    def release(self, process_id: str | None, job_ids: Iterable[str]) -> None:
+        """Let the code behind a process clear away what it keeps for jobs; never fails.
+
+        Only code that our own flow runs keeps anything: a deployed flow clears up after itself, and
+        of a process that is not configured any more there is nobody to ask.
+        """
+        if process_id not in self._configuration.run_by_our_flow:
+            return
+        try:
+            processor = self.processor(process_id)
+        except ProcessorUnusable as error:
+            LOGGER.warning("what process %s keeps for jobs stays: %s", process_id, error)
+            return
+        for job_id in job_ids:
+            processor.release(job_id)
 
     def modules(self) -> list[str]:
         """Return the modules that hold the processors, for loading them ahead of time."""

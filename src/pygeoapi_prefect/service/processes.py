@@ -16,7 +16,7 @@ from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import VanillaProcessor, remove_resources
+from pygeoapi_prefect.processes.vanilla import VanillaProcessor
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.jobs import JobService
@@ -203,9 +203,5 @@ class ProcessService:
         dismissal = self._jobs.dismiss(job_id)
         # What still runs is released by the worker that stops it.
         if dismissal.is_idle and dismissal.job.started is not None:
-            self._release(dismissal.job)
+            self._registry.release(dismissal.job.process_id, [job_id])
         return dismissal
-
-    def _release(self, job: Job) -> None:
-        if job.process_id in self._configuration.run_by_our_flow:
-            remove_resources(self._registry.processor(job.process_id).plugin, job.id)

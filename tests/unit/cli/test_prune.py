@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from pygeoapi_prefect.cli import main
@@ -175,6 +176,20 @@ def test_a_processor_may_clear_up_after_its_jobs(
     result = call(config, "--older-than", "7d")
     assert result.exit_code == 0 and "4 jobs removed" in result.output
     assert cleared == [run.id for run in jobs]
+
+
+def test_jobs_of_deployed_processes_go_like_others(
+    tmp_path: Path, config: Path, store: Store
+) -> None:
+    content = yaml.safe_load(config.read_text())
+    content["resources"]["forecast"] = {
+        "type": "process",
+        "processor": {"prefect": {"deployment": "forecast/prod"}},
+    }
+    write_configuration(config, content)
+    store.add(process="forecast", days=8)
+    result = call(config, "--older-than", "7d")
+    assert result.exit_code == 0 and "1 job removed" in result.output
 
 
 def test_what_was_removed_before_an_outage_is_said(config: Path, store: Store) -> None:

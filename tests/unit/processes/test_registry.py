@@ -95,3 +95,21 @@ def test_the_modules_to_load_ahead_of_time_are_those_of_the_processors() -> None
 
 def test_a_name_without_a_module_is_no_module_to_load() -> None:
     assert registry_of({"p": process("NoSuchPlugin")}).modules() == []
+
+
+# ---- what processors keep for jobs
+
+DEPLOYED = {"type": "process", "processor": {"prefect": {"deployment": "flow/name"}}}
+
+
+@pytest.mark.parametrize("process_id", ["deployed", "broken", "former", None])
+def test_releasing_what_a_process_keeps_never_fails(process_id: str | None) -> None:
+    processes = {"deployed": DEPLOYED, "broken": process("no_such_module.Processor")}
+    registry_of(processes).release(process_id, ["4711"])
+
+
+def test_a_class_that_cannot_be_loaded_is_named_when_it_is_to_release(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registry_of({"broken": process("no_such_module.Processor")}).release("broken", ["4711"])
+    assert "what process broken keeps for jobs stays" in caplog.text

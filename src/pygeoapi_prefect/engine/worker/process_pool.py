@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import anyio
 
+from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.maintenance.membership import WorkerLock, WorkerMembership
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess, JobProcesses
 
@@ -75,6 +76,8 @@ class ProcessPool:
 
     async def remove_resources(self, process_id: str, job_ids: Sequence[str]) -> None:
         """Let a processor clear away what it keeps for jobs; in a process, as it is users' code."""
+        if process_id not in current_configuration().run_by_our_flow:
+            return
         process = await self.take(watched=False)
         process.give(json.dumps({"remove_resources": process_id, "jobs": list(job_ids)}))
         with anyio.move_on_after(_MAX_CLEARING_SECONDS):

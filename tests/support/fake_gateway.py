@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery, RunState
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     JobNotFound,
@@ -150,46 +150,42 @@ class FakeGateway:
         return self._runs[self._known(flow_run_id)]
 
     def list_flow_runs(
-        self,
-        tag: str,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-        state_types: Sequence[str] | None = None,
-        ended_before: datetime | None = None,
-        flow_name: str | None = None,
-        or_of_deployments: Sequence[str] = (),
+        self, query: RunQuery, *, limit: int | None = None, offset: int = 0
     ) -> list[FlowRun]:
         self._answer()
         with self._lock:
-            found = [
-                run
-                for run in reversed(self._runs.values())
-                if (tag in run.tags or run.deployment_id in or_of_deployments)
-                and _is_in(run, state_types)
-                and (flow_name is None or self._flows[run.id] == flow_name)
-                and (ended_before is None or (run.end_time and run.end_time < ended_before))
-            ]
+            found = [run for run in reversed(self._runs.values()) if self._fits(run, query)]
         return found[offset:] if limit is None else found[offset : offset + limit]
 
-    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
+    def count_flow_runs(self, query: RunQuery) -> int:
         self._answer()
         self.counts += 1
-        return sum(
-            1
-            for run_id, run in self._runs.items()
-            if self._flows[run_id] == flow_name and _is_in(run, state_types)
-        )
+        if query.flow_name is not None:
+            # As in Prefect, which has no index for tags: all with the tag are of the flow.
+            of_flow = {id_ for id_, name in self._flows.items() if name == query.flow_name}
+            query = query.model_copy(update={"flow_name": None})
+            runs = [
+                run.model_copy(update={"tags": (query.tag,)})
+                for run in self._runs.values()
+                if run.id in of_flow
+            ]
+        else:
+            runs = list(self._runs.values())
+        return sum(1 for run in runs if self._fits(run, query))
 
-    def count_tagged_runs(
-        self,
-        tag: str,
-        or_of_deployments: Sequence[str] = (),
-        state_types: Sequence[str] | None = None,
-    ) -> int:
-        self.counts += 1
-        runs = self.list_flow_runs(tag, or_of_deployments=or_of_deployments)
-        return sum(1 for run in runs if _is_in(run, state_types))
+    def _fits(self, run: FlowRun, query: RunQuery) -> bool:
+        name = run.state.name if run.state else None
+        return (
+            (query.tag in run.tags or run.deployment_id in query.or_of_deployments)
+            and _is_in(run, query.state_types)
+            and (query.state_names is None or name in query.state_names)
+            and name not in query.not_state_names
+            and (query.flow_name is None or self._flows[run.id] == query.flow_name)
+            and (
+                query.ended_before is None
+                or (run.end_time is not None and run.end_time < query.ended_before)
+            )
+        )
 
     def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
         self._answer()

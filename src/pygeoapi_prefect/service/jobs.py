@@ -12,7 +12,7 @@ from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
 from pygeoapi_prefect.engine.foreign_flows.processes import is_of_deployment
 from pygeoapi_prefect.engine.lifecycle.removal import remove_job
 from pygeoapi_prefect.engine.maintenance.callbacks import check_callback
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import (
     INPUTS_LABEL,
     PROCESS_LABEL,
@@ -39,7 +39,7 @@ from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
-from pygeoapi_prefect.service.status import job_from, status_of
+from pygeoapi_prefect.service.status import STATES_OF_STATUS, job_from, status_of
 from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
@@ -155,7 +155,9 @@ class JobService:
         # it: the limit keeps a service from drowning, nobody needs it to the job.
         full = self._queued >= self._max_queued
         if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
-            self._queued = self._count(["SCHEDULED"])
+            # What others made is not in our queue.
+            waiting = self._query().model_copy(update={"state_types": ("SCHEDULED",)})
+            self._queued = self._gateway.count_flow_runs(waiting)
             self._counted = time.monotonic()
         if self._queued >= self._max_queued:
             raise QueueFull(
@@ -197,12 +199,12 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        runs = self._list(query.limit, query.offset)
+        runs, total = self._list(query)
         told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
         progress = self._gateway.read_progress(told) if told else {}
         results = self._results([run for run in runs if _may_have_results(run)])
         jobs = (job_from(run, progress.get(run.id), results.get(run.id)) for run in runs)
-        return JobPage(tuple(jobs), self._count())
+        return JobPage(tuple(jobs), total)
 
     def delivery(self, job: Job) -> Delivery:
         """Return what a job made that has ended and not failed; only result storage is asked.
@@ -292,27 +294,35 @@ class JobService:
             raise JobNotFound(job_id)
         return run.of_process(process_id)
 
-    def _list(self, limit: int | None, offset: int) -> list[FlowRun]:
-        tag = self._names.job_tag
-        if self._deployed is None:
-            return self._gateway.list_flow_runs(
-                tag, limit=limit, offset=offset, flow_name=self._names.flow
-            )
-        elsewhere = self._runs_elsewhere()
-        runs = self._gateway.list_flow_runs(
-            tag, limit=limit, offset=offset, or_of_deployments=list(elsewhere)
-        )
-        return [
-            run if tag in run.tags else run.of_process(elsewhere[run.deployment_id or ""])
-            for run in runs
-        ]
+    def _query(self, status: JobStatus | None = None) -> RunQuery:
+        """Return the query for the runs that were made here."""
+        flow_name = self._names.flow if self._deployed is None else None
+        query = RunQuery(tag=self._names.job_tag, flow_name=flow_name)
+        return query if status is None else query.model_copy(update=STATES_OF_STATUS[status])
 
-    def _count(self, state_types: Sequence[str] | None = None) -> int:
-        if self._deployed is None:
-            return self._gateway.count_flow_runs(self._names.flow, state_types)
-        # What others made is not in our queue.
-        elsewhere = () if state_types else list(self._runs_elsewhere())
-        return self._gateway.count_tagged_runs(self._names.job_tag, elsewhere, state_types)
+    def _list(self, query: JobQuery) -> tuple[list[FlowRun], int]:
+        """Return the runs of a page of jobs, and how many there are on all pages."""
+        wanted, elsewhere = self._query(query.status), self._runs_elsewhere()
+        if not elsewhere:
+            runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=query.offset)
+            return runs, self._gateway.count_flow_runs(wanted)
+        everything = self._query().model_copy(update={"or_of_deployments": tuple(elsewhere)})
+        if query.status is None:
+            runs = self._gateway.list_flow_runs(everything, limit=query.limit, offset=query.offset)
+            total = self._gateway.count_flow_runs(everything)
+        else:
+            # Prefect cannot combine «this tag or one of these deployments» with a state.
+            found = self._gateway.list_flow_runs(everything)
+            fitting = [run for run in found if status_of(run.state) is query.status]
+            end = None if query.limit is None else query.offset + query.limit
+            runs, total = fitting[query.offset : end], len(fitting)
+        return [self._named(run, elsewhere) for run in runs], total
+
+    def _named(self, run: FlowRun, elsewhere: Mapping[str, str]) -> FlowRun:
+        """Return a run with its process, which runs that were not made here do not know."""
+        if self._names.job_tag in run.tags:
+            return run
+        return run.of_process(elsewhere[run.deployment_id or ""])
 
     def _runs_elsewhere(self) -> dict[str, str]:
         return self._deployed.runs_elsewhere() if self._deployed else {}

@@ -25,6 +25,18 @@ STATUS_OF_TYPE = {
     "CANCELLING": JobStatus.DISMISSED,
     "CANCELLED": JobStatus.DISMISSED,
 }
+# Which states a status is looked for by. A run whose next attempt was just taken counts as accepted
+# there for some milliseconds, and a job without results as successful: no state says so.
+STATES_OF_STATUS: dict[JobStatus, dict[str, tuple[str, ...]]] = {
+    JobStatus.ACCEPTED: {
+        "state_types": ("SCHEDULED", "PENDING", "PAUSED"),
+        "not_state_names": tuple(STATUS_OF_NAME),
+    },
+    JobStatus.RUNNING: {"state_names": ("Running", *STATUS_OF_NAME)},
+    JobStatus.SUCCESSFUL: {"state_types": ("COMPLETED",)},
+    JobStatus.FAILED: {"state_types": ("FAILED", "CRASHED")},
+    JobStatus.DISMISSED: {"state_types": ("CANCELLING", "CANCELLED")},
+}
 # Why a job that was accepted does not run yet.
 _WHY_WAITING = {
     "Scheduled": "The job is accepted and waits for a worker.",

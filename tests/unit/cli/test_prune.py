@@ -1,6 +1,6 @@
 """`pygeoapi-prefect prune`: what it says, what it removes, and what it leaves alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -13,7 +13,12 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pygeoapi_prefect.cli import main
-from pygeoapi_prefect.engine.prefect_api.models import FINAL_STATE_TYPES, FlowRun, RunState
+from pygeoapi_prefect.engine.prefect_api.models import (
+    FINAL_STATE_TYPES,
+    FlowRun,
+    RunQuery,
+    RunState,
+)
 from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.results.storage import ResultStorage
 from tests.support.configuration import configuration, prefect_manager, write_configuration
@@ -44,23 +49,18 @@ class Store:
         return run
 
     def list_flow_runs(
-        self,
-        tag: str,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-        state_types: Sequence[str] | None = None,
-        ended_before: datetime | None = None,
+        self, query: RunQuery, *, limit: int | None = None, offset: int = 0
     ) -> list[FlowRun]:
-        assert limit is not None and ended_before is not None
-        assert set(state_types or ()) == FINAL_STATE_TYPES
+        before = query.ended_before
+        assert limit is not None and before is not None
+        assert set(query.state_types or ()) == FINAL_STATE_TYPES
         found = [
             run
             for run in self.runs
             if run.state
             and run.state.type in FINAL_STATE_TYPES
             and run.end_time
-            and run.end_time < ended_before
+            and run.end_time < before
         ]
         return found[offset : offset + limit]
 

@@ -416,6 +416,21 @@ def test_jobs_are_counted_whatever_page_is_read(service: Service) -> None:
     assert service.jobs.page(JobQuery()).total == 3
 
 
+def test_jobs_of_one_status_are_paged_and_counted_by_themselves(service: Service) -> None:
+    done = [service.succeed(service.submit()) for _ in range(3)]
+    waiting = service.submit()
+    retried = service.submit()
+    service.prefect.move(retried, "RUNNING")
+    service.prefect.move(retried, "SCHEDULED", name="AwaitingRetry")
+    first = service.jobs.page(JobQuery(JobStatus.SUCCESSFUL, limit=2))
+    assert (ids(first.jobs), first.total) == ([done[2], done[1]], 3)
+    second = service.jobs.page(JobQuery(JobStatus.SUCCESSFUL, limit=2, offset=2))
+    assert (ids(second.jobs), second.total) == ([done[0]], 3)
+    assert ids(service.jobs.page(JobQuery(JobStatus.ACCEPTED)).jobs) == [waiting]
+    assert ids(service.jobs.page(JobQuery(JobStatus.RUNNING)).jobs) == [retried]
+    assert service.jobs.page(JobQuery(JobStatus.FAILED)).total == 0
+
+
 def test_runs_that_are_no_jobs_are_neither_listed_nor_counted(service: Service) -> None:
     service.prefect.create_flow_run("other", "flow", {}, {}, ["not-a-job"])
     assert (service.jobs.page(JobQuery()).jobs, service.jobs.page(JobQuery()).total) == ((), 0)

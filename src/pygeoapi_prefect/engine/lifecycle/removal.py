@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from pygeoapi_prefect.engine.prefect_api.models import FINAL_STATE_TYPES, FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import FINAL_STATE_TYPES, FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import INPUTS_LABEL, JOB_TAG
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import JobNotFound, StorageUnavailable
@@ -90,10 +90,5 @@ def remove_old_jobs(
 
 
 def _old_jobs(gateway: Gateway, before: datetime, tag: str, offset: int) -> list[FlowRun]:
-    return gateway.list_flow_runs(
-        tag,
-        limit=_BATCH,
-        offset=offset,
-        state_types=sorted(FINAL_STATE_TYPES),
-        ended_before=before,
-    )
+    query = RunQuery(tag=tag, state_types=tuple(sorted(FINAL_STATE_TYPES)), ended_before=before)
+    return gateway.list_flow_runs(query, limit=_BATCH, offset=offset)

@@ -6,11 +6,10 @@ Vendor objects and vendor errors end here.
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint, FlowRun, Progress
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint, FlowRun, Progress, RunQuery
 from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
 from pygeoapi_prefect.engine.prefect_api.set_up import (
     PrefectSetUp,
@@ -92,27 +91,10 @@ class PrefectGateway(PrefectSetUp):
         return FlowRun.model_validate(answer)
 
     def list_flow_runs(
-        self,
-        tag: str,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-        state_types: Sequence[str] | None = None,
-        ended_before: datetime | None = None,
-        flow_name: str | None = None,
-        or_of_deployments: Sequence[str] = (),
+        self, query: RunQuery, *, limit: int | None = None, offset: int = 0
     ) -> list[FlowRun]:
-        """List runs that carry a tag, newest first."""
-        body: dict[str, Any] = {
-            "flow_runs": _tagged(tag, or_of_deployments),
-            "sort": "EXPECTED_START_TIME_DESC",
-        }
-        if state_types is not None:
-            body["flow_runs"]["state"] = {"type": {"any_": list(state_types)}}
-        if flow_name is not None:
-            body["flows"] = {"name": {"any_": [flow_name]}}
-        if ended_before is not None:
-            body["flow_runs"]["end_time"] = {"before_": ended_before.isoformat()}
+        """List runs, newest first."""
+        body = {**_filter(query), "sort": "EXPECTED_START_TIME_DESC"}
         runs: list[FlowRun] = []
         while limit is None or len(runs) < limit:
             page = MAX_PAGE if limit is None else min(MAX_PAGE, limit - len(runs))
@@ -123,24 +105,13 @@ class PrefectGateway(PrefectSetUp):
                 break
         return runs
 
-    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
-        """Count the runs of a flow."""
-        body: dict[str, Any] = {"flows": {"name": {"any_": [flow_name]}}}
-        if state_types is not None:
-            body["flow_runs"] = {"state": {"type": {"any_": list(state_types)}}}
+    def count_flow_runs(self, query: RunQuery) -> int:
+        """Count runs."""
+        body = _filter(query)
+        if query.flow_name is not None:
+            # All with the tag are of this flow, and by tags Prefect looks through all there are.
+            del body["flow_runs"]["tags"]
         return int(self._read("POST", "/flow_runs/count", body))
-
-    def count_tagged_runs(
-        self,
-        tag: str,
-        or_of_deployments: Sequence[str] = (),
-        state_types: Sequence[str] | None = None,
-    ) -> int:
-        """Count the runs that carry a tag."""
-        runs = _tagged(tag, or_of_deployments)
-        if state_types is not None:
-            runs["state"] = {"type": {"any_": list(state_types)}}
-        return int(self._read("POST", "/flow_runs/count", {"flow_runs": runs}))
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
@@ -210,12 +181,29 @@ class PrefectGateway(PrefectSetUp):
         return NotificationSocket(path) if path else None
 
 
-def _tagged(tag: str, or_of_deployments: Sequence[str]) -> dict[str, Any]:
-    """Return a filter for runs that carry a tag or belong to one of some deployments."""
-    runs: dict[str, Any] = {"tags": {"all_": [tag]}}
-    if or_of_deployments:
-        runs |= {"operator": "or_", "deployment_id": {"any_": list(or_of_deployments)}}
-    return runs
+def _filter(query: RunQuery) -> dict[str, Any]:
+    """Return a query in the words of Prefect's API."""
+    runs: dict[str, Any] = {"tags": {"all_": [query.tag]}}
+    if query.or_of_deployments:
+        runs |= {"operator": "or_", "deployment_id": {"any_": list(query.or_of_deployments)}}
+    state: dict[str, Any] = {}
+    if query.state_types is not None:
+        state["type"] = {"any_": list(query.state_types)}
+    name: dict[str, Any] = {}
+    if query.state_names is not None:
+        name["any_"] = list(query.state_names)
+    if query.not_state_names:
+        name["not_any_"] = list(query.not_state_names)
+    if name:
+        state["name"] = name
+    if state:
+        runs["state"] = state
+    if query.ended_before is not None:
+        runs["end_time"] = {"before_": query.ended_before.isoformat()}
+    body: dict[str, Any] = {"flow_runs": runs}
+    if query.flow_name is not None:
+        body["flows"] = {"name": {"any_": [query.flow_name]}}
+    return body
 
 
 def _unrendered(value: Any) -> dict[str, str]:

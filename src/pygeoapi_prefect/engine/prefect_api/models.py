@@ -75,6 +75,32 @@ class FlowRun(_Model):
         return self.model_copy(update={"labels": {**self.labels, PROCESS_LABEL: process_id}})
 
 
+class RunQuery(BaseModel):
+    """Which flow runs are asked for; every condition that is given must hold.
+
+    Attributes:
+        tag: they carry it.
+        flow_name: they are of this flow. Where all with the tag are, Prefect finds and counts them
+            sooner by the flow: it has no index for tags.
+        or_of_deployments: ids of deployments whose runs need not carry the tag; not together with
+            other conditions, which Prefect cannot express.
+        state_types: they are in a state of one of these types.
+        state_names: the name of their state is one of these.
+        not_state_names: the name of their state is none of these.
+        ended_before: they ended before this moment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tag: str
+    flow_name: str | None = None
+    or_of_deployments: tuple[str, ...] = ()
+    state_types: tuple[str, ...] | None = None
+    state_names: tuple[str, ...] | None = None
+    not_state_names: tuple[str, ...] = ()
+    ended_before: datetime | None = None
+
+
 class Progress(_Model):
     """How far a running job is, as its progress artifact says.
 

@@ -4,10 +4,9 @@
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Protocol
 
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery
 from pygeoapi_prefect.processes.deployment import Deployment
 
 
@@ -51,57 +50,22 @@ class Gateway(Protocol):
         ...
 
     def list_flow_runs(
-        self,
-        tag: str,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-        state_types: Sequence[str] | None = None,
-        ended_before: datetime | None = None,
-        flow_name: str | None = None,
-        or_of_deployments: Sequence[str] = (),
+        self, query: RunQuery, *, limit: int | None = None, offset: int = 0
     ) -> list[FlowRun]:
-        """List runs that carry a tag, newest first.
+        """List runs, newest first.
 
         Args:
-            tag: the tag.
+            query: which.
             limit: how many at most, None for all.
             offset: how many of the newest to leave out.
-            state_types: only runs in one of these states.
-            ended_before: only runs that ended before this moment.
-            flow_name: only runs of this flow; where all are, Prefect finds them sooner.
-            or_of_deployments: ids of deployments whose runs need not carry the tag; not together
-                with other conditions.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
         ...
 
-    def count_flow_runs(self, flow_name: str, state_types: Sequence[str] | None = None) -> int:
-        """Count the runs of a flow. Not those of a tag: Prefect has no index for tags.
-
-        Args:
-            flow_name: the flow.
-            state_types: only runs in one of these states.
-
-        Raises:
-            PrefectUnavailable: Prefect does not answer.
-        """
-        ...
-
-    def count_tagged_runs(
-        self,
-        tag: str,
-        or_of_deployments: Sequence[str] = (),
-        state_types: Sequence[str] | None = None,
-    ) -> int:
-        """Count the runs that carry a tag, whatever flow they are of.
-
-        Args:
-            tag: the tag.
-            or_of_deployments: ids of deployments whose runs need not carry it.
-            state_types: only runs in one of these states; not together with deployments.
+    def count_flow_runs(self, query: RunQuery) -> int:
+        """Count runs.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pygeoapi_prefect.engine.prefect_api import gateway as gateway_module
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
 from tests.integration.conftest import PrefectServer
@@ -42,8 +42,12 @@ class Subject:
             self.gateway.set_state(run.id, state_type, message="moved", force=True)
         return self.gateway.read_flow_run(run.id)
 
-    def listed(self, **options: Any) -> list[str]:
-        return [run.id for run in self.gateway.list_flow_runs(self.tag, **options)]
+    def listed(self, **conditions: Any) -> list[str]:
+        query = RunQuery(tag=self.tag, **conditions)
+        return [run.id for run in self.gateway.list_flow_runs(query)]
+
+    def count(self, **conditions: Any) -> int:
+        return self.gateway.count_flow_runs(RunQuery(tag=self.tag, **conditions))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 @pytest.fixture
 def five(subject: Subject) -> list[str]:
     """The ids of five runs that no test changes, oldest first; made once for each gateway."""
-    known = subject.gateway.list_flow_runs(FIVE)
+    known = subject.gateway.list_flow_runs(RunQuery(tag=FIVE))
     if known:
         return [run.id for run in sorted(known, key=lambda run: run.created)]
     return [subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, {}, [FIVE]).id for _ in range(5)]
@@ -179,7 +183,7 @@ class TestGatewayContract:
     def test_runs_are_listed_page_by_page(
         self, five: list[str], subject: Subject, limit: int | None, offset: int, expected: list[int]
     ) -> None:
-        listed = subject.gateway.list_flow_runs(FIVE, limit=limit, offset=offset)
+        listed = subject.gateway.list_flow_runs(RunQuery(tag=FIVE), limit=limit, offset=offset)
         assert [five.index(run.id) for run in listed] == expected
 
     @pytest.mark.parametrize("limit", [None, 5, 4])
@@ -191,24 +195,24 @@ class TestGatewayContract:
         limit: int | None,
     ) -> None:
         monkeypatch.setattr(gateway_module, "MAX_PAGE", 2)
-        listed = subject.gateway.list_flow_runs(FIVE, limit=limit)
+        listed = subject.gateway.list_flow_runs(RunQuery(tag=FIVE), limit=limit)
         assert [run.id for run in listed] == five[::-1][:limit]
 
     def test_runs_of_others_are_neither_listed_nor_counted(self, subject: Subject) -> None:
         subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, {}, ["another-tag"])
         assert subject.listed() == []
-        assert subject.gateway.count_flow_runs("another-flow") == 0
+        assert subject.count(flow_name="another-flow") == 0
 
     def test_a_run_is_found_by_each_of_its_tags(self, subject: Subject) -> None:
         tag = f"second-{uuid4()}"
         run = subject.create(None, tag)
-        assert [found.id for found in subject.gateway.list_flow_runs(tag)] == [run.id]
+        assert [found.id for found in subject.gateway.list_flow_runs(RunQuery(tag=tag))] == [run.id]
 
     def test_all_runs_are_counted_whatever_their_state(self, subject: Subject) -> None:
-        before = subject.gateway.count_flow_runs(FLOW)
+        before = subject.count(flow_name=FLOW)
         subject.move(subject.create(), "RUNNING", "COMPLETED")
         subject.create()
-        assert subject.gateway.count_flow_runs(FLOW) == before + 2
+        assert subject.count(flow_name=FLOW) == before + 2
 
     def test_runs_are_found_by_their_state(self, subject: Subject) -> None:
         subject.create()
@@ -227,7 +231,7 @@ class TestGatewayContract:
 
     def test_a_listed_run_is_the_one_that_would_be_read(self, subject: Subject) -> None:
         run = subject.move(subject.create({"a": 1}, process="p"), "RUNNING")
-        (listed,) = subject.gateway.list_flow_runs(subject.tag)
+        (listed,) = subject.gateway.list_flow_runs(RunQuery(tag=subject.tag))
         assert listed == run
 
     @pytest.mark.parametrize("state_type", FINAL)
@@ -257,27 +261,35 @@ class TestGatewayContract:
     def test_runs_are_found_by_their_end_and_state_page_by_page(self, subject: Subject) -> None:
         ended = [subject.move(subject.create(), "RUNNING", state).id for state in FINAL]
         subject.move(subject.create(), "RUNNING")
-        found = subject.listed(
-            ended_before=datetime.now(UTC), state_types=["FAILED", "CRASHED"], limit=1, offset=1
+        query = RunQuery(
+            tag=subject.tag, ended_before=datetime.now(UTC), state_types=("FAILED", "CRASHED")
         )
-        assert found == [ended[FINAL.index("FAILED")]]
+        (found,) = subject.gateway.list_flow_runs(query, limit=1, offset=1)
+        assert found.id == ended[FINAL.index("FAILED")]
 
     @pytest.mark.parametrize("state_type", ["SCHEDULED", "RUNNING", "FAILED"])
     def test_runs_are_counted_by_their_state(self, subject: Subject, state_type: str) -> None:
-        before = subject.gateway.count_flow_runs(FLOW, [state_type])
+        before = subject.count(flow_name=FLOW, state_types=[state_type])
         for each in ("SCHEDULED", "RUNNING", "FAILED"):
             subject.move(subject.create(), each)
-        assert subject.gateway.count_flow_runs(FLOW, [state_type]) == before + 1
+        assert subject.count(flow_name=FLOW, state_types=[state_type]) == before + 1
 
     def test_runs_of_several_states_are_counted_together(self, subject: Subject) -> None:
-        before = subject.gateway.count_flow_runs(FLOW, ["RUNNING", "FAILED"])
+        before = subject.count(flow_name=FLOW, state_types=["RUNNING", "FAILED"])
         for each in ("SCHEDULED", "RUNNING", "FAILED"):
             subject.move(subject.create(), each)
-        assert subject.gateway.count_flow_runs(FLOW, ["RUNNING", "FAILED"]) == before + 2
+        assert subject.count(flow_name=FLOW, state_types=["RUNNING", "FAILED"]) == before + 2
+
+    def test_runs_are_found_and_counted_by_the_name_of_their_state(self, subject: Subject) -> None:
+        first, second = subject.create(), subject.move(subject.create(), "RUNNING")
+        assert subject.listed(state_names=["Running", "AwaitingRetry"]) == [second.id]
+        assert subject.count(state_names=["Running", "AwaitingRetry"]) == 1
+        assert subject.listed(not_state_names=["Running"]) == [first.id]
+        assert subject.count(not_state_names=["Running"]) == 1
 
     def test_no_state_counts_nothing(self, subject: Subject) -> None:
         subject.create()
-        assert subject.gateway.count_flow_runs(FLOW, []) == 0
+        assert subject.count(flow_name=FLOW, state_types=[]) == 0
 
     # ---- states
 
@@ -342,18 +354,18 @@ class TestGatewayContract:
     def test_runs_of_a_deployment_are_found_without_the_tag(self, subject: Subject) -> None:
         tagged = subject.create()
         other = subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, {}, [])
-        deployment = [str(tagged.deployment_id)]
+        deployment = (str(tagged.deployment_id),)
         assert subject.listed() == [tagged.id]
         found = [
             run.id
             for run in subject.gateway.list_flow_runs(
-                subject.tag, limit=2, or_of_deployments=deployment
+                RunQuery(tag=subject.tag, or_of_deployments=deployment), limit=2
             )
         ]
         assert found == [other.id, tagged.id]
-        assert subject.gateway.count_tagged_runs(subject.tag) == 1
-        assert subject.gateway.count_tagged_runs(subject.tag, deployment) >= 2
-        assert subject.gateway.count_tagged_runs(subject.tag, (), ["RUNNING"]) == 0
+        assert subject.count() == 1
+        assert subject.count(or_of_deployments=deployment) >= 2
+        assert subject.count(state_types=["RUNNING"]) == 0
 
     def test_a_deployment_that_is_missing_cannot_be_read(self, subject: Subject) -> None:
         with pytest.raises(DeploymentMissing):

@@ -10,7 +10,7 @@ import pytest
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.config.snapshot import Configuration
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import (
     deployment_specs,
@@ -48,7 +48,7 @@ def test_wrong_credentials_are_answered_with_the_variable_to_correct(
 ) -> None:
     stranger = server.gateway(auth_string=auth_string)
     with pytest.raises(PrefectUnavailable, match="PREFECT_API_AUTH_STRING"):
-        stranger.count_flow_runs("x")
+        stranger.count_flow_runs(RunQuery(tag="x"))
 
 
 def test_a_server_that_refuses_us_is_not_waited_for(server: PrefectServer) -> None:
@@ -63,10 +63,10 @@ def test_a_server_that_lets_us_in_is_healthy(gateway: PrefectGateway) -> None:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda lost: lost.count_flow_runs("x"),
-        lambda lost: lost.list_flow_runs("x"),
+        lambda lost: lost.count_flow_runs(RunQuery(tag="x")),
+        lambda lost: lost.list_flow_runs(RunQuery(tag="x")),
         lambda lost: lost.server_version(),
-        lambda lost: lost.is_healthy() or lost.count_flow_runs("x"),
+        lambda lost: lost.is_healthy() or lost.count_flow_runs(RunQuery(tag="x")),
         lambda lost: create(lost),
     ],
     ids=["count", "list", "version", "health", "create"],
@@ -428,7 +428,7 @@ def test_many_threads_write_at_once_and_nobody_is_sent_away(
     for thread in crowd:
         thread.join()
     assert refused == []
-    completed = gateway.list_flow_runs(tag, state_types=["COMPLETED"])
+    completed = gateway.list_flow_runs(RunQuery(tag=tag, state_types=("COMPLETED",)))
     assert sorted(run.id for run in completed) == sorted(created)
     assert len(created) == threads * each
 

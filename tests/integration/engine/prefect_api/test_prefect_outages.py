@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import pytest
 
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import RunQuery
 from pygeoapi_prefect.errors import PrefectUnavailable
 from tests.integration.conftest import PrefectServer
 
 FLOW, DEPLOYMENT = "outage-flow", "outage"
+OUTAGE = RunQuery(tag="outage")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,8 @@ Ask = Callable[[PrefectGateway], object]
 UNKNOWN = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 READS: dict[str, Ask] = {
     "read": lambda gateway: gateway.read_flow_run(UNKNOWN),
-    "list": lambda gateway: gateway.list_flow_runs("outage"),
-    "count": lambda gateway: gateway.count_flow_runs("outage"),
+    "list": lambda gateway: gateway.list_flow_runs(OUTAGE),
+    "count": lambda gateway: gateway.count_flow_runs(OUTAGE),
     "progress": lambda gateway: gateway.read_progress([UNKNOWN]),
 }
 WRITES: dict[str, Ask] = {
@@ -53,7 +55,7 @@ class TestFrozen:
     @pytest.mark.timeout(30)
     def test_reading_gives_up(self, gateway: PrefectGateway) -> None:
         with pytest.raises(PrefectUnavailable, match="in time"):
-            gateway.list_flow_runs("outage")
+            gateway.list_flow_runs(OUTAGE)
 
     @pytest.mark.timeout(10)  # giving up on a write takes longer than that
     def test_writing_after_a_pause_gives_up_as_reading_does(

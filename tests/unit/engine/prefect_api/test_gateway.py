@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
 from pygeoapi_prefect.errors import PrefectUnavailable
 
 RUN = {
@@ -69,7 +69,7 @@ def create(gateway: PrefectGateway, **parameters: Any) -> str:
 
 
 def count(gateway: PrefectGateway) -> int:
-    return gateway.count_flow_runs("tag")
+    return gateway.count_flow_runs(RunQuery(tag="tag"))
 
 
 def test_nothing_is_asked_before_it_has_to_be(prefect: Prefect, gateway: PrefectGateway) -> None:

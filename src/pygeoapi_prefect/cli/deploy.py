@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import read_service, running_endpoint
+from pygeoapi_prefect.cli.service import read_service
+from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import (
@@ -27,7 +28,7 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
         click.ClickException: Prefect does not take some of them; the others are registered.
     """
     service = read_service(config)
-    endpoint = running_endpoint(service)
+    endpoint = running_endpoint(service.settings)
     if endpoint is None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return

@@ -12,9 +12,9 @@ from pygeoapi_prefect.cli.service import (
     Service,
     deployed_processes,
     read_service,
-    running_endpoint,
     storage_problem,
 )
+from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
@@ -51,7 +51,7 @@ def _checks(config: Path) -> Iterator[Check]:
         return
     yield "configuration", True, f"{len(service.resources)} processes, all loadable"
     yield _storage(service)
-    endpoint = running_endpoint(service)
+    endpoint = running_endpoint(service.settings)
     if endpoint is None:
         yield (
             "Prefect",

@@ -8,10 +8,7 @@ from typing import Any
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.configuration_file import process_resources, read_configuration_file
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
-from pygeoapi_prefect.engine.connect import endpoint_for
-from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
@@ -78,15 +75,6 @@ def read_service(path: Path) -> Service:
     if faults or settings is None:
         raise ConfigurationError(str(path), faults)
     return Service(path, configuration, Configuration(settings, resources, manager))
-
-
-def running_endpoint(service: Service) -> Endpoint | None:
-    """Return where the service's Prefect is, None if it is the embedded one and does not run."""
-    if not service.settings.is_embedded:
-        return endpoint_for(service.settings, service.manager, service.resources)()
-    folder = StateFolder(service.settings.state_dir)
-    endpoint = folder.read_endpoint() if (folder.path / "locks").is_dir() else None
-    return endpoint if endpoint is not None and folder.is_served() else None
 
 
 def storage_problem(settings: ManagerSettings) -> str | None:

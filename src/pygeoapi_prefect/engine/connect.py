@@ -47,6 +47,19 @@ def endpoint_for(
     return lambda: _embedded(os.getpid(), settings.state_dir, text).endpoint()
 
 
+def running_endpoint(settings: ManagerSettings) -> Endpoint | None:
+    """Return where the Prefect of a service is, None if it is the embedded one and does not run.
+
+    What a backend that was killed wrote down is not believed.
+    """
+    if settings.prefect_api_url is not None:
+        return external_endpoint(settings)
+    folder = StateFolder(settings.state_dir)
+    if not (folder.path / "locks").is_dir() or not folder.is_served():
+        return None
+    return folder.read_endpoint()
+
+
 @cache
 def _embedded(pid: int, state_dir: Path, snapshot: str) -> EmbeddedBackend:
     # Per process, not per manager: Django makes a manager for every request, and the lock that

@@ -1,8 +1,7 @@
 """Opening the result storage of a service, wherever it is: also where only a Prefect block says."""
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
-from pygeoapi_prefect.engine.connect import external_endpoint
-from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
+from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.blocks import location_of
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
@@ -41,9 +40,7 @@ def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultS
 
 
 def _endpoint(settings: ManagerSettings) -> Endpoint:
-    if settings.prefect_api_url is not None:
-        return external_endpoint(settings)
-    endpoint = StateFolder(settings.state_dir).read_endpoint()
+    endpoint = running_endpoint(settings)
     if endpoint is None:
         raise PrefectUnavailable(
             f"The embedded Prefect, which knows the block {settings.results_block}, is not running."

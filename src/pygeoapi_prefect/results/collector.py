@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
+from pygeoapi_prefect.results.media_types import DEFAULT_OF_KIND, kind_of
 from pygeoapi_prefect.results.storage import ResultStorage
 
 
@@ -49,7 +50,7 @@ class Collector:
             StorageUnavailable: storage cannot be written.
             OSError: the file cannot be read.
         """
-        kind = _kind_of_published(media_type)
+        kind = kind_of(media_type)
         self._write(output_id, media_type, kind, data)
 
     def take_returned(self, media_type: str | None, value: Any) -> None:
@@ -93,16 +94,11 @@ class Collector:
         if isinstance(value, Output):
             told: dict[str, Any] = {"id": output_id}
             if media_type:
-                told |= {"media_type": media_type, "kind": _kind_of_published(media_type)}
+                told |= {"media_type": media_type, "kind": kind_of(media_type)}
             self.adopt(value.model_copy(update=told))
             return
         content, kind = _encoded(media_type, value)
-        default = {
-            Kind.JSON: "application/json",
-            Kind.TEXT: "text/plain",
-            Kind.BINARY: "application/octet-stream",
-        }
-        self._write(output_id, media_type or default[kind], kind, content, members)
+        self._write(output_id, media_type or DEFAULT_OF_KIND[kind], kind, content, members)
 
     def _id_of_returned(self) -> str:
         """Return which output a returned value is: the first that is still to come.
@@ -151,15 +147,6 @@ class Collector:
         self.adopt(output)
 
 
-def _kind_of_published(media_type: str) -> Kind:
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence == "application/json" or essence.endswith("+json"):
-        return Kind.JSON
-    if essence.startswith("text/") or essence.endswith(("/xml", "+xml")):
-        return Kind.TEXT
-    return Kind.BINARY
-
-
 def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
     """Return the bytes of a returned value and what they hold."""
     if isinstance(value, bytes):
@@ -167,7 +154,7 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
     if isinstance(value, str):
         content = value.encode()
         # Text that a processor calls JSON is JSON already, unless it is not.
-        if media_type is None or _kind_of_published(media_type) is not Kind.JSON:
+        if media_type is None or kind_of(media_type) is not Kind.JSON:
             return content, Kind.TEXT
         if _is_json(content):
             return content, Kind.JSON
@@ -176,7 +163,7 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
 
 
 def _kind_of_bytes(media_type: str | None, content: bytes) -> Kind:
-    kind = _kind_of_published(media_type or "application/octet-stream")
+    kind = kind_of(media_type or "application/octet-stream")
     if kind is Kind.JSON and not _is_json(content):
         return Kind.BINARY
     if kind is Kind.TEXT:

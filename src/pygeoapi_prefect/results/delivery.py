@@ -1,7 +1,6 @@
 """Delivery: from what a job made to what its client gets (OGC 18-062r2, 7.11.4 and 7.13)."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from uuid import uuid4
 
 from pygeoapi_prefect.errors import OutputNotFound
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
+from pygeoapi_prefect.results.media_types import JSON, MULTIPART, content_id, in_header
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.results.streams import Stream, in_base64, joined
 
-JSON = "application/json"
 # Of all outputs in one body; what goes beyond it is read while it is sent.
 MAX_IN_MEMORY = 8 << 20
 
@@ -36,7 +35,7 @@ class Link:
 
     def as_header(self) -> str:
         """Return it as a value of the HTTP header `Link` (RFC 8288)."""
-        media_type = re.sub(r'["\\\r\n]', "", self.media_type)
+        media_type = in_header(self.media_type).replace('"', "").replace("\\", "")
         title = quote(self.output_id, safe="")
         return f'<{self.href}>; rel="item"; type="{media_type}"; title*=UTF-8\'\'{title}'
 
@@ -136,7 +135,7 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
             links = (Link(part.id, part.href or "", part.media_type) for part in parts)
             return Delivery(JSON, _document(parts), tuple(links))
         if len(parts) == 1:
-            return Delivery(parts[0].media_type, parts[0].content)
+            return Delivery(in_header(parts[0].media_type), parts[0].content)
         if not parts:
             return Delivery(JSON, b"{}")
         return _multipart(parts)
@@ -162,21 +161,12 @@ def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> D
                 if output_id in members:
                     return Delivery(JSON, _compact(members[output_id]))
             elif output.id == output_id:
-                return Delivery(output.media_type, contents.of(output))
+                return Delivery(in_header(output.media_type), contents.of(output))
     raise OutputNotFound(manifest.job_id, output_id)
 
 
-def selected(manifest: Manifest) -> list[Output]:
-    """Return the outputs that the client asked for; all if it asked for none in particular."""
-    return [
-        output
-        for output in manifest.outputs
-        if not manifest.requested or output.members_are_outputs or output.id in manifest.requested
-    ]
-
-
 def _parts(storage: ResultStorage, manifest: Manifest, contents: _Contents) -> Iterator[_Part]:
-    for output in selected(manifest):
+    for output in manifest.selected:
         if output.members_are_outputs and (manifest.as_document or manifest.by_reference):
             members = json.loads(contents.whole(output))
             for member, value in members.items():
@@ -279,13 +269,13 @@ def _multipart(parts: Sequence[_Part]) -> Delivery:
     for part in parts:
         pieces += [
             f"--{boundary}\r\n".encode(),
-            f"Content-Type: {part.media_type}\r\n".encode(),
-            f"Content-ID: <{part.id}>\r\n".encode(),
+            f"Content-Type: {in_header(part.media_type)}\r\n".encode(),
+            f"Content-ID: {content_id(part.id)}\r\n".encode(),
         ]
         if part.href:
             pieces.append(f"Content-Location: {part.href}\r\n".encode())
         size = part.content.size if isinstance(part.content, Stream) else len(part.content)
         pieces += [f"Content-Length: {size}\r\n\r\n".encode(), part.content, b"\r\n"]
     pieces.append(f"--{boundary}--\r\n".encode())
-    kind = parts[0].media_type.partition(";")[0].strip()
-    return Delivery(f'multipart/related; type="{kind}"; boundary={boundary}', joined(pieces))
+    kind = in_header(parts[0].media_type).partition(";")[0].strip()
+    return Delivery(f'{MULTIPART}; type="{kind}"; boundary={boundary}', joined(pieces))

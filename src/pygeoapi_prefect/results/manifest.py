@@ -61,3 +61,12 @@ class Manifest(BaseModel):
     by_reference: tuple[str, ...] = ()
     service_url: str | None = None
     outputs: tuple[Output, ...]
+
+    @property
+    def selected(self) -> tuple[Output, ...]:
+        """The outputs that the client asked for; all if it asked for none in particular."""
+        return tuple(
+            output
+            for output in self.outputs
+            if not self.requested or output.members_are_outputs or output.id in self.requested
+        )

@@ -5,8 +5,8 @@ from pygeoapi_prefect.engine.lifecycle.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, REQUEST_LABEL
 from pygeoapi_prefect.ogc.job import Job, JobStatus
-from pygeoapi_prefect.results.delivery import selected
 from pygeoapi_prefect.results.manifest import Manifest
+from pygeoapi_prefect.results.media_types import media_type_of_results
 
 # State names that say more than their type; the others mean what their type means.
 STATUS_OF_NAME = {
@@ -147,9 +147,4 @@ def _percent(status: JobStatus, progress: Progress | None) -> int:
 
 
 def _media_type(manifest: Manifest | None) -> str | None:
-    if manifest is None:
-        return None
-    outputs = selected(manifest)
-    if manifest.as_document or not outputs:
-        return "application/json"
-    return outputs[0].media_type if len(outputs) == 1 else "multipart/related"
+    return None if manifest is None else media_type_of_results(manifest)

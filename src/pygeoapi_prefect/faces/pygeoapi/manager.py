@@ -33,7 +33,8 @@ from pygeoapi_prefect.ogc.execution import read_execution_request
 from pygeoapi_prefect.ogc.preferences import Preferences
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor
-from pygeoapi_prefect.results.delivery import JSON, Delivery
+from pygeoapi_prefect.results.delivery import Delivery
+from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.service.requests import JobQuery, RequestContext
 

@@ -1,0 +1,66 @@
+"""What is known of media types: what bytes of one hold, and how one is written into a header."""
+
+import re
+from urllib.parse import quote
+
+from pygeoapi_prefect.results.manifest import Kind, Manifest
+
+JSON = "application/json"
+MULTIPART = "multipart/related"
+_TEXT, _BINARY = "text/plain", "application/octet-stream"
+DEFAULT_OF_KIND = {Kind.JSON: JSON, Kind.TEXT: _TEXT, Kind.BINARY: _BINARY}
+# RFC 9110, 8.3.1, with any printable characters in the values of parameters.
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}(\s*;\s*[\x20-\x7e]*)?")
+
+
+def kind_of(media_type: str) -> Kind:
+    """Return what bytes of a media type hold, by its name."""
+    essence = media_type.partition(";")[0].strip().lower()
+    if essence == JSON or essence.endswith("+json"):
+        return Kind.JSON
+    if essence.startswith("text/") or essence.endswith(("/xml", "+xml")):
+        return Kind.TEXT
+    return Kind.BINARY
+
+
+def in_header(media_type: str) -> str:
+    """Return a media type as it may stand in a header.
+
+    What is none, such as one with a line break that would begin another header, is sent as bytes of
+    no known type: the output itself is as good as ever.
+    """
+    return media_type if _MEDIA_TYPE.fullmatch(media_type) else _BINARY
+
+
+def content_id(output_id: str) -> str:
+    """Return an output's id as it may stand in the header Content-ID (RFC 2392)."""
+    return f"<{quote(output_id, safe="!$&'()*+,;=:@/~")}>"
+
+
+def media_type_of_results(manifest: Manifest) -> str:
+    """Return the media type in which the results of a job are delivered.
+
+    Status documents announce it, and `deliver` keeps to it.
+    """
+    outputs = manifest.selected
+    if manifest.as_document or not outputs or _are_links(manifest):
+        return JSON
+    if len(outputs) == 1 and not (outputs[0].members_are_outputs and manifest.by_reference):
+        return outputs[0].media_type
+    return MULTIPART
+
+
+def _are_links(manifest: Manifest) -> bool:
+    """Return whether every output that was asked for is delivered as a link."""
+    if manifest.service_url is None:
+        return False
+    wanted: set[str] = set()
+    for output in manifest.selected:
+        if output.members_are_outputs:
+            if not manifest.requested:
+                return False  # only its content says which there are
+            wanted |= set(manifest.requested)
+        else:
+            wanted.add(output.id)
+    return wanted <= set(manifest.by_reference)

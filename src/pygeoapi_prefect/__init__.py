@@ -7,26 +7,35 @@ pygeoapi nor Prefect may be imported before somebody asks for the manager.
 import os
 from typing import TYPE_CHECKING, Any
 
-from pygeoapi_prefect.running_job import job
-
 if TYPE_CHECKING:
     from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
+    from pygeoapi_prefect.running_job import Job, job
 
 __version__ = "0.1.0"
 __all__ = ["PrefectManager", "__version__", "job"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the manager when it is first asked for."""
+    """Import the manager or the job when it is first asked for."""
     if name == "PrefectManager":
         from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 
         return PrefectManager
+    if name == "job":
+        return _job()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-if os.environ.get("PYGEOAPI_PREFECT_JOB") and os.environ.get("PREFECT__FLOW_RUN_ID"):
-    # This process runs a deployed flow as a job: `job` is to speak for it.
-    from pygeoapi_prefect.engine.foreign_flows.job_in_flow import join
+def _job() -> "Job":
+    """Return `job`; where a deployed flow runs as a job, it speaks for that from now on.
 
-    join()
+    Importing the package does nothing: who never asks for `job` needs nothing of this.
+    """
+    from pygeoapi_prefect.running_job import job
+
+    if os.environ.get("PYGEOAPI_PREFECT_JOB") and os.environ.get("PREFECT__FLOW_RUN_ID"):
+        from pygeoapi_prefect.engine.foreign_flows.job_in_flow import join
+
+        join()
+    globals()["job"] = job
+    return job

@@ -59,6 +59,27 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert imported_by("import pygeoapi_prefect") == set()
 
 
+@pytest.fixture
+def in_a_deployed_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_JOB", "token")
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "8b0cf9a5-5f3b-4a5c-9d27-1f6f2b1f0c11")
+
+
+@pytest.mark.usefixtures("in_a_deployed_flow")
+def test_importing_the_package_does_nothing_even_in_a_deployed_flow() -> None:
+    assert imported_by("import pygeoapi_prefect") == set()
+
+
+@pytest.mark.usefixtures("in_a_deployed_flow")
+@pytest.mark.parametrize(
+    "ask", ["from pygeoapi_prefect import job", "import pygeoapi_prefect as it; job = it.job"]
+)
+def test_asking_for_the_job_in_a_deployed_flow_joins_its_run(ask: str) -> None:
+    again = "from pygeoapi_prefect import job as again; assert again is job"
+    statement = f"{ask}; {again}; assert job.id == '8b0cf9a5-5f3b-4a5c-9d27-1f6f2b1f0c11'"
+    assert "prefect" in imported_by(statement)
+
+
 def test_importing_the_command_line_imports_nothing_heavy() -> None:
     # pygeoapi imports it whenever anybody imports pygeoapi.
     assert imported_by("import pygeoapi_prefect.cli") == set()

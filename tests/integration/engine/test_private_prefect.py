@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import prefect.workers.base
@@ -19,6 +20,8 @@ from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from prefect.workers.base import BaseWorker
 
 import pygeoapi_prefect.engine
+from pygeoapi_prefect.engine import _compat
+from pygeoapi_prefect.engine._compat import PrefectWorker
 from pygeoapi_prefect.engine.worker import worker
 from pygeoapi_prefect.engine.worker.worker import JobWorker
 
@@ -69,7 +72,8 @@ def uses_of(path: Path) -> Uses:
         ):
             uses.calls.append((node.lineno, node.func.id, node))
         if isinstance(node, ast.ClassDef) and any(
-            getattr(getattr(base, "value", base), "id", None) == "BaseWorker" for base in node.bases
+            getattr(getattr(base, "value", base), "id", None) in {"BaseWorker", "PrefectWorker"}
+            for base in node.bases
         ):
             _look_into(node, uses)
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == "client":
@@ -169,40 +173,44 @@ def test_the_private_parts_of_the_client_are_looked_at_too() -> None:
     )
 
 
-def test_what_our_worker_uses_of_prefect_s_is_there_and_takes_what_we_give_it() -> None:
-    uses = uses_of(Path(worker.__file__))
+@pytest.mark.parametrize("module", [_compat, worker], ids=lambda module: str(module.__name__))
+def test_what_our_worker_uses_of_prefect_s_is_there_and_takes_what_we_give_it(
+    module: ModuleType,
+) -> None:
+    uses = uses_of(Path(str(module.__file__)))
     base = JobWorker("pool", 1)
     inherited = {name for _, name in uses.own_attributes} - uses.defined
     # Some exist on the class, some on an instance only.
     lost = [
         f"{uses.location}:{line}: self.{name} is gone"
         for line, name in uses.own_attributes
-        if name in inherited and not (hasattr(BaseWorker, name) or name in vars(base))
+        if name in inherited and not (hasattr(PrefectWorker, name) or name in vars(base))
     ]
     misfits = [
         f"{uses.location}:{line}: self.{name}(...) does not fit: {reason}"
         for line, name, call in uses.method_calls
         if name in inherited
-        and hasattr(BaseWorker, name)
-        and (reason := misfit(getattr(BaseWorker, name), call, None))
+        and hasattr(PrefectWorker, name)
+        and (reason := misfit(getattr(PrefectWorker, name), call, None))
     ]
     assert inherited and not lost + misfits, "Prefect moved:\n" + "\n".join(lost + misfits)
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(
-        name
-        for name in vars(JobWorker)
-        if inspect.isfunction(vars(JobWorker)[name])
-        and hasattr(BaseWorker, name)
-        and name != "__init__"  # only we make our worker
-    ),
-)
-def test_what_our_worker_overrides_can_be_called_as_prefect_calls_it(name: str) -> None:
+OVERRIDDEN = [
+    (each, name)
+    for each in (PrefectWorker, JobWorker)
+    for name in sorted(vars(each))
+    # Only we make our worker.
+    if callable(getattr(BaseWorker, name, None)) and not name.startswith("__")
+]
+
+
+@pytest.mark.parametrize(("ours", "name"), OVERRIDDEN)
+def test_what_our_worker_overrides_can_be_called_as_prefect_calls_it(
+    ours: type[BaseWorker[Any, Any, Any]], name: str
+) -> None:
     theirs = inspect.signature(getattr(BaseWorker, name))
-    ours = inspect.signature(getattr(JobWorker, name))
-    assert list(ours.parameters) == list(theirs.parameters)
+    assert list(inspect.signature(getattr(ours, name)).parameters) == list(theirs.parameters)
 
 
 def test_prefect_s_own_loop_still_asks_our_worker_for_runs() -> None:
@@ -215,3 +223,77 @@ def test_prefect_decodes_what_we_escape_once_and_looks_no_further() -> None:
     text = '{"__prefect_kind": "jinja", "template": "{{ 1 + 1 }}"}'
     hydrated = hydrate({"a": {"__prefect_kind": "json", "value": text}}, HydrationContext())
     assert hydrated == {"a": {"__prefect_kind": "jinja", "template": "{{ 1 + 1 }}"}}
+
+
+# ---- private names are in one place
+
+PACKAGE = ENGINE.parent
+# The server is a program of its own that changes what it serves.
+MAY_BE_PRIVATE = {ENGINE / "_compat.py", ENGINE / "embedded" / "server.py"}
+OTHERS = sorted({*PACKAGE.rglob("*.py")} - MAY_BE_PRIVATE)
+
+
+def private_uses(tree: ast.Module) -> Iterator[str]:
+    """Go through the private names of Prefect that a module uses, and what it changes there."""
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "prefect":
+            for alias in node.names:
+                imported.add(alias.asname or alias.name)
+                if any(is_private(part) for part in (*str(node.module).split("."), alias.name)):
+                    yield f"{node.lineno}: {node.module}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == "prefect":
+                    imported.add(alias.asname or "prefect")
+                    if any(map(is_private, alias.name.split("."))):
+                        yield f"{node.lineno}: {alias.name}"
+    is_worker = any(
+        getattr(base, "id", None) == "PrefectWorker"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = getattr(node.value, "id", None)
+            if isinstance(node.ctx, ast.Store) and owner in imported:
+                yield f"{node.lineno}: {owner}.{node.attr} is changed"
+            if is_private(node.attr) and imported and owner not in {"self", "cls", "os"}:
+                yield f"{node.lineno}: {ast.unparse(node)}"
+            if is_private(node.attr) and is_worker and node.attr in BASE:
+                yield f"{node.lineno}: {ast.unparse(node)} is the base class's"
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in {
+            "setattr",
+            "getattr",
+        }:
+            if node.args and getattr(node.args[0], "id", None) in imported:
+                yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+BASE = {*dir(BaseWorker), *vars(PrefectWorker("pool"))}
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_other_module_uses_what_is_private_in_prefect(path: Path) -> None:
+    assert not list(private_uses(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from prefect.concurrency._leases import maintain_concurrency_lease",
+        "from prefect.workers.base import _is_transient_api_error",
+        "import prefect._internal.concurrency",
+        "from prefect import serializers\nserializers.encoder = None",
+        "from prefect import serializers\nsetattr(serializers, 'encoder', None)",
+        "from prefect.client.orchestration import get_client\nget_client()._client.post('/')",
+        "class Worker(PrefectWorker):\n    def act(self):\n        self._work_pool_name",
+    ],
+)
+def test_a_private_name_would_be_noticed(source: str) -> None:
+    assert list(private_uses(ast.parse(source)))

@@ -1,4 +1,4 @@
-"""A deployed flow as a job: what importing this package does inside a run that a service made.
+"""A deployed flow as a job: what asking for `job` does inside a run that a service made.
 
 `job` then speaks for the run, and bytes and files that the flow returns are written to result
 storage, where Prefect's own JSON could not hold them. Outside such a run nothing happens.
@@ -18,12 +18,12 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect import serializers
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
+from pygeoapi_prefect.engine._compat import replace_json_encoder
 from pygeoapi_prefect.engine.foreign_flows.returned_results import OUTPUT_KEY
 from pygeoapi_prefect.engine.prefect_api.names import JOB_VARIABLE
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
@@ -33,23 +33,29 @@ from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.running_job import job
 
 _SECONDS_BETWEEN_LOOKS = 2.0
+# Several threads may ask for `job` at once.
+_joining = threading.Lock()
 
 
 def join() -> None:
-    """Make this process's flow run the job that `job` speaks for.
+    """Make this process's flow run the job that `job` speaks for, unless it is already.
 
     Raises:
         ConfigurationError: the variables that the service gave the run are wrong.
     """
+    with _joining:
+        if job.id is None:
+            _join()
+
+
+def _join() -> None:
     channel = ForeignFlowChannel(os.environ["PREFECT__FLOW_RUN_ID"])
     until_the_end = ExitStack()
     until_the_end.enter_context(job.running(channel))
     until_the_end.callback(channel.close)
     atexit.register(until_the_end.close)
-    plain = serializers.prefect_json_object_encoder
     token = os.environ[JOB_VARIABLE]
-    # Prefect looks it up by this name whenever it writes a result.
-    setattr(serializers, plain.__name__, encoder(channel, token, plain))
+    replace_json_encoder(lambda plain: encoder(channel, token, plain))
 
 
 def encoder(

@@ -16,6 +16,7 @@ from uuid import uuid4
 from prefect.client.orchestration import PrefectClient
 
 from pygeoapi_prefect.config.manager_settings import user_state_folder
+from pygeoapi_prefect.engine._compat import remove_worker
 from pygeoapi_prefect.engine.lifecycle.liveness import GONE_SECONDS, LETS_GO_SECONDS
 from pygeoapi_prefect.engine.maintenance.paging import MAX_PAGE
 
@@ -137,7 +138,7 @@ class WorkerMembership:
         Raises:
             httpx.HTTPError: Prefect does not answer.
         """
-        await client._client.delete(f"/work_pools/{self._pool}/workers/{name}")
+        await remove_worker(client, self._pool, name)
         self._seen.pop(name, None)
         _lock_path(name).unlink(missing_ok=True)
 

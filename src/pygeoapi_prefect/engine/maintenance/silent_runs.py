@@ -9,7 +9,6 @@ flows wrote that are not ours and were dismissed: their workers know nothing of 
 import logging
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import anyio
@@ -25,6 +24,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed
 
 from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine._compat import last_event
 from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after, dismissed, reconcile
 from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
@@ -121,13 +121,5 @@ class SilentRuns:
 
 async def _last_beat(client: PrefectClient, run: FlowRun) -> str | None:
     """Return the id of the last heartbeat of a run, None if there was none."""
-    wanted: dict[str, Any] = {
-        "event": {"name": ["prefect.flow-run.heartbeat"]},
-        "resource": {"id": [f"prefect.flow-run.{run.id}"]},
-        "order": "DESC",
-    }
-    if run.start_time:
-        wanted["occurred"] = {"since": run.start_time.isoformat()}
-    response = await client._client.post("/events/filter", json={"filter": wanted, "limit": 1})
-    events = response.raise_for_status().json()["events"]
-    return str(events[0]["id"]) if events else None
+    resource = f"prefect.flow-run.{run.id}"
+    return await last_event(client, "prefect.flow-run.heartbeat", resource, run.start_time)

@@ -2,8 +2,7 @@
 
 Takes the place of Prefect's `FlowRunEngine` for our own flow in our own worker. The engine reads
 and updates the run before it starts, opens a websocket to hear of suspensions, and joins its
-heartbeat thread for up to a second at the end; none of that serves a job. What is private in
-Prefect and needed for a job's process is used here; a test fails when it moves.
+heartbeat thread for up to a second at the end; none of that serves a job.
 """
 
 import logging
@@ -18,7 +17,6 @@ from uuid import uuid4
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.exceptions import Abort, ObjectNotFound, Pause
@@ -41,7 +39,6 @@ from pygeoapi_prefect.engine.runner.flow import run_job, run_process
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_HEARTBEATS = 30.0
-_LEASE_SECONDS = 300
 _FIRST_PAUSE_SECONDS = 0.2
 _MAX_PAUSE_SECONDS = 5.0
 
@@ -178,13 +175,6 @@ def _context(flow_run: FlowRun, client: SyncPrefectClient) -> Iterator[None]:
                 persist_result=False,
             )
         )
-        details = flow_run.state.state_details if flow_run.state else None
-        if details and (lease_id := details.deployment_concurrency_lease_id):
-            stack.enter_context(
-                maintain_concurrency_lease(
-                    lease_id, _LEASE_SECONDS, raise_on_lease_renewal_failure=False
-                )
-            )
         yield
 
 

@@ -2,7 +2,7 @@
 
 It takes runs from its work pool as every Prefect worker does (claims them by proposing Pending,
 shows up in the UI, sends heartbeats), but hears of new ones at once and makes only the requests
-that a job needs. What is private in `BaseWorker` is used here; a test fails when it moves.
+that a job needs.
 """
 
 import asyncio
@@ -15,21 +15,15 @@ from typing import Any
 from uuid import UUID
 
 import anyio
-import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.states import Crashed, Pending
 from prefect.utilities.engine import propose_state
-from prefect.workers.base import (
-    BaseJobConfiguration,
-    BaseVariables,
-    BaseWorker,
-    BaseWorkerResult,
-)
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
 from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine._compat import PrefectWorker
 from pygeoapi_prefect.engine.lifecycle.claims import taken
 from pygeoapi_prefect.engine.lifecycle.exit_reasons import out_of_memory_kills, reason_of
 from pygeoapi_prefect.engine.lifecycle.liveness import HEARTBEAT_SECONDS
@@ -67,7 +61,7 @@ LOGGER = logging.getLogger(__name__)
 _MANY_RUNS = 50
 
 
-class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
+class JobWorker(PrefectWorker):
     """Runs jobs in processes of their own on this machine.
 
     Args:
@@ -80,12 +74,6 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
     """
 
     type = WORKER_TYPE
-    job_configuration = BaseJobConfiguration
-    job_configuration_variables = BaseVariables
-    _display_name = "pygeoapi"
-    _description = "Runs OGC API - Processes jobs, each in a process forked from a warm one."
-    _documentation_url = ""
-    _logo_url = ""
 
     def __init__(
         self,
@@ -148,53 +136,30 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         self._processes.show()
         if self._exclusive:
             await self._reaper.look(self.client)
-        self._start(self._look_when_something_is_new)
-        self._start(self._processes.keep_warm)
-        self._start(self._cancellation.watch, self.client)
-        self._start(self._logs.send, self.client)
-        self._start(self._reaper.watch, self.client)
-        self._start(self._silent_runs.watch, self.client)
-        self._start(self._callbacks.watch, self.client)
-        self._start(self._retention.watch)
-        self._start(self._processes.say_alive)
+        self.start_task(self._look_when_something_is_new)
+        self.start_task(self._processes.keep_warm)
+        self.start_task(self._cancellation.watch, self.client)
+        self.start_task(self._logs.send, self.client)
+        self.start_task(self._reaper.watch, self.client)
+        self.start_task(self._silent_runs.watch, self.client)
+        self.start_task(self._callbacks.watch, self.client)
+        self.start_task(self._retention.watch)
+        self.start_task(self._processes.say_alive)
         if self._notification_socket:
-            self._start(serve_notification_socket, self._notification_socket, self._greet)
+            self.start_task(serve_notification_socket, self._notification_socket, self._greet)
         if self._events:
-            self._start(listen_to_events, self._hear_of)
+            self.start_task(listen_to_events, self._hear_of)
         if self._ready_file:
             self._ready_file.write_text(str(os.getpid()))
 
     async def teardown(self, *exc_info: Any) -> None:
         """Stop: jobs that still run are killed and reported as crashed."""
-        if self._runs_task_group is not None:
-            self._runs_task_group.cancel_scope.cancel()
+        self.cancel_tasks()
         with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
             with contextlib.suppress(httpx.HTTPError):
                 await self._membership.forget(self.client, self.name)
         await super().teardown(*exc_info)
         self._processes.kill()
-
-    def _start(self, task: Any, *arguments: Any) -> None:
-        assert self._runs_task_group is not None  # noqa: S101
-        self._runs_task_group.start_soon(task, *arguments)
-
-    @classmethod
-    def get_default_base_job_template(cls) -> dict[str, Any]:
-        """Return what a new pool of this type lets people set for a run: nothing.
-
-        The server checks variables, and their schema, each time a run is created; with those of
-        the base class, that took a third of all its time.
-        """
-        return {"job_configuration": {"env": {}}, "variables": {"properties": {}}}
-
-    async def run(
-        self,
-        flow_run: FlowRun,
-        configuration: BaseJobConfiguration,
-        task_status: anyio.abc.TaskStatus[int] | None = None,
-    ) -> BaseWorkerResult:
-        """Not used: the base class would make a dozen requests around it."""
-        raise NotImplementedError
 
     async def sync_with_backend(self) -> None:
         """Send a heartbeat; called by the base class, which would give up after some failures."""
@@ -209,13 +174,12 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
         """Look for new runs; called by the base class every PREFECT_WORKER_QUERY_SECONDS."""
         self._pending.begin_look()
         try:
-            entries = await self._get_scheduled_flow_runs()
+            waiting = await self.scheduled_runs()
         except Exception as error:  # it may be better the next time; running jobs must not suffer
             LOGGER.warning("cannot look for new jobs: %s: %s", type(error).__name__, error)
             return []
-        waiting = [entry.flow_run for entry in entries]
         self._pending.end_look(waiting)
-        self._may_be_more = len(entries) >= _MANY_RUNS
+        self._may_be_more = len(waiting) >= _MANY_RUNS
         self._run_what_fits(just_looked=True)
         return waiting
 
@@ -242,7 +206,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
                 return
             self._pending.take(flow_run)
             self._running[flow_run.id] = None
-            self._start(self._run_job, flow_run)
+            self.start_task(self._run_job, flow_run)
 
     def _is_known(self, run_id: str) -> bool:
         """Return whether this worker runs a job or is going to."""
@@ -255,7 +219,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             if "run" in message:
                 flow_run = FlowRun.model_validate(message["run"])
                 # Web processes tell of all runs, also of those for workers of other pools.
-                if flow_run.work_pool_name == self._work_pool_name:
+                if flow_run.work_pool_name == self.work_pool_name:
                     self._pending.offer(flow_run)
                     self._run_what_fits()
             elif "look" in message:

@@ -54,17 +54,17 @@ def test_it_removes_what_has_ended_and_leaves_what_runs(tmp_path: Path, template
         assert stack.client.results(running).json() == {"waited": True}
 
 
-def test_without_a_running_service_it_starts_no_job(tmp_path: Path, template: Path) -> None:
-    file = tmp_path / "go"
+def test_without_a_running_service_it_says_what_to_do(tmp_path: Path, template: Path) -> None:
     with up(tmp_path, "--workers", "1", template=template) as stack:
         ended = finished(stack.client)
-        running = stack.client.submit("waiting", {"file": str(file)})
-        stack.client.wait_for(running, "running")
-        waiting = stack.client.submit("echo", {"a": 1})
-        assert stack.client.job(waiting)["status"] == "accepted"
-    # It was stopped with the service, so it has failed.
-    assert "3 jobs removed" in prune(stack, "--older-than", "0s")
-    assert not {*ended, running} & folders(stack)
-    with up(tmp_path, "--workers", "1") as stack:
-        assert [job["jobID"] for job in stack.client.jobs()["jobs"]] == [waiting]
-        assert stack.client.wait_for(waiting)["status"] == "successful"
+    command = [str(BIN / "pygeoapi-prefect"), "prune", "--config", "config.yml"]
+    done = subprocess.run(
+        [*command, "--older-than", "0s"],
+        cwd=stack.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1 and "does not run" in done.stderr
+    assert ended[0] in folders(stack)

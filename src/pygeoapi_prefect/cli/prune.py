@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.lifecycle.removal import old_jobs, remove_old_jobs
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
@@ -14,7 +15,6 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.storage import open_storage
-from pygeoapi_prefect.engine.upkeep import prefect_for_upkeep
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.service.status import status_of
 
@@ -29,6 +29,7 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
 
     Raises:
         ConfigurationError: the configuration is wrong.
+        click.ClickException: it is the embedded Prefect, and does not run.
         PrefectUnavailable: Prefect does not answer.
         StorageUnavailable: results cannot be removed; their job stays, and those after it.
     """
@@ -37,12 +38,18 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
     if settings.is_embedded and not StateFolder(settings.state_dir).prefect_home.is_dir():
         click.echo(f"nothing to do: no service has run with the state folder {settings.state_dir}")
         return
-    with prefect_for_upkeep(settings, service.manager, service.resources, _report) as endpoint:
-        gateway = PrefectGateway(endpoint, patient=True)
-        if dry_run:
-            _list(gateway, service, before)
-        else:
-            _remove(gateway, service, before)
+    endpoint = running_endpoint(settings)
+    if endpoint is None:
+        raise click.ClickException(
+            f"the embedded Prefect in {settings.state_dir} does not run; start the service "
+            "(`pygeoapi-prefect up`, or your web server and one request) and try again. With "
+            "job_retention in server.manager it removes old jobs by itself."
+        )
+    gateway = PrefectGateway(lambda: endpoint, patient=True)
+    if dry_run:
+        _list(gateway, service, before)
+    else:
+        _remove(gateway, service, before)
 
 
 def _list(gateway: Gateway, service: Service, before: datetime) -> None:
@@ -81,8 +88,3 @@ def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
 
 def _jobs(count: int) -> str:
     return "1 job" if count == 1 else f"{count} jobs"
-
-
-def _report(message: str) -> None:
-    # The list of jobs is for other programs, too.
-    click.echo(f"pygeoapi-prefect: {message}", err=True)

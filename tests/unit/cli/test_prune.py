@@ -1,11 +1,8 @@
 """`pygeoapi-prefect prune`: what it says, what it removes, and what it leaves alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,6 +12,7 @@ from click.testing import CliRunner, Result
 from pygeoapi_prefect.cli import main
 from pygeoapi_prefect.engine.prefect_api.models import (
     FINAL_STATE_TYPES,
+    Endpoint,
     FlowRun,
     RunQuery,
     RunState,
@@ -80,13 +78,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     """What is in Prefect; no Prefect is started."""
     runs = Store()
 
-    @contextmanager
-    def at_hand(*_: Any) -> Iterator[None]:
-        yield
-
     # By name alone one gets at the command.
     module = import_module("pygeoapi_prefect.cli.prune")
-    monkeypatch.setattr(module, "prefect_for_upkeep", at_hand)
+    here = Endpoint(api_url="http://127.0.0.1:9/api")
+    monkeypatch.setattr(module, "running_endpoint", lambda _: here)
     monkeypatch.setattr(module, "PrefectGateway", lambda _, **more: runs)
     return runs
 
@@ -226,6 +221,12 @@ def test_a_dry_run_goes_through_all_batches(config: Path, store: Store) -> None:
 
 
 # ---- without Prefect
+
+
+def test_a_service_that_does_not_run_is_asked_for(config: Path) -> None:
+    result = call(config, "--older-than", "7d")
+    assert result.exit_code == 1
+    assert "does not run" in result.output and "job_retention" in result.output
 
 
 def test_a_service_that_never_ran_has_nothing_to_remove(tmp_path: Path) -> None:

@@ -170,19 +170,6 @@ class Supervisor:
         self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
         return True
 
-    def start_server(self) -> Endpoint:
-        """Start Prefect alone and return where it is; jobs that wait go on waiting.
-
-        Raises:
-            PrefectUnavailable: another supervisor runs here, or it does not start.
-        """
-        self._take_folder()
-        endpoint, server = self._add_server()
-        self._wait(threading.Event(), server, PrefectGateway(lambda: endpoint).is_healthy)
-        self.endpoint = endpoint
-        self._folder.write_backend({"api_url": endpoint.api_url, "pid": os.getpid()})
-        return endpoint
-
     def keep_alive(self) -> None:
         """Start again what died."""
         for process in self._processes:

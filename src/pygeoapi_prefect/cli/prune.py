@@ -16,7 +16,6 @@ from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.engine.upkeep import prefect_for_upkeep
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.service.status import status_of
 
 
@@ -77,9 +76,7 @@ def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
     for process_id in registry:
         job_ids = [run.id for run in removed if run.labels.get(PROCESS_LABEL) == process_id]
         if job_ids:
-            processor = registry.processor(process_id).plugin
-            for job_id in job_ids:
-                remove_resources(processor, job_id)
+            registry.release(process_id, job_ids)
 
 
 def _jobs(count: int) -> str:

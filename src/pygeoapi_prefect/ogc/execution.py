@@ -1,8 +1,7 @@
-"""An execution request and what a processor gives back: the two ends of running a process."""
+"""An execution request: what a client wants of a process."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,41 +64,3 @@ class ExecutionRequest(BaseModel):
             for output_id, options in self.outputs.items()
             if isinstance(options, dict) and options.get("transmissionMode") == "reference"
         )
-
-
-class Returned(BaseModel):
-    """What a processor returned.
-
-    Attributes:
-        media_type: as the processor says; None if it does not say.
-        value: str, bytes, None, or anything JSON can hold.
-    """
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    media_type: str | None = None
-    value: Any = None
-
-
-class Processor(Protocol):
-    """The code behind a process, of whatever kind."""
-
-    @property
-    def description(self) -> Mapping[str, Any]:
-        """The process description (OGC 18-062r2, process.yaml), without id and links."""
-        ...
-
-    def execute(
-        self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str
-    ) -> Returned:
-        """Run the process.
-
-        Args:
-            request: the execution request.
-            inputs: the inputs exactly as the client sent them.
-            job_id: id of the job that runs it.
-
-        Raises:
-            ProcessorFailed: the processor raised; the original is its cause.
-        """
-        ...

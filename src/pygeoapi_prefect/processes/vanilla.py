@@ -12,7 +12,8 @@ from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, Returned
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.processor import Returned
 
 LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class VanillaProcessor:
         self, process_id: str, resource: Mapping[str, Any], settings: ProcessSettings
     ) -> None:
         """Load the class and make the processor."""
+        self.process_id = process_id
+        self._name = settings.name
         try:
             # Processors may change the definition they are given.
             self.plugin: BaseProcessor = load_plugin("process", deepcopy(resource["processor"]))
@@ -86,16 +89,20 @@ class VanillaProcessor:
             )
         return Returned(media_type=media_type, value=_plain(value))
 
+    def modules(self) -> tuple[str, ...]:
+        """Return the module that holds the class."""
+        module = module_of(self._name)
+        return (module,) if module else ()
 
-def remove_resources(processor: BaseProcessor, job_id: str) -> None:
-    """Let a processor clear away what it keeps for a job, if it has pygeoapi's newer hook."""
-    hook = getattr(processor, "remove_resources", None)
-    if hook is None:
-        return
-    try:
-        hook(job_id)
-    except Exception:
-        LOGGER.exception("%s could not remove what it keeps for job %s", processor, job_id)
+    def release(self, job_id: str) -> None:
+        """Call the processor's `remove_resources`, if it has pygeoapi's newer hook."""
+        hook = getattr(self.plugin, "remove_resources", None)
+        if hook is None:
+            return
+        try:
+            hook(job_id)
+        except Exception:
+            LOGGER.exception("%s could not remove what it keeps for job %s", self.plugin, job_id)
 
 
 def module_of(name: str) -> str:

@@ -177,6 +177,20 @@ def test_a_processor_may_clear_up_after_its_jobs(
     assert cleared == [run.id for run in jobs]
 
 
+def test_jobs_of_deployed_processes_go_with_the_others(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "state" / "prefect").mkdir(parents=True)
+    content = configuration(5000, prefect_manager(tmp_path))
+    processor = {"prefect": {"deployment": "flow/deployment"}}
+    content["resources"]["deployed"] = {"type": "process", "processor": processor}
+    store.add(process="deployed", days=8)
+    for _ in range(60):
+        store.add(days=8)
+    config = write_configuration(tmp_path / "config.yml", content)
+    result = call(config, "--older-than", "7d")
+    assert result.exit_code == 0 and "61 jobs removed" in result.output
+    assert not store.ids
+
+
 def test_what_was_removed_before_an_outage_is_said(config: Path, store: Store) -> None:
     for _ in range(60):
         store.add(days=8)

@@ -4,7 +4,6 @@ import datetime
 import decimal
 import sys
 from http import HTTPStatus
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy
@@ -14,8 +13,9 @@ from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, Returned
-from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of, remove_resources
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.processor import Returned
+from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
 
 METADATA: dict[str, Any] = {
     "title": "t",
@@ -317,16 +317,16 @@ class Tidy(Scripted):
 
 
 def test_a_processor_clears_away_what_it_keeps_for_a_job() -> None:
-    remove_resources(vanilla(f"{__name__}.Tidy").plugin, "4711")
+    vanilla(f"{__name__}.Tidy").release("4711")
     assert Tidy.removed[-1] == "4711"
 
 
 def test_a_processor_without_the_hook_keeps_nothing() -> None:
-    remove_resources(SimpleNamespace(), "4711")
+    vanilla().release("4711")
 
 
 def test_a_processor_that_cannot_clear_up_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
-    remove_resources(vanilla(f"{__name__}.Tidy").plugin, "stuck")
+    vanilla(f"{__name__}.Tidy").release("stuck")
     assert "job stuck" in caplog.text and "disk gone" in caplog.text
 
 

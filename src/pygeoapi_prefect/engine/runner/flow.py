@@ -43,7 +43,6 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest, Response
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import remove_resources
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.running_job import job
 
@@ -78,9 +77,7 @@ def _clear_up_dismissed(flow: Flow[..., Any], flow_run: FlowRun, state: State[An
     """Remove what a job wrote that was dismissed on another worker's pool; its process is gone."""
     configuration, job_id = current_configuration(), str(flow_run.id)
     clear_up_after(dismissed(), job_id, flow_run.run_count, configuration)
-    process_id = process_of(flow_run)
-    if process_id in configuration.processes:
-        remove_resources(Registry(configuration).processor(str(process_id)).plugin, job_id)
+    Registry(configuration).release(process_of(flow_run), [job_id])
 
 
 @flow(

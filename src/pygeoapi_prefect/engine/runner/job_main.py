@@ -30,7 +30,6 @@ from pygeoapi_prefect.engine.lifecycle.retries import process_of
 from pygeoapi_prefect.engine.runner.attempt import connect, run_attempt
 from pygeoapi_prefect.engine.runner.flow import cancel_switch, wants_new_interpreter
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import remove_resources as clear_up
 
 # Their chatter is about our requests, not about the job.
 _NOT_THE_JOBS_OWN = ("httpx", "httpcore", "prefect", "pygeoapi_prefect.engine", "asyncio")
@@ -82,11 +81,7 @@ def _run(worker: socket.socket, reader: BinaryIO, flow_run: FlowRun) -> None:
 
 
 def _remove_resources(remove_resources: str, jobs: list[str]) -> None:  # as in the message
-    registry = Registry(current_configuration())
-    if remove_resources in registry:
-        processor = registry.processor(remove_resources).plugin
-        for job_id in jobs:
-            clear_up(processor, job_id)
+    Registry(current_configuration()).release(remove_resources, jobs)
 
 
 def _start_again(worker: socket.socket, line: bytes) -> NoReturn:

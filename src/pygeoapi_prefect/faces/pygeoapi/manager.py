@@ -39,8 +39,9 @@ from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
+from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import VanillaProcessor, remove_resources
+from pygeoapi_prefect.processes.vanilla import VanillaProcessor
 from pygeoapi_prefect.results.delivery import JSON, Delivery
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.service.jobs import JobService
@@ -114,9 +115,12 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         if process_id in self._deployed:
             return self._described(process_id)
         try:
-            return self._registry.processor(process_id).plugin
+            processor = self._registry.processor(process_id)
         except errors.PygeoapiPrefectError as error:
             raise UnknownProcessError(str(error)) from error
+        if isinstance(processor, VanillaProcessor):
+            return processor.plugin
+        return self._described(process_id)
 
     def _described(self, process_id: str) -> BaseProcessor:
         """Return what describes a deployed process; pygeoapi asks nothing else of it."""
@@ -180,7 +184,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 preferences.retry_after = problem_of(error).retry_after
             raise ExecutionRefused(error) from error
 
-    def _processor(self, process_id: str) -> VanillaProcessor | DeploymentProcessor:
+    def _processor(self, process_id: str) -> Processor:
         if process_id in self._deployed:
             return self._deployed.processor(process_id)
         return self._registry.processor(process_id)
@@ -282,12 +286,9 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             dismissal = self._jobs.dismiss(job_id)
         except errors.JobNotFound:
             raise JobNotFoundError from None
-        process_id = dismissal.job.process_id
-        ran = dismissal.is_idle and dismissal.job.started is not None
-        is_known = process_id in self._registry and process_id not in self._deployed
-        if ran and process_id is not None and is_known:
+        if dismissal.is_idle and dismissal.job.started is not None:
             # Of a job that is still being stopped, the worker sees to it.
-            remove_resources(self.get_processor(process_id), job_id)
+            self._registry.release(dismissal.job.process_id, [job_id])
         return True
 
     def __repr__(self) -> str:

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from pygeoapi_prefect.engine.prefect_api import gateway as gateway_module
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.engine.prefect_api.transport import gateway as gateway_module
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
 from tests.integration.conftest import PrefectServer
 from tests.support.fake_gateway import FakeGateway

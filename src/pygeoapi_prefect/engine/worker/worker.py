@@ -33,9 +33,9 @@ from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.lifecycle.claims import taken
 from pygeoapi_prefect.engine.lifecycle.exit_reasons import out_of_memory_kills, reason_of
 from pygeoapi_prefect.engine.lifecycle.liveness import HEARTBEAT_SECONDS
+from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
 from pygeoapi_prefect.engine.lifecycle.reconciliation import (
     reconcile,
-    retry_forever,
     to_the_queue,
     took_too_long,
 )
@@ -48,6 +48,7 @@ from pygeoapi_prefect.engine.maintenance.membership import (
 from pygeoapi_prefect.engine.maintenance.reaper import Reaper
 from pygeoapi_prefect.engine.maintenance.retention import Retention
 from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
+from pygeoapi_prefect.engine.periodic import once
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
@@ -147,7 +148,7 @@ class JobWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult
             raise
         self._processes.show()
         if self._exclusive:
-            await self._reaper.look(self.client)
+            await once(lambda: self._reaper.look(self.client), name="looking for lost jobs")
         self._start(self._look_when_something_is_new)
         self._start(self._processes.keep_warm)
         self._start(self._cancellation.watch, self.client)

@@ -287,12 +287,12 @@ class JobService:
     def _read(self, job_id: str) -> FlowRun:
         """Read the flow run that a job is; other runs in Prefect are none of our business."""
         run = self._gateway.read_flow_run(job_id)
-        if self._names.job_tag in run.tags:
+        if self._names.job_tag in run.tags and PROCESS_LABEL in run.labels:
             return run
-        process_id = self._runs_elsewhere().get(run.deployment_id or "")
-        if process_id is None:
+        elsewhere = self._runs_elsewhere()
+        if self._names.job_tag not in run.tags and run.deployment_id not in elsewhere:
             raise JobNotFound(job_id)
-        return run.of_process(process_id)
+        return self._named(run, elsewhere)
 
     def _query(self, status: JobStatus | None = None) -> RunQuery:
         """Return the query for the runs that were made here."""
@@ -305,7 +305,7 @@ class JobService:
         wanted, elsewhere = self._query(query.status), self._runs_elsewhere()
         if not elsewhere:
             runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=query.offset)
-            return runs, self._gateway.count_flow_runs(wanted)
+            return [self._named(run, {}) for run in runs], self._gateway.count_flow_runs(wanted)
         everything = self._query().model_copy(update={"or_of_deployments": tuple(elsewhere)})
         if query.status is None:
             runs = self._gateway.list_flow_runs(everything, limit=query.limit, offset=query.offset)
@@ -319,10 +319,14 @@ class JobService:
         return [self._named(run, elsewhere) for run in runs], total
 
     def _named(self, run: FlowRun, elsewhere: Mapping[str, str]) -> FlowRun:
-        """Return a run with its process, which runs that were not made here do not know."""
-        if self._names.job_tag in run.tags:
+        """Return a run with its process; what was started in Prefect's UI has no labels of ours."""
+        if PROCESS_LABEL in run.labels:
             return run
-        return run.of_process(elsewhere[run.deployment_id or ""])
+        process_id = elsewhere.get(run.deployment_id or "")
+        request = run.parameters.get("request")
+        if process_id is None and isinstance(request, Mapping):
+            process_id = request.get("process_id")
+        return run if process_id is None else run.of_process(str(process_id))
 
     def _runs_elsewhere(self) -> dict[str, str]:
         return self._deployed.runs_elsewhere() if self._deployed else {}

@@ -431,6 +431,14 @@ def test_jobs_of_one_status_are_paged_and_counted_by_themselves(service: Service
     assert service.jobs.page(JobQuery(JobStatus.FAILED)).total == 0
 
 
+def test_a_run_started_in_prefect_s_ui_names_its_process(service: Service) -> None:
+    # Prefect's UI copies tags and parameters of a run to a new one, but no labels.
+    request = {"request": {"process_id": "p"}}
+    run = service.prefect.create_flow_run(FLOW_NAME, "p", request, {}, [JOB_TAG])
+    (listed,) = service.jobs.page(JobQuery()).jobs
+    assert listed.process_id == service.jobs.get(run.id).process_id == "p"
+
+
 def test_runs_that_are_no_jobs_are_neither_listed_nor_counted(service: Service) -> None:
     service.prefect.create_flow_run("other", "flow", {}, {}, ["not-a-job"])
     assert (service.jobs.page(JobQuery()).jobs, service.jobs.page(JobQuery()).total) == ((), 0)

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 
@@ -99,6 +99,14 @@ class RunQuery(BaseModel):
     state_names: tuple[str, ...] | None = None
     not_state_names: tuple[str, ...] = ()
     ended_before: datetime | None = None
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        conditions = (self.flow_name, self.state_types, self.state_names, self.ended_before)
+        others = any(each is not None for each in conditions) or self.not_state_names
+        if self.or_of_deployments and others:
+            raise ValueError("deployments cannot be combined with other conditions")
+        return self
 
 
 class Progress(_Model):

@@ -303,3 +303,8 @@ def test_a_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = PrefectGateway(lambda: endpoint)
     with gateway._open_client(endpoint) as client:
         assert gateway._open_client(endpoint) is client
+
+
+def test_a_query_that_prefect_would_read_otherwise_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be combined"):
+        RunQuery(tag="tag", or_of_deployments=("a",), state_types=("RUNNING",))

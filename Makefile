@@ -6,6 +6,10 @@ UV_COMMAND := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin
 TOOLS := $(filter .tools/bin/uv,$(UV_COMMAND))
 VENV := .venv/bin
 INSTALLED := .venv/.installed
+# The older of the two minor releases of Prefect that we support, in an environment of its own.
+OLDER_PREFECT := 3.8.8
+VENV_3_8 := .venv-3.8/bin
+INSTALLED_3_8 := .venv-3.8/.installed
 CONFIG ?= pygeoapi-config.yml
 MINUTES ?= 10
 # The notice of Material for MkDocs about its successor is not about these pages.
@@ -16,7 +20,7 @@ unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-infrastructure check docs bench soak lock clean help
+.PHONY: demo up test test-prefect-3.8 test-infrastructure check docs bench soak lock clean help
 
 demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 	$(VENV)/python examples/demo.py
@@ -27,6 +31,10 @@ up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-co
 test: $(INSTALLED)  ## run all tests but those of test-infrastructure (ARGS="-k name -x" for some)
 	# Two at once: many tests wait for something to die or to come back.
 	$(VENV)/pytest --numprocesses 2 --dist loadfile -m "not (docker or hosts or large or pools)" $(ARGS)
+
+test-prefect-3.8: $(INSTALLED_3_8)  ## run the tests of what touches Prefect with Prefect 3.8
+	$(VENV_3_8)/pytest --numprocesses 2 --dist loadfile \
+	    tests/integration/engine tests/acceptance/test_execution.py $(ARGS)
 
 # One at a time: they share one Docker engine. The first one may have to build its image.
 test-infrastructure: $(INSTALLED) | $(TOOLS)  ## run the tests with containers, several hosts, stock workers
@@ -50,20 +58,25 @@ soak: $(INSTALLED)  ## run random jobs under random kills and account for each (
 	$(VENV)/python -m soak --minutes $(MINUTES) $(ARGS)
 
 # Keeps the versions locked so far; ARGS=--upgrade or ARGS="--upgrade-package NAME" moves them.
-lock: $(TOOLS)  ## write requirements.lock from pyproject.toml
+lock: $(TOOLS)  ## write requirements.lock from pyproject.toml, and requirements-3.8.lock
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMMAND) pip compile pyproject.toml \
 	    --quiet --universal --python "$$(tools/find-python)" --python-version 3.12 \
 	    --all-extras --group dev --generate-hashes --no-annotate \
 	    --output-file requirements.lock $(ARGS)
+	# What Prefect 3.8 needs otherwise: itself, and a package that 3.9 does without.
+	printf 'prefect==%s\nruamel-yaml-clib\n' "$(OLDER_PREFECT)" | \
+	    UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMMAND) pip compile - \
+	    --quiet --universal --python "$$(tools/find-python)" --python-version 3.12 \
+	    --no-deps --generate-hashes --no-annotate --output-file requirements-3.8.lock
 
 clean:  ## remove everything that make has made
 	[ ! -d .docker ] || tools/docker-engine stop
-	rm -rf .docker .venv .tools site demo-output soak/results .pytest_cache .mypy_cache .ruff_cache \
-	    .import_linter_cache .hypothesis
+	rm -rf .docker .venv .venv-3.8 .tools site demo-output soak/results .pytest_cache .mypy_cache \
+	    .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-20s%s\n", $$1, $$2 }' Makefile
 
 $(INSTALLED): requirements.lock pyproject.toml | $(TOOLS)
 	@$(VENV)/python -c '' 2>/dev/null || \
@@ -71,6 +84,18 @@ $(INSTALLED): requirements.lock pyproject.toml | $(TOOLS)
 	      $(UV_COMMAND) venv --quiet --python "$$python" .venv; }
 	$(UV_COMMAND) pip sync --quiet --compile-bytecode --python $(VENV)/python requirements.lock
 	$(UV_COMMAND) pip install --quiet --python $(VENV)/python --no-deps --editable .
+	@touch $@
+
+# Everything else as locked for the newer one; the check tells when that no longer fits.
+$(INSTALLED_3_8): requirements.lock requirements-3.8.lock pyproject.toml | $(TOOLS)
+	@$(VENV_3_8)/python -c '' 2>/dev/null || \
+	    { rm -rf .venv-3.8 && python=$$(tools/find-python) && \
+	      $(UV_COMMAND) venv --quiet --python "$$python" .venv-3.8; }
+	$(UV_COMMAND) pip sync --quiet --python $(VENV_3_8)/python requirements.lock
+	$(UV_COMMAND) pip install --quiet --compile-bytecode --python $(VENV_3_8)/python \
+	    --no-deps --require-hashes --requirement requirements-3.8.lock
+	$(UV_COMMAND) pip install --quiet --python $(VENV_3_8)/python --no-deps --editable .
+	$(UV_COMMAND) pip check --quiet --python $(VENV_3_8)/python
 	@touch $@
 
 .tools/bin/uv:

@@ -12,6 +12,7 @@ from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.description import description_faults
+from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.validation import accepts, is_qualified
 
 # As in every process description of OGC 18-062r2.
@@ -137,12 +138,20 @@ class DeploymentProcessor:
             raise InvalidInputs(faults)
         return values
 
+    def modules(self) -> tuple[str, ...]:
+        """Return none: the code of a flow is where that runs."""
+        return ()
+
     def release(self, job_id: str) -> None:
-        """Do nothing: a flow clears up after itself, nobody else knows what it keeps."""
+        """Do nothing: what a flow keeps is its own business."""
 
     def _schemas(self) -> dict[str, Mapping[str, Any]]:
         inputs: Mapping[str, Any] = self.description["inputs"]
         return {name: each.get("schema") or {} for name, each in inputs.items()}
+
+
+# Checked by mypy: a deployment fulfils the protocol.
+_AS_PROCESSOR: type[Processor] = DeploymentProcessor
 
 
 def _misfits(

@@ -1,4 +1,4 @@
-"""What a processor is, of whatever kind: the code behind a process."""
+"""What is behind a process, of whatever kind: the protocol that every kind fulfils."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ class Returned(BaseModel):
 
 
 class Processor(Protocol):
-    """The code behind a process, wherever it runs."""
+    """What is behind a process, of whatever kind, wherever it runs."""
 
     @property
     def process_id(self) -> str:
@@ -35,13 +35,17 @@ class Processor(Protocol):
         """The process description (OGC 18-062r2, process.yaml), without id and links."""
         ...
 
+    def modules(self) -> tuple[str, ...]:
+        """Return the modules that hold its code, as far as that is here."""
+        ...
+
     def release(self, job_id: str) -> None:
-        """Clear away what it keeps for a job beside the results; must not fail."""
+        """Clear away what it keeps for a job beside its results; what fails is logged."""
         ...
 
 
 class LocalProcessor(Processor, Protocol):
-    """A processor that our own flow runs; the others are flows of their own in Prefect."""
+    """A processor whose code our own flow runs, in the process of the job."""
 
     def execute(
         self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str

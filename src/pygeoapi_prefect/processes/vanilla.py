@@ -35,6 +35,7 @@ class VanillaProcessor:
     ) -> None:
         """Load the class and make the processor."""
         self.process_id = process_id
+        self._name = settings.name
         try:
             # Processors may change the definition they are given.
             self.plugin: BaseProcessor = load_plugin("process", deepcopy(resource["processor"]))
@@ -88,17 +89,20 @@ class VanillaProcessor:
             )
         return Returned(media_type=media_type, value=_plain(value))
 
+    def modules(self) -> tuple[str, ...]:
+        """Return the module that holds the class."""
+        module = module_of(self._name)
+        return (module,) if module else ()
+
     def release(self, job_id: str) -> None:
-        """Let the class clear away what it keeps for a job, if it has pygeoapi's newer hook."""
+        """Call the processor's `remove_resources`, if it has pygeoapi's newer hook."""
         hook = getattr(self.plugin, "remove_resources", None)
         if hook is None:
             return
         try:
             hook(job_id)
         except Exception:
-            LOGGER.exception(
-                "process %s could not remove what it keeps for job %s", self.process_id, job_id
-            )
+            LOGGER.exception("%s could not remove what it keeps for job %s", self.plugin, job_id)
 
 
 def module_of(name: str) -> str:

@@ -15,8 +15,8 @@ from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
+from pygeoapi_prefect.processes.processor import LocalProcessor, Processor
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.processes.vanilla import VanillaProcessor
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.jobs import JobService
@@ -68,7 +68,7 @@ class ProcessService:
 
     # --- processes -------------------------------------------------------------------------
 
-    def processor(self, process_id: str) -> VanillaProcessor | DeploymentProcessor:
+    def processor(self, process_id: str) -> Processor:
         """Return the code behind a process.
 
         Raises:
@@ -82,7 +82,7 @@ class ProcessService:
             return self._foreign.processor(process_id)
         return self._registry.processor(process_id)
 
-    def own_processor(self, process_id: str) -> VanillaProcessor | None:
+    def own_processor(self, process_id: str) -> LocalProcessor | None:
         """Return the code behind a process that our own flow runs, None if it is a deployment.
 
         Raises:

@@ -7,6 +7,7 @@ import pytest
 
 from pygeoapi_prefect.errors import ConfigurationError, ProcessNotFound, ProcessorUnusable
 from tests.support.configuration import resources
+from tests.support.processors import EchoProcessor
 from tests.support.settings import configured, registry_of
 
 
@@ -99,17 +100,39 @@ def test_a_name_without_a_module_is_no_module_to_load() -> None:
 
 # ---- what processors keep for jobs
 
-DEPLOYED = {"type": "process", "processor": {"prefect": {"deployment": "flow/name"}}}
+
+DEPLOYED = {"type": "process", "processor": {"prefect": {"deployment": "flow/deployment"}}}
 
 
-@pytest.mark.parametrize("process_id", ["deployed", "broken", "former", None])
-def test_releasing_what_a_process_keeps_never_fails(process_id: str | None) -> None:
-    processes = {"deployed": DEPLOYED, "broken": process("no_such_module.Processor")}
-    registry_of(processes).release(process_id, ["4711"])
+@pytest.fixture
+def released(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    released: list[str] = []
+    monkeypatch.setattr(
+        EchoProcessor, "remove_resources", lambda _, job_id: released.append(job_id), raising=False
+    )
+    return released
 
 
-def test_a_class_that_cannot_be_loaded_is_named_when_it_is_to_release(
-    caplog: pytest.LogCaptureFixture,
+def test_a_processor_clears_away_what_it_keeps_for_each_job(released: list[str]) -> None:
+    registry_of({"a": ECHO}).release("a", ["1", "2"])
+    assert released == ["1", "2"]
+
+
+@pytest.mark.parametrize("process_id", ["deployed", "not-configured-any-more", None])
+def test_where_no_code_is_nothing_is_cleared_away(
+    released: list[str], process_id: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry_of({"broken": process("no_such_module.Processor")}).release("broken", ["4711"])
-    assert "what process broken keeps for jobs stays" in caplog.text
+    registry_of({"a": ECHO, "deployed": DEPLOYED}).release(process_id, ["1"])
+    assert not released and not caplog.records
+
+
+def test_code_that_cannot_be_loaded_is_no_reason_to_stop(caplog: pytest.LogCaptureFixture) -> None:
+    registry_of({"broken": process("no_such_module.Processor")}).release("broken", ["1"])
+    assert "'broken'" in caplog.text and "no_such_module" in caplog.text
+
+
+def test_the_code_of_a_deployment_is_not_here() -> None:
+    registry = registry_of({"deployed": DEPLOYED})
+    assert registry.modules() == []
+    with pytest.raises(ProcessorUnusable, match="deployment in Prefect"):
+        registry.processor("deployed")

@@ -14,7 +14,7 @@ from pygeoapi.util import json_serial
 from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.processes.processor import LocalProcessor, Returned
+from pygeoapi_prefect.processes.processor import Returned
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
 
 METADATA: dict[str, Any] = {
@@ -322,8 +322,7 @@ def test_a_processor_clears_away_what_it_keeps_for_a_job() -> None:
 
 
 def test_a_processor_without_the_hook_keeps_nothing() -> None:
-    processor: LocalProcessor = vanilla(f"{__name__}.Scripted")
-    processor.release("4711")
+    vanilla().release("4711")
 
 
 def test_a_processor_that_cannot_clear_up_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:

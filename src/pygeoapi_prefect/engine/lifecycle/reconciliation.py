@@ -1,16 +1,14 @@
-"""Settling: giving a run whose process is gone the state that is true.
+"""Reconciliation: giving a run whose process is gone the state that is true.
 
-Whoever finds such a run (the worker whose job died, or one that finds what another left) looks
-at what there is: a manifest means that the job was through, and only its last word got lost.
+The worker that finds such a run (its own job died, or another worker left it) looks at what there
+is: a manifest means that the job was through, and only its last word got lost.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import anyio
-import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
@@ -19,16 +17,11 @@ from prefect.states import Cancelled, Completed, Failed, Running, Scheduled
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.engine.lifecycle.claims import worker_of
-from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of, process_of
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 
 LOGGER = logging.getLogger(__name__)
-
-_FIRST_PAUSE_SECONDS = 0.5
-_MAX_PAUSE_SECONDS = 15.0
-# Prefect Cloud limits rates.
-_LATER = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
 
 
 async def reconcile(
@@ -41,7 +34,7 @@ async def reconcile(
     never_started: State[Any] | None = None,
     may_retry: bool = True,
 ) -> State[Any] | None:
-    """Settle a run that nobody runs any more.
+    """Reconcile a run that no worker runs any more.
 
     Args:
         client: to Prefect.
@@ -56,7 +49,7 @@ async def reconcile(
         may_retry: whether another attempt may follow a failure.
 
     Returns:
-        Its state now, None if it needed no settling.
+        Its state now, None if it needed no reconciling.
 
     Raises:
         httpx.HTTPError: Prefect does not answer.
@@ -94,7 +87,13 @@ async def reconcile(
     )
     if instead := await _set_state(client, flow_run_id, reconciled, configuration):
         return instead
-    LOGGER.warning("job %s is now %s: %s", flow_run_id, reconciled.name, reconciled.message)
+    LOGGER.warning(
+        "job %s of process %s is now %s: %s",
+        flow_run_id,
+        process_of(flow_run),
+        reconciled.name,
+        reconciled.message,
+    )
     return reconciled
 
 
@@ -165,29 +164,6 @@ async def dismiss(
         return flow_run.state
     await client.set_flow_run_state(flow_run.id, cancelled, force=True)
     return cancelled
-
-
-async def retry_forever[T](act: Callable[[], Awaitable[T]], what: str) -> T:
-    """Do something that Prefect and result storage must hear of, however long they are away."""
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return await act()
-        except Exception as error:
-            if is_refusal(error):
-                raise
-            LOGGER.warning("%s has to wait: %s: %s", what, type(error).__name__, error)
-        await anyio.sleep(pause)
-        pause = min(_MAX_PAUSE_SECONDS, pause * 2)
-
-
-def is_refusal(error: Exception) -> bool:
-    """Return whether Prefect answered what it would answer again; not if it asks for patience."""
-    return (
-        isinstance(error, httpx.HTTPStatusError)
-        and error.response.is_client_error
-        and error.response.status_code not in _LATER
-    )
 
 
 async def _has_results(flow_run: FlowRun, configuration: Configuration) -> bool:

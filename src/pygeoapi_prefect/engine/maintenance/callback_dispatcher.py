@@ -1,8 +1,8 @@
-"""The courier: brings subscribers the news of their jobs, for a day if it takes that long.
+"""The callback dispatcher: tells subscribers of their jobs, for a day if it takes that long.
 
 Nothing is kept here. A job of which a subscriber is still to hear something carries a tag, and
-what was delivered is said in its labels; so news outlive the job's process, the worker and the web
-server, and whoever keeps house for the work pool next goes on where the last one stopped. What was
+what was delivered is said in its labels; so callbacks outlive the job's process, the worker and
+the web server, and the next leader of the work pool goes on where the last one stopped. What was
 delivered but not noted down before a crash is delivered again.
 """
 
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import anyio
+from anyio.abc import TaskGroup
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -25,11 +26,12 @@ from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import RetryBackoff
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
-from pygeoapi_prefect.engine.lifecycle.retries import seconds_before
+from pygeoapi_prefect.engine.lifecycle.retries import process_of, seconds_before
 from pygeoapi_prefect.engine.maintenance.callbacks import send_callback
-from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
+from pygeoapi_prefect.engine.periodic import periodic
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.names import (
     CALLBACK_LABEL,
@@ -49,8 +51,8 @@ LOGGER = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 5.0
 _BACKOFF = RetryBackoff(initial=1, factor=2, maximum=300)
 _GIVES_UP_AFTER = timedelta(days=1)
-# That a job is under way is no news once it has ended; it must not keep back that it has.
-_OLD_NEWS_AFTER = timedelta(minutes=10)
+# That a job is under way is of no interest once it has ended; it must not keep back that it has.
+_IN_PROGRESS_AFTER_END = timedelta(minutes=10)
 _AT_ONCE = 50
 _DELIVERED, _GIVEN_UP = "delivered", "given up"
 
@@ -76,13 +78,13 @@ class Callback:
 
 
 class CallbackDispatcher:
-    """Delivers the news of the jobs of a work pool.
+    """Delivers the callbacks of the jobs of a work pool.
 
     Args:
-        neighbours: knows which worker of the pool is to do it.
+        membership: knows which worker of the pool is the leader.
     """
 
-    def __init__(self, membership: WorkerMembership) -> None:
+    def __init__(self, membership: Membership) -> None:
         """Start with none."""
         self._membership = membership
         self._gateway = PrefectGateway(own_endpoint)
@@ -96,44 +98,47 @@ class CallbackDispatcher:
             self._called.set()
 
     async def watch(self, client: PrefectClient) -> None:
-        """Look now and then, and whenever called, until cancelled."""
+        """Look now and then, and when called, while this worker is the leader, until cancelled."""
         async with anyio.create_task_group() as deliveries:
-            while True:
-                with anyio.move_on_after(_SECONDS_BETWEEN_LOOKS):
-                    await self._called.wait()
-                self._called.clear()
-                if not self._membership.is_leader:
-                    continue
-                try:
-                    tag = names_of(current_configuration().settings.work_pool).callback_tag
-                    runs = await all_flow_runs(
-                        client, FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]))
-                    )
-                except Exception as error:
-                    LOGGER.warning("cannot look for callbacks: %s: %s", type(error).__name__, error)
-                    continue
-                for run in runs:
-                    if run.id not in self._under_way:
-                        self._under_way.add(run.id)
-                        deliveries.start_soon(self._serve, client, run)
+            await periodic(
+                lambda: self._look(client, deliveries),
+                _SECONDS_BETWEEN_LOOKS,
+                name="looking for callbacks",
+                is_due=lambda: self._membership.is_leader,
+                called=self._called,
+            )
+
+    async def _look(self, client: PrefectClient, deliveries: TaskGroup) -> None:
+        tag = names_of(current_configuration().settings.work_pool).callback_tag
+        runs = await all_flow_runs(client, FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
+        for run in runs:
+            if run.id not in self._under_way:
+                self._under_way.add(run.id)
+                deliveries.start_soon(self._serve, client, run)
 
     async def _serve(self, client: PrefectClient, run: FlowRun) -> None:
         """Deliver all there is to deliver of a job now, one after the other."""
         failures = 0
         try:
-            while (news := next_callback(run)) is not None:
+            while (callback := next_callback(run)) is not None:
                 async with self._at_once:
-                    problem = await self._deliver(run, news)
+                    problem = await self._deliver(run, callback)
                 now = datetime.now(UTC)
                 failures = failures + 1 if problem else 0
                 if not problem:
                     text = f"{_DELIVERED} at {now:%Y-%m-%dT%H:%M:%SZ}"
-                elif now > news.expires:
+                elif now > callback.expires:
                     text = f"{_GIVEN_UP} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
                 else:
                     text = f"try {failures} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
-                    LOGGER.warning("job %s: subscriber %s: %s", run.id, news.url, problem)
-                await client.update_flow_run_labels(run.id, {news.label: text})
+                    LOGGER.warning(
+                        "job %s of process %s: subscriber %s: %s",
+                        run.id,
+                        process_of(run),
+                        callback.url,
+                        problem,
+                    )
+                await client.update_flow_run_labels(run.id, {callback.label: text})
                 if failures:
                     await anyio.sleep(seconds_before(failures, _BACKOFF))
                 run = await client.read_flow_run(run.id)
@@ -141,21 +146,27 @@ class CallbackDispatcher:
                 tags = [tag for tag in run.tags if not tag.startswith(CALLBACK_TAG)]
                 await client.update_flow_run(run.id, tags=tags)
         except ObjectNotFound:
-            LOGGER.debug("job %s is gone, and what its subscriber did not hear with it", run.id)
+            LOGGER.debug(
+                "job %s of process %s is gone, and its callbacks with it", run.id, process_of(run)
+            )
         except Exception as error:
             LOGGER.warning(
-                "job %s: its subscriber has to wait: %s: %s", run.id, type(error).__name__, error
+                "job %s of process %s: its subscriber has to wait: %s: %s",
+                run.id,
+                process_of(run),
+                type(error).__name__,
+                error,
             )
         finally:
             self._under_way.discard(run.id)
 
-    async def _deliver(self, run: FlowRun, news: Callback) -> str | None:
+    async def _deliver(self, run: FlowRun, callback: Callback) -> str | None:
         """Deliver something; return None if that worked, otherwise why not."""
         configuration = current_configuration()
         process_id = _request_of(run).process_id
         allow_internal = configuration.allows_internal_requests(process_id)
         body: bytes | Stream = b"{}"
-        if news.event == "success":
+        if callback.event == "success":
             try:
                 document = await anyio.to_thread.run_sync(
                     _document, configuration, run, self._gateway
@@ -166,7 +177,7 @@ class CallbackDispatcher:
                 return "the results are gone"
             body = document
         try:
-            return await send_callback(news.url, body, allow_internal=allow_internal)
+            return await send_callback(callback.url, body, allow_internal=allow_internal)
         except PygeoapiPrefectError as error:
             return f"the results cannot be read: {error}"
 
@@ -182,7 +193,7 @@ def next_callback(run: FlowRun) -> Callback | None:
     if subscriber.in_progress_uri and run.start_time and run.run_count:
         expires = run.start_time + _GIVES_UP_AFTER
         if state.is_final():
-            expires = min(expires, state.timestamp + _OLD_NEWS_AFTER)
+            expires = min(expires, state.timestamp + _IN_PROGRESS_AFTER_END)
         due.append(Callback("in_progress", subscriber.in_progress_uri, expires))
     if state.is_final():
         expires = state.timestamp + _GIVES_UP_AFTER

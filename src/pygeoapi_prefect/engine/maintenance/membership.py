@@ -1,8 +1,8 @@
-"""The workers of a work pool: which are gone, and which of those there keeps house for the pool.
+"""The workers of a work pool: which are gone, and which of those there is the leader.
 
 A worker is alive as long as Prefect hears its heartbeats; on the same machine, as long as it holds
 its lock, which also its forkserver and the processes of its jobs hold. Of those alive, the one
-with the first name keeps house for all: reaps, calls back, prunes.
+with the first name is the leader: it reaps, calls back and prunes for all.
 """
 
 import contextlib
@@ -10,7 +10,9 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 from prefect.client.orchestration import PrefectClient
@@ -41,7 +43,7 @@ class WorkerLock:
     """
 
     def __init__(self, name: str) -> None:
-        """Take it; nobody looks for it before it is shown."""
+        """Take it; no worker looks for it before it is shown."""
         self._shown_path = _lock_path(name)
         self._path = self._shown_path.with_suffix(_STARTING)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,13 +53,38 @@ class WorkerLock:
         fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def show(self) -> None:
-        """Let others see it, now that Prefect lists the worker and somebody will clear up."""
+        """Let others see it, now that Prefect lists the worker and its leader will clear up."""
         self._path = self._path.rename(self._shown_path)
 
     def release(self) -> None:
         """Let it go; no process of the worker may be left."""
         self._path.unlink(missing_ok=True)
         os.close(self.descriptor)
+
+
+class Membership(Protocol):
+    """What the watches of a worker ask of the workers of its pool."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this worker is the leader."""
+        ...
+
+    async def look(self, client: PrefectClient) -> None:
+        """See which workers are there."""
+        ...
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a worker is gone for good, with all its processes."""
+        ...
+
+    def gone(self) -> list[str]:
+        """Return the workers that Prefect still lists but that are gone."""
+        ...
+
+    async def forget(self, client: PrefectClient, name: str) -> None:
+        """Remove a worker that is gone from Prefect's list."""
+        ...
 
 
 class WorkerMembership:
@@ -67,10 +94,19 @@ class WorkerMembership:
         me: name of this worker.
         pool: the work pool.
         exclusive: no other worker serves this pool; those of the past are gone.
+        clock: seconds that only ever grow.
     """
 
-    def __init__(self, me: str, pool: str, *, exclusive: bool) -> None:
-        """Know nobody yet."""
+    def __init__(
+        self,
+        me: str,
+        pool: str,
+        *,
+        exclusive: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Know of no other worker yet."""
+        self._clock = clock
         self._me = me
         self._pool = pool
         self._exclusive = exclusive
@@ -78,22 +114,22 @@ class WorkerMembership:
         self._seen: dict[str, tuple[object, float]] = {}
         # Those that runs name but Prefect does not, and since when.
         self._unknown: dict[str, float] = {}
-        self._last_contact = time.monotonic()
+        self._last_contact = self._clock()
 
     @property
     def has_contact(self) -> bool:
         """Whether Prefect hears this worker; if not, others will take it for gone."""
-        return self._exclusive or time.monotonic() - self._last_contact < LETS_GO_SECONDS
+        return self._exclusive or self._clock() - self._last_contact < LETS_GO_SECONDS
 
     @property
     def is_leader(self) -> bool:
-        """Whether this worker looks after the pool; False until it knows who else is there."""
+        """Whether this worker is the leader; False until it knows which others are there."""
         if self._exclusive or not self._seen:
             return self._exclusive
         return self._me == min(n for n in (*self._seen, self._me) if not self.is_gone(n))
 
     async def look(self, client: PrefectClient) -> None:
-        """See who is there.
+        """See which workers are there.
 
         Raises:
             httpx.HTTPError: Prefect does not answer.
@@ -101,11 +137,11 @@ class WorkerMembership:
         try:
             workers = await client.read_workers_for_work_pool(self._pool, offset=0, limit=MAX_PAGE)
         except BaseException:
-            # Nobody's heartbeats arrive while Prefect is away; that makes nobody gone.
+            # No heartbeats arrive while Prefect is away; that makes no worker gone.
             self._seen.clear()
             self._unknown.clear()
             raise
-        now = time.monotonic()
+        now = self._clock()
         before, self._seen = self._seen, {}
         for worker in workers:
             beat = worker.last_heartbeat_time
@@ -124,7 +160,7 @@ class WorkerMembership:
             return not held
         if self._exclusive:
             return True
-        now = time.monotonic()
+        now = self._clock()
         since = self._seen[name][1] if name in self._seen else self._unknown.setdefault(name, now)
         return now - since > GONE_SECONDS
 
@@ -156,7 +192,7 @@ def _lock_path(name: str) -> Path:
 
 
 def _is_held(path: Path) -> bool | None:
-    """Return whether somebody holds a lock, None if there is no such lock on this machine."""
+    """Return whether a process holds a lock, None if there is no such lock on this machine."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:

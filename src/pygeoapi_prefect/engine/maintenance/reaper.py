@@ -1,4 +1,4 @@
-"""The reaper: finds runs that nobody runs any more and settles them.
+"""The reaper: finds runs that no worker runs any more and reconciles them.
 
 Prefect leaves a run Running for ever when the worker goes with it. Each run says in its state
 which worker it is with, so any worker can tell which are orphans: those of workers that are gone,
@@ -27,8 +27,10 @@ from prefect.states import Crashed
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.lifecycle.claims import worker_of
 from pygeoapi_prefect.engine.lifecycle.reconciliation import reconcile, to_the_queue
-from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.lifecycle.retries import process_of
+from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
+from pygeoapi_prefect.engine.periodic import Sleep, periodic
 
 LOGGER = logging.getLogger(__name__)
 
@@ -47,15 +49,16 @@ class Killable(Protocol):
 
 
 class Reaper:
-    """Settles orphans of a work pool.
+    """Reconciles orphans of a work pool.
 
     Args:
         me: name of this worker.
         pool: the work pool.
         running: the jobs of this worker, with their processes once they have one; it changes.
-        neighbours: the workers of the pool.
+        membership: the workers of the pool.
         exclusive: no other worker serves this pool.
-        found: called after an orphan was settled.
+        found: called after an orphan was reconciled.
+        clock: seconds that only ever grow.
     """
 
     def __init__(
@@ -63,10 +66,11 @@ class Reaper:
         me: str,
         pool: str,
         running: Mapping[UUID, Killable | None],
-        membership: WorkerMembership,
+        membership: Membership,
         *,
         exclusive: bool,
         found: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Know of no orphan yet."""
         self._me = me
@@ -75,27 +79,29 @@ class Reaper:
         self._membership = membership
         self._exclusive = exclusive
         self._found = found
+        self._clock = clock
         # Since when a run has looked like an orphan, or a job of ours as if it were none.
         self._suspects: dict[UUID, float] = {}
 
-    async def watch(self, client: PrefectClient) -> None:
+    async def watch(self, client: PrefectClient, sleep: Sleep = anyio.sleep) -> None:
         """Look now and then, until cancelled."""
-        while True:
-            await self.look(client)
-            await anyio.sleep(_SECONDS_BETWEEN_LOOKS)
+        await periodic(
+            lambda: self.look(client),
+            _SECONDS_BETWEEN_LOOKS,
+            name="looking for lost jobs",
+            sleep=sleep,
+        )
 
     async def look(self, client: PrefectClient) -> None:
-        """Look once; what cannot be done now is done the next time."""
-        try:
-            await self._look(client)
-        except Exception as error:
-            LOGGER.warning("cannot look for lost jobs: %s: %s", type(error).__name__, error)
+        """Look once.
 
-    async def _look(self, client: PrefectClient) -> None:
+        Raises:
+            httpx.HTTPError: Prefect does not answer.
+        """
         await self._membership.look(client)
         # Once: finding out opens the lock of every worker.
         is_leader = self._membership.is_leader
-        # In this order: whatever ends between the two is not under way and not ours.
+        # In this order: what ends between the two is not under way and not ours.
         under_way = await all_flow_runs(
             client,
             FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY))),
@@ -104,7 +110,7 @@ class Reaper:
         ours = {run_id for run_id, process in self._running.items() if process}
         orphans = {run.id: run for run in under_way if self._may_be_orphan(run, is_leader)}
         strangers = ours - {run.id for run in under_way if self._may_be_ours(run)}
-        now = time.monotonic()
+        now = self._clock()
         self._suspects = {
             run_id: self._suspects.get(run_id, now) for run_id in (*orphans, *strangers)
         }
@@ -157,15 +163,19 @@ class Reaper:
                 never_started=to_the_queue(f"The {who} was gone before the job started."),
             )
         except Exception as error:  # the others need not wait for it
-            LOGGER.warning("job %s cannot be settled yet: %s", run.id, error)
+            LOGGER.warning(
+                "job %s of process %s cannot be reconciled yet: %s", run.id, process_of(run), error
+            )
             return
         self._suspects.pop(run.id, None)
         if reconciled:
-            LOGGER.warning("job %s was left behind by its %s", run.id, who)
+            LOGGER.warning(
+                "job %s of process %s was left behind by its %s", run.id, process_of(run), who
+            )
             self._found()
 
     async def _let_go(self, client: PrefectClient, run_id: UUID) -> None:
-        """Kill a job of ours that is not under way any more, whoever ended it."""
+        """Kill a job of ours that is not under way any more, however it ended."""
         try:
             run = await client.read_flow_run(run_id)
         except ObjectNotFound:
@@ -173,7 +183,12 @@ class Reaper:
         process = self._running.get(run_id)
         is_ours = run and run.state and run.state.type in _UNDER_WAY and self._may_be_ours(run)
         if process and not is_ours:
-            LOGGER.warning("job %s was ended by somebody else and is stopped", run_id)
+            process_id = process_of(run) if run else None
+            LOGGER.warning(
+                "job %s of process %s was not ended by this worker and is stopped",
+                run_id,
+                process_id,
+            )
             process.kill()
 
 

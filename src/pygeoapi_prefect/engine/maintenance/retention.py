@@ -9,11 +9,13 @@ import anyio
 
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.lifecycle.removal import remove_old_jobs
-from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
+from pygeoapi_prefect.engine.periodic import Sleep, periodic
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
@@ -27,32 +29,45 @@ class Retention:
     """Removes the old jobs of a service.
 
     Args:
-        neighbours: knows which worker of the pool is to do it.
+        membership: knows which worker of the pool is the leader.
         remove_resources: lets a processor clear away what it keeps for jobs.
+        gateway: to Prefect; None = where the settings of Prefect say.
     """
 
     def __init__(
         self,
-        membership: WorkerMembership,
+        membership: Membership,
         remove_resources: Callable[[str, list[str]], Awaitable[None]],
+        gateway: Gateway | None = None,
     ) -> None:
         """Remove nothing yet."""
         self._membership = membership
         self._remove_resources = remove_resources
-        self._gateway = PrefectGateway(own_endpoint, patient=True)
+        self._gateway = gateway or PrefectGateway(own_endpoint, patient=True)
 
-    async def watch(self) -> None:
-        """Look now and then, until cancelled."""
-        while True:
-            removed: list[FlowRun] = []
-            try:
-                retention = current_configuration().settings.job_retention
-                if retention is not None and self._membership.is_leader:
-                    removed = await anyio.to_thread.run_sync(self._remove_batch, retention)
-                    await self._clear_up_after(removed)
-            except Exception as error:
-                LOGGER.warning("cannot remove old jobs: %s: %s", type(error).__name__, error)
-            await anyio.sleep(_SECONDS_BETWEEN_BATCHES if removed else _SECONDS_BETWEEN_LOOKS)
+    async def watch(self, sleep: Sleep = anyio.sleep) -> None:
+        """Look now and then while this worker is the leader, until cancelled."""
+        await periodic(
+            self.look,
+            _SECONDS_BETWEEN_LOOKS,
+            name="removing old jobs",
+            is_due=lambda: self._membership.is_leader,
+            sleep=sleep,
+        )
+
+    async def look(self) -> float | None:
+        """Remove a batch; return how soon to look for the next, None if there was nothing.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        retention = current_configuration().settings.job_retention
+        if retention is None:
+            return None
+        removed = await anyio.to_thread.run_sync(self._remove_batch, retention)
+        await self._clear_up_after(removed)
+        return _SECONDS_BETWEEN_BATCHES if removed else None
 
     def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
         settings = current_configuration().settings

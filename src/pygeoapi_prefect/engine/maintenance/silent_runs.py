@@ -1,13 +1,15 @@
-"""Strays: jobs on the pools of other workers that nobody there sees to.
+"""Silent runs: jobs on the pools of other workers of which nothing is heard any more.
 
 Prefect leaves a run Running for ever when the machine of its worker is gone. The jobs of our own
 worker say which one they are with; those on other pools send heartbeats, as Prefect's events. One
-that was heard of and is not any more is settled by whoever keeps house for the service. So is what
-flows wrote that are not ours and were dismissed: their workers know nothing of result storage.
+that was heard of and is not any more is reconciled by the leader of the service's workers. It also
+removes what flows wrote that are not ours and were dismissed: their workers know nothing of result
+storage.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -26,8 +28,10 @@ from prefect.states import Crashed
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine._compat import last_event
 from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after, dismissed, reconcile
-from pygeoapi_prefect.engine.maintenance.membership import WorkerMembership
+from pygeoapi_prefect.engine.lifecycle.retries import process_of
+from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
+from pygeoapi_prefect.engine.periodic import Sleep, periodic
 from pygeoapi_prefect.engine.prefect_api.names import names_of
 
 LOGGER = logging.getLogger(__name__)
@@ -38,29 +42,37 @@ SILENT_SECONDS = 300.0
 
 
 class SilentRuns:
-    """Settles the strays of a service.
+    """Reconciles the silent runs of a service.
 
     Args:
         pool: the work pool of our own workers.
-        neighbours: knows which of them is to do it.
+        membership: knows which of them is the leader.
+        clock: seconds that only ever grow.
     """
 
-    def __init__(self, pool: str, membership: WorkerMembership) -> None:
-        """Have heard of nobody yet."""
+    def __init__(
+        self,
+        pool: str,
+        membership: Membership,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Look at nothing yet."""
+        self._clock = clock
         self._pool = pool
         self._membership = membership
         # Run -> (its last heartbeat, when we first heard of that one): clocks need not agree.
         self._heard: dict[UUID, tuple[str, float]] = {}
 
-    async def watch(self, client: PrefectClient) -> None:
-        """Look now and then, until cancelled."""
-        while True:
-            try:
-                if self._membership.is_leader:
-                    await self.look(client)
-            except Exception as error:
-                LOGGER.warning("cannot look for strays: %s: %s", type(error).__name__, error)
-            await anyio.sleep(_SECONDS_BETWEEN_LOOKS)
+    async def watch(self, client: PrefectClient, sleep: Sleep = anyio.sleep) -> None:
+        """Look now and then while this worker is the leader, until cancelled."""
+        await periodic(
+            lambda: self.look(client),
+            _SECONDS_BETWEEN_LOOKS,
+            name="looking for silent runs",
+            is_due=lambda: self._membership.is_leader,
+            sleep=sleep,
+        )
 
     async def look(self, client: PrefectClient) -> None:
         """Look once.
@@ -79,10 +91,10 @@ class SilentRuns:
         )
         before, self._heard = self._heard, {}
         for run in running:
-            # Without any heartbeat nobody can tell: they may be switched off.
+            # Without any heartbeat there is no telling: they may be switched off.
             if run.work_pool_name == self._pool or not (beat := await _last_beat(client, run)):
                 continue
-            now = time.monotonic()
+            now = self._clock()
             old_beat, since = before.get(run.id, (None, now))
             self._heard[run.id] = (beat, since if beat == old_beat else now)
             if beat == old_beat and now - since > SILENT_SECONDS:
@@ -112,11 +124,16 @@ class SilentRuns:
             None,
             Crashed(message=text),
             current_configuration(),
-            # It may only be cut off, and nobody there would stop it for another attempt.
+            # It may only be cut off, and its worker would not stop it for another attempt.
             may_retry=False,
         )
         if reconciled:
-            LOGGER.warning("job %s on work pool %s is a stray", run.id, run.work_pool_name)
+            LOGGER.warning(
+                "job %s of process %s on work pool %s fell silent",
+                run.id,
+                process_of(run),
+                run.work_pool_name,
+            )
 
 
 async def _last_beat(client: PrefectClient, run: FlowRun) -> str | None:

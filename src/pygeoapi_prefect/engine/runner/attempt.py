@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext
@@ -32,15 +31,14 @@ from prefect.utilities.engine import capture_sigterm, propose_state_sync
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.lifecycle.claims import under_way, worker_of
 from pygeoapi_prefect.engine.lifecycle.liveness import LETS_GO_SECONDS
-from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after, is_refusal
+from pygeoapi_prefect.engine.lifecycle.patience import retry_forever_in_job
+from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.runner.flow import run_job, run_process
 
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_HEARTBEATS = 30.0
-_FIRST_PAUSE_SECONDS = 0.2
-_MAX_PAUSE_SECONDS = 5.0
 
 SendLog = Callable[[dict[str, object]], None]
 
@@ -142,16 +140,7 @@ def _propose(client: SyncPrefectClient, flow_run: FlowRun, state: State[Any]) ->
 
 def _retry_forever[T](act: Callable[[], T], what: str) -> T:
     """Ask Prefect, however long it is away; only what it refuses is not asked again."""
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return act()
-        except httpx.HTTPError as error:
-            if is_refusal(error):
-                raise
-            LOGGER.warning("%s has to wait for Prefect: %s", what, error)
-        time.sleep(pause)
-        pause = min(_MAX_PAUSE_SECONDS, pause * 2)
+    return retry_forever_in_job(act, what, sleep=time.sleep)
 
 
 @contextmanager

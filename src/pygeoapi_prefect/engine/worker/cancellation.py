@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
 import anyio
+from anyio.abc import TaskGroup
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -18,9 +19,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.config.snapshot import current_configuration
-from pygeoapi_prefect.engine.lifecycle.reconciliation import dismiss, retry_forever
+from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
+from pygeoapi_prefect.engine.lifecycle.reconciliation import dismiss
 from pygeoapi_prefect.engine.lifecycle.retries import process_of
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
+from pygeoapi_prefect.engine.periodic import periodic
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess
 
 LOGGER = logging.getLogger(__name__)
@@ -60,31 +63,29 @@ class Cancellation:
     async def watch(self, client: PrefectClient) -> None:
         """Look now and then, and whenever called, until cancelled."""
         async with anyio.create_task_group() as stopping:
-            while True:
-                with anyio.move_on_after(_SECONDS_BETWEEN_LOOKS):
-                    await self._called.wait()
-                self._called.clear()
-                for flow_run_id in await self._newly_dismissed(client):
-                    self._under_way.add(flow_run_id)
-                    stopping.start_soon(self._stop, client, flow_run_id)
+            await periodic(
+                lambda: self._look(client, stopping),
+                _SECONDS_BETWEEN_LOOKS,
+                name="looking for dismissed jobs",
+                called=self._called,
+            )
+
+    async def _look(self, client: PrefectClient, stopping: TaskGroup) -> None:
+        for flow_run_id in await self._newly_dismissed(client):
+            self._under_way.add(flow_run_id)
+            stopping.start_soon(self._stop, client, flow_run_id)
 
     async def _newly_dismissed(self, client: PrefectClient) -> list[UUID]:
         candidates = [run_id for run_id in self._running if run_id not in self._under_way]
         if not candidates:
             return []
-        try:
-            found = await all_flow_runs(
-                client,
-                FlowRunFilter(
-                    id=FlowRunFilterId(any_=candidates),
-                    state=FlowRunFilterState(
-                        type=FlowRunFilterStateType(any_=[StateType.CANCELLING])
-                    ),
-                ),
-            )
-        except Exception as error:
-            LOGGER.warning("cannot ask which jobs were dismissed: %s", error)
-            return []
+        found = await all_flow_runs(
+            client,
+            FlowRunFilter(
+                id=FlowRunFilterId(any_=candidates),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
+            ),
+        )
         return [flow_run.id for flow_run in found]
 
     async def _stop(self, client: PrefectClient, flow_run_id: UUID) -> None:
@@ -107,7 +108,7 @@ class Cancellation:
             self._under_way.discard(flow_run_id)
 
     async def _report(self, client: PrefectClient, flow_run_id: UUID) -> None:
-        with contextlib.suppress(ObjectNotFound):  # somebody removed it
+        with contextlib.suppress(ObjectNotFound):  # a client removed it
             flow_run = await client.read_flow_run(flow_run_id)
             await dismiss(client, flow_run, current_configuration())
             if process_id := process_of(flow_run):

@@ -27,9 +27,9 @@ from pygeoapi_prefect.engine._compat import PrefectWorker
 from pygeoapi_prefect.engine.lifecycle.claims import taken
 from pygeoapi_prefect.engine.lifecycle.exit_reasons import out_of_memory_kills, reason_of
 from pygeoapi_prefect.engine.lifecycle.liveness import HEARTBEAT_SECONDS
+from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
 from pygeoapi_prefect.engine.lifecycle.reconciliation import (
     reconcile,
-    retry_forever,
     to_the_queue,
     took_too_long,
 )
@@ -42,6 +42,7 @@ from pygeoapi_prefect.engine.maintenance.membership import (
 from pygeoapi_prefect.engine.maintenance.reaper import Reaper
 from pygeoapi_prefect.engine.maintenance.retention import Retention
 from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
+from pygeoapi_prefect.engine.periodic import once
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
@@ -135,7 +136,7 @@ class JobWorker(PrefectWorker):
             raise
         self._processes.show()
         if self._exclusive:
-            await self._reaper.look(self.client)
+            await once(lambda: self._reaper.look(self.client), name="looking for lost jobs")
         self.start_task(self._look_when_something_is_new)
         self.start_task(self._processes.keep_warm)
         self.start_task(self._cancellation.watch, self.client)

@@ -20,6 +20,7 @@ from pygeoapi_prefect.engine.lifecycle.claims import worker_of
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of, process_of
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
+from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
 
@@ -87,12 +88,11 @@ async def reconcile(
     )
     if instead := await _set_state(client, flow_run_id, reconciled, configuration):
         return instead
-    LOGGER.warning(
-        "job %s of process %s is now %s: %s",
+    record(
+        Event.RECONCILED,
         flow_run_id,
         process_of(flow_run),
-        reconciled.name,
-        reconciled.message,
+        f"now {reconciled.name}: {reconciled.message}",
     )
     return reconciled
 

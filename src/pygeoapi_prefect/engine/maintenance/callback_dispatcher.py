@@ -45,6 +45,7 @@ from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.streams import Stream
+from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
 
@@ -126,18 +127,14 @@ class CallbackDispatcher:
                 now = datetime.now(UTC)
                 failures = failures + 1 if problem else 0
                 if not problem:
+                    record(Event.CALLBACK_DELIVERED, run.id, process_of(run), callback.event)
                     text = f"{_DELIVERED} at {now:%Y-%m-%dT%H:%M:%SZ}"
                 elif now > callback.expires:
                     text = f"{_GIVEN_UP} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
                 else:
                     text = f"try {failures} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
-                    LOGGER.warning(
-                        "job %s of process %s: subscriber %s: %s",
-                        run.id,
-                        process_of(run),
-                        callback.url,
-                        problem,
-                    )
+                    detail = f"subscriber {callback.url}: {problem}"
+                    record(Event.CALLBACK_DELAYED, run.id, process_of(run), detail)
                 await client.update_flow_run_labels(run.id, {callback.label: text})
                 if failures:
                     await anyio.sleep(seconds_before(failures, _BACKOFF))

@@ -33,7 +33,7 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
     to_the_queue,
     took_too_long,
 )
-from pygeoapi_prefect.engine.lifecycle.retries import policy_of
+from pygeoapi_prefect.engine.lifecycle.retries import policy_of, process_of
 from pygeoapi_prefect.engine.maintenance.callback_dispatcher import CallbackDispatcher
 from pygeoapi_prefect.engine.maintenance.membership import (
     WorkerMembership,
@@ -55,6 +55,7 @@ from pygeoapi_prefect.engine.worker.notifications import (
 )
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
 
@@ -302,9 +303,11 @@ class JobWorker(PrefectWorker):
                 if "log" in message:
                     self._logs.add(message["log"])
                 elif "running" in message:
+                    record(Event.STARTED, flow_run.id, process_of(flow_run))
                     self._callbacks.look_now(flow_run)
                 elif "ended" in message:
                     has_said_how = True
+                    record(Event.ENDED, flow_run.id, process_of(flow_run), message["ended"])
                     if "again" in message:
                         self._look_in(message["again"])
                     self._completion_waiters.tell(str(flow_run.id))

@@ -49,7 +49,12 @@ async def retry_forever[T](
         sleep=sleep,
         reraise=True,
     )
-    return await retrying(act)
+
+    async def call() -> T:
+        # tenacity awaits what a coroutine function returns, not what a lambda does.
+        return await act()
+
+    return await retrying(call)
 
 
 def retry_forever_in_job[T](

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import anyio
 import httpx
 import pytest
 from prefect.exceptions import ObjectNotFound
@@ -89,3 +90,13 @@ def test_who_is_stopped_does_not_go_on(problem: BaseException) -> None:
     with pytest.raises(type(problem)):
         asyncio.run(act.by_worker())
     assert act.pauses == []
+
+
+def test_what_a_lambda_begins_is_awaited() -> None:
+    async def answer() -> int:
+        return 42
+
+    async def asked() -> int:
+        return await retry_forever(lambda: answer(), "a question")
+
+    assert anyio.run(asked) == 42

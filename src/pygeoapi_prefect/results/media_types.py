@@ -9,9 +9,10 @@ JSON = "application/json"
 MULTIPART = "multipart/related"
 _TEXT, _BINARY = "text/plain", "application/octet-stream"
 DEFAULT_OF_KIND = {Kind.JSON: JSON, Kind.TEXT: _TEXT, Kind.BINARY: _BINARY}
-# RFC 9110, 8.3.1, with any printable characters in the values of parameters.
+# RFC 9110, 8.3.1, with any printable characters in the values of parameters. Space is written out:
+# `\s` would take the line breaks that must not pass.
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}(\s*;\s*[\x20-\x7e]*)?")
+_MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}([ \t]*;[ \t]*[\x20-\x7e]*)?")
 
 
 def kind_of(media_type: str) -> Kind:
@@ -47,7 +48,7 @@ def media_type_of_results(manifest: Manifest) -> str:
     if manifest.as_document or not outputs or _are_links(manifest):
         return JSON
     if len(outputs) == 1 and not (outputs[0].members_are_outputs and manifest.by_reference):
-        return outputs[0].media_type
+        return in_header(outputs[0].media_type)
     return MULTIPART
 
 

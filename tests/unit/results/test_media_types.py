@@ -68,7 +68,16 @@ def test_it_is_also_where_one_object_holds_all_outputs(
     assert media_type_of_results(manifest) == delivered
 
 
-HOSTILE = ["text/csv\r\nX-Evil: yes", "text/csv\n", "text/csv\x00", "no media type", "a/b; c=\r"]
+HOSTILE = [
+    "text/csv\r\nX-Evil: yes",
+    "text/csv;\r\nX-Evil: yes",
+    "text/csv\r\n;X-Evil: yes",
+    "text/csv\n",
+    "text/csv\x00",
+    "text/csv;\x85",
+    "no media type",
+    "a/b; c=\r",
+]
 
 
 @pytest.mark.parametrize("media_type", HOSTILE)
@@ -82,6 +91,14 @@ def test_a_media_type_that_would_break_a_header_is_sent_as_bytes(media_type: str
 )
 def test_an_honest_media_type_is_sent_as_it_is(media_type: str) -> None:
     assert in_header(media_type) == media_type
+
+
+@pytest.mark.parametrize("media_type", HOSTILE)
+def test_status_announces_bytes_too_where_bytes_are_sent(
+    local_storage: ResultStorage, media_type: str
+) -> None:
+    manifest = collector_of(local_storage, media_type).manifest("p", as_document=False)
+    assert media_type_of_results(manifest) == deliver(local_storage, manifest).media_type
 
 
 @pytest.mark.parametrize("output_id", ["a\r\nX-Evil: yes", "a\x00", "a>b", "größe"])

@@ -1,6 +1,9 @@
 """Puts a service together from its parts; the one place that knows all of them."""
 
-from pygeoapi_prefect.config.configuration import Configuration
+from collections.abc import Mapping
+from typing import Any
+
+from pygeoapi_prefect.config.configuration import read_configuration
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
@@ -8,15 +11,19 @@ from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.service.processes import ProcessService
 
 
-def open_service(configuration: Configuration) -> ProcessService:
-    """Return the service of a configuration. Touches neither disk nor network yet.
+def open_service(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> ProcessService:
+    """Return the service that a configuration asks for. Touches neither disk nor network yet.
+
+    Args:
+        manager: the `server.manager` section.
+        resources: process id -> resource; all of `type: process`.
 
     Raises:
-        ConfigurationError: nothing is installed that knows the URL of its result storage.
+        ConfigurationError: something in it is wrong, or nothing is installed that knows the URL of
+            its result storage; every fault is listed.
     """
+    configuration = read_configuration(manager, resources, check=open_storage)
     storage = open_storage(configuration.settings)
-    gateway = PrefectGateway(
-        endpoint_for(configuration.settings, configuration.manager, configuration.resources)
-    )
+    gateway = PrefectGateway(endpoint_for(configuration))
     foreign = ForeignFlows(gateway, storage, configuration)
     return ProcessService(configuration, gateway, storage, foreign)

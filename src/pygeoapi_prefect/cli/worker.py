@@ -38,7 +38,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     # Only a warning: the store may come up later than we do.
     if problem := storage_problem(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {problem}")
-    endpoint = endpoint_for(service.settings, service.manager, service.resources)
+    endpoint = endpoint_for(service.checked)
     gateway = PrefectGateway(endpoint, patient=True)
     if gateway.is_healthy():
         for process_id, problem in deployed_processes(service, gateway).problems():

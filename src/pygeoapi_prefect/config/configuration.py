@@ -1,6 +1,6 @@
 """The configuration of a service, read and checked, however it was come by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,7 @@ def read_configuration(
     *,
     location: str = "the pygeoapi configuration",
     with_variables: bool = True,
+    check: Callable[[ManagerSettings], object] = lambda settings: None,
 ) -> Configuration:
     """Read and check what concerns this package.
 
@@ -83,20 +84,25 @@ def read_configuration(
         location: where both are, for messages.
         with_variables: whether `${NAME}` stands for a variable of the environment; not in what was
             put in already.
+        check: raises a ConfigurationError if the settings cannot be used.
 
     Raises:
         ConfigurationError: something is wrong; every fault is listed.
     """
     faults: list[Fault] = []
-    settings = None
+    settings = configuration = None
     try:
         settings = read_manager_settings(manager, with_variables=with_variables)
+        check(settings)
     except ConfigurationError as error:
         faults += error.faults
     try:
-        read_process_settings(resources)
+        if settings is None:
+            read_process_settings(resources)
+        else:
+            configuration = Configuration(settings, resources, manager)
     except ConfigurationError as error:
         faults += error.faults
-    if faults or settings is None:
+    if faults or configuration is None:
         raise ConfigurationError(location, faults)
-    return Configuration(settings, resources, manager)
+    return configuration

@@ -1,11 +1,11 @@
 """Where the Prefect of a service is: an external server, or an embedded one."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.config.snapshot import snapshot_of
 from pygeoapi_prefect.engine.embedded.backend import EmbeddedBackend
@@ -30,20 +30,13 @@ def external_endpoint(settings: ManagerSettings) -> Endpoint:
     )
 
 
-def endpoint_for(
-    settings: ManagerSettings, manager: Mapping[str, Any], resources: Mapping[str, Any]
-) -> Callable[[], Endpoint]:
-    """Return what tells a gateway where Prefect is.
-
-    Args:
-        settings: of the manager.
-        manager: the section they were read from.
-        resources: the process resources.
-    """
+def endpoint_for(configuration: Configuration) -> Callable[[], Endpoint]:
+    """Return what tells a gateway where the Prefect of a service is."""
+    settings = configuration.settings
     if settings.prefect_api_url is not None:
         endpoint = external_endpoint(settings)
         return lambda: endpoint
-    text = snapshot_of(manager, resources)
+    text = snapshot_of(configuration.manager, configuration.resources)
     return lambda: _embedded(os.getpid(), settings.state_dir, text).endpoint()
 
 

@@ -24,7 +24,6 @@ from pygeoapi.util import (
 
 from pygeoapi_prefect import errors
 from pygeoapi_prefect.composition import open_service
-from pygeoapi_prefect.config.configuration import read_configuration
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange
 from pygeoapi_prefect.faces.pygeoapi.jobs import as_pygeoapi_has_it
@@ -76,8 +75,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self.is_async = True
         self.supports_subscribing = True
         try:
-            configuration = read_configuration(manager_def, manager_def.get("processes", {}))
-            self._service = open_service(configuration)
+            self._service = open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
         patches.install()

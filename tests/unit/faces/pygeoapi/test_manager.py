@@ -249,6 +249,16 @@ def test_a_synchronous_request_waits_as_long_as_configured(
     assert waited == [0.01]
 
 
+def test_faults_of_storage_and_of_processes_are_told_together(tmp_path: Path) -> None:
+    wrong = {"wrong": {"type": "process", "processor": {}}}
+    section = definition(tmp_path, result_storage="nosuchstore://results", processes=wrong)
+    with pytest.raises(click.ClickException) as caught:
+        PrefectManager(section)
+    message = caught.value.message
+    assert "/server/manager/result_storage" in message
+    assert "/resources/wrong/processor/name" in message
+
+
 # ---- executing
 
 

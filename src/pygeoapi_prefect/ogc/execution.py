@@ -58,6 +58,16 @@ class ExecutionRequest(BaseModel):
     service_url: str | None = None
 
     @property
+    def requested(self) -> list[str] | None:
+        """Ids of the outputs asked for; None = all."""
+        return list(self.outputs) if self.outputs else None
+
+    @property
+    def as_document(self) -> bool:
+        """Whether the results are wanted in one JSON document."""
+        return self.response is Response.DOCUMENT
+
+    @property
     def by_reference(self) -> tuple[str, ...]:
         """Ids of the outputs asked for as links (OGC 18-062r2, transmissionMode.yaml)."""
         if not isinstance(self.outputs, dict):

@@ -138,10 +138,6 @@ class DeploymentProcessor:
             raise InvalidInputs(faults)
         return values
 
-    def modules(self) -> tuple[str, ...]:
-        """Return none: the code of a flow is where that runs."""
-        return ()
-
     def release(self, job_id: str) -> None:
         """Do nothing: what a flow keeps is its own business."""
 

@@ -35,10 +35,6 @@ class Processor(Protocol):
         """The process description (OGC 18-062r2, process.yaml), without id and links."""
         ...
 
-    def modules(self) -> tuple[str, ...]:
-        """Return the modules that hold its code, as far as that is here."""
-        ...
-
     def release(self, job_id: str) -> None:
         """Clear away what it keeps for a job beside its results; what fails is logged."""
         ...

@@ -35,7 +35,6 @@ class VanillaProcessor:
     ) -> None:
         """Load the class and make the processor."""
         self.process_id = process_id
-        self._name = settings.name
         try:
             # Processors may change the definition they are given.
             self.plugin: BaseProcessor = load_plugin("process", deepcopy(resource["processor"]))
@@ -88,11 +87,6 @@ class VanillaProcessor:
                 f"the processor returned {media_type!r:.80} where its media type should be"
             )
         return Returned(media_type=media_type, value=_plain(value))
-
-    def modules(self) -> tuple[str, ...]:
-        """Return the module that holds the class."""
-        module = module_of(self._name)
-        return (module,) if module else ()
 
     def release(self, job_id: str) -> None:
         """Call the processor's `remove_resources`, if it has pygeoapi's newer hook."""

@@ -2,7 +2,7 @@
 
     <root>/<job id>/<attempt>/<number>-<output id>     the bytes of one output
     <root>/<job id>/manifest.json                      written last
-    <root>/<job id>/checkpoint.json                        how far an attempt got, for the next one
+    <root>/<job id>/checkpoint.json                    how far an attempt got, for the next one
     <root>/<job id>/published.json                     what a deployed flow has published so far
     <root>/inputs/<random id>.json                     inputs too large for Prefect
     <root>/returned/<key>                              what a deployed flow returned, by Prefect
@@ -273,7 +273,7 @@ class ResultStorage(Files):
         """
         self.delete_file(f"{RETURNED}/{key.rpartition('/')[2]}")
 
-    # --- checkpoints ---------------------------------------------------------------------------
+    # --- checkpoints -----------------------------------------------------------------------
 
     def write_checkpoint(self, job_id: str, value: Any) -> None:
         """Write the checkpoint of a job, all or nothing.

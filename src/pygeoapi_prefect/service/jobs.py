@@ -19,6 +19,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.processes import process_of
 from pygeoapi_prefect.errors import (
     InvalidInputs,
     JobDismissed,
@@ -156,7 +157,7 @@ class JobService:
         full = self._queued >= self._max_queued
         if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
             # What others made is not in our queue.
-            waiting = self._query().model_copy(update={"state_types": ("SCHEDULED",)})
+            waiting = self._query(state_types=("SCHEDULED",))
             self._queued = self._gateway.count_flow_runs(waiting)
             self._counted = time.monotonic()
         if self._queued >= self._max_queued:
@@ -294,19 +295,21 @@ class JobService:
             raise JobNotFound(job_id)
         return self._named(run, elsewhere)
 
-    def _query(self, status: JobStatus | None = None) -> RunQuery:
-        """Return the query for the runs that were made here."""
+    def _query(self, **conditions: tuple[str, ...]) -> RunQuery:
+        """Return the query for the runs that were made here and fit some conditions."""
         flow_name = self._names.flow if self._deployed is None else None
-        query = RunQuery(tag=self._names.job_tag, flow_name=flow_name)
-        return query if status is None else query.model_copy(update=STATES_OF_STATUS[status])
+        return RunQuery.model_validate(
+            {"tag": self._names.job_tag, "flow_name": flow_name, **conditions}
+        )
 
     def _list(self, query: JobQuery) -> tuple[list[FlowRun], int]:
         """Return the runs of a page of jobs, and how many there are on all pages."""
-        wanted, elsewhere = self._query(query.status), self._runs_elsewhere()
+        elsewhere = self._runs_elsewhere()
         if not elsewhere:
+            wanted = self._query(**(STATES_OF_STATUS[query.status] if query.status else {}))
             runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=query.offset)
             return [self._named(run, {}) for run in runs], self._gateway.count_flow_runs(wanted)
-        everything = self._query().model_copy(update={"or_of_deployments": tuple(elsewhere)})
+        everything = self._query(or_of_deployments=tuple(elsewhere))
         if query.status is None:
             runs = self._gateway.list_flow_runs(everything, limit=query.limit, offset=query.offset)
             total = self._gateway.count_flow_runs(everything)
@@ -322,11 +325,8 @@ class JobService:
         """Return a run with its process; what was started in Prefect's UI has no labels of ours."""
         if PROCESS_LABEL in run.labels:
             return run
-        process_id = elsewhere.get(run.deployment_id or "")
-        request = run.parameters.get("request")
-        if process_id is None and isinstance(request, Mapping):
-            process_id = request.get("process_id")
-        return run if process_id is None else run.of_process(str(process_id))
+        process_id = elsewhere.get(run.deployment_id or "") or process_of(run)
+        return run if process_id is None else run.of_process(process_id)
 
     def _runs_elsewhere(self) -> dict[str, str]:
         return self._deployed.runs_elsewhere() if self._deployed else {}

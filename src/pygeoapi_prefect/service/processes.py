@@ -78,9 +78,7 @@ class ProcessService:
             ConfigurationError: its deployment does not fit what is configured.
             PrefectUnavailable: it is a deployment, and Prefect does not answer.
         """
-        if process_id in self._foreign.ids:
-            return self._foreign.processor(process_id)
-        return self._registry.processor(process_id)
+        return self.own_processor(process_id) or self._foreign.processor(process_id)
 
     def own_processor(self, process_id: str) -> LocalProcessor | None:
         """Return the code behind a process that our own flow runs, None if it is a deployment.

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.config.process_settings import ExecutionPolicy
 from pygeoapi_prefect.engine.foreign_flows.returned_results import collect, read_returned
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import (
@@ -26,7 +25,7 @@ from pygeoapi_prefect.errors import (
     InvalidInputs,
     PygeoapiPrefectError,
 )
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, Response
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.deployment import Deployment, DeploymentProcessor
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.manifest import Manifest
@@ -167,7 +166,7 @@ class ForeignFlows:
         """
         found: dict[str, str] = {}
         for process_id in self.ids:
-            if self._policy(process_id).list_all_runs:
+            if self._configuration.policy(process_id).list_all_runs:
                 try:
                     found[self._deployment(process_id).id] = process_id
                 except DeploymentMissing:
@@ -189,17 +188,20 @@ class ForeignFlows:
             if text
             else ExecutionRequest(process_id=process_id)
         )
-        requested = list(request.outputs) if request.outputs else None
-        value = read_returned(self._gateway, run, self._policy(process_id), self._settings)
+        value = read_returned(
+            self._gateway, run, self._configuration.policy(process_id), self._settings
+        )
         declared = list(self.processor(process_id).description["outputs"])
         # Two who look at the same time do not write the same files.
-        collector = Collector(self._storage, run.id, f"returned-{uuid4().hex}", declared, requested)
+        collector = Collector(
+            self._storage, run.id, f"returned-{uuid4().hex}", declared, request.requested
+        )
         for output in self._storage.read_published(run.id):
             collector.adopt(output)
         collect(collector, value, run.labels.get(TOKEN_LABEL))
         manifest = collector.manifest(
             process_id,
-            as_document=request.response is Response.DOCUMENT,
+            as_document=request.as_document,
             by_reference=request.by_reference,
             service_url=request.service_url,
         )
@@ -220,14 +222,11 @@ class ForeignFlows:
             return str(error)
         return None
 
-    def _policy(self, process_id: str) -> ExecutionPolicy:
-        return self._configuration.policy(process_id)
-
     def _deployment(self, process_id: str) -> Deployment:
         read, deployment = self._known.get(process_id, (0.0, None))
         if deployment is not None and time.monotonic() - read < _FRESH_SECONDS:
             return deployment
-        reference = self._policy(process_id).deployment
+        reference = self._configuration.policy(process_id).deployment
         assert reference is not None  # noqa: S101
         try:
             deployment = self._gateway.read_deployment(

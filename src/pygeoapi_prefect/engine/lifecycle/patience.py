@@ -44,7 +44,9 @@ async def retry_forever[T](
     """
     retrying = AsyncRetrying(
         wait=_WORKER_PAUSES,
-        retry=retry_if_exception(lambda error: isinstance(error, Exception) and _may_pass(error)),
+        retry=retry_if_exception(
+            lambda error: isinstance(error, Exception) and not is_refusal(error)
+        ),
         before_sleep=_tell(what),
         sleep=sleep,
         reraise=True,
@@ -75,17 +77,13 @@ def retry_forever_in_job[T](
     retrying = Retrying(
         wait=_JOB_PAUSES,
         retry=retry_if_exception(
-            lambda error: isinstance(error, httpx.HTTPError) and _may_pass(error)
+            lambda error: isinstance(error, httpx.HTTPError) and not is_refusal(error)
         ),
         before_sleep=_tell(what),
         sleep=sleep,
         reraise=True,
     )
     return retrying(act)
-
-
-def _may_pass(error: Exception) -> bool:
-    return not is_refusal(error)
 
 
 def _tell(what: str) -> Callable[[RetryCallState], None]:

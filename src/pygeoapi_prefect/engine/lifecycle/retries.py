@@ -14,21 +14,10 @@ from prefect.states import AwaitingRetry
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
-from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.processes import process_of
 
 # Jobs that failed together should not come back together.
 _JITTER = 0.2
-
-
-def process_of(flow_run: FlowRun) -> str | None:
-    """Return the process of a run, None if it does not say."""
-    process_id = (flow_run.labels or {}).get(PROCESS_LABEL)
-    if isinstance(process_id, str):
-        return process_id
-    # A run that somebody started by hand has no labels of ours.
-    request = (flow_run.parameters or {}).get("request")
-    process_id = request.get("process_id") if isinstance(request, dict) else None
-    return process_id if isinstance(process_id, str) else None
 
 
 def policy_of(flow_run: FlowRun, configuration: Configuration) -> ExecutionPolicy:

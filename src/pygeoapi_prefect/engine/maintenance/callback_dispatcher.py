@@ -26,7 +26,7 @@ from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import RetryBackoff
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
-from pygeoapi_prefect.engine.lifecycle.retries import process_of, seconds_before
+from pygeoapi_prefect.engine.lifecycle.retries import seconds_before
 from pygeoapi_prefect.engine.maintenance.callbacks import send_callback
 from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
@@ -40,6 +40,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.processes import process_of
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest

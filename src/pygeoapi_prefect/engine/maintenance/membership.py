@@ -20,7 +20,7 @@ from prefect.client.orchestration import PrefectClient
 from pygeoapi_prefect.config.manager_settings import user_state_folder
 from pygeoapi_prefect.engine._compat import remove_worker
 from pygeoapi_prefect.engine.lifecycle.liveness import GONE_SECONDS, LETS_GO_SECONDS
-from pygeoapi_prefect.engine.maintenance.paging import MAX_PAGE
+from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE
 
 _STARTING = ".starting"
 # Between making a lock's file and holding it.

@@ -5,8 +5,7 @@ from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
-# Prefect answers 422 to a larger limit.
-MAX_PAGE = 200
+from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE
 
 
 async def all_flow_runs(

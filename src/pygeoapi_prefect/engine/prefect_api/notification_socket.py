@@ -51,11 +51,11 @@ class NotificationSocket:
 
     def offer(self, run: bytes) -> None:
         """Tell of a flow run; `run` is its JSON. Nothing happens if nobody listens."""
-        self._ring(b'{"run":' + run.replace(b"\n", b" ") + b"}")
+        self._tell(b'{"run":' + run.replace(b"\n", b" ") + b"}")
 
     def call_attention(self) -> None:
         """Tell that something changed. Nothing happens if nobody listens."""
-        self._ring(b'{"look":true}')
+        self._tell(b'{"look":true}')
 
     def wait(self, run_id: str, seconds: float) -> bool:
         """Wait until the worker is through with a run, at most some seconds.
@@ -64,24 +64,24 @@ class NotificationSocket:
             True if it is; False if it is not yet, or if nobody there knows.
         """
         try:
-            with _connected(self._path) as notifications:
-                notifications.settimeout(seconds)
-                notifications.sendall(json.dumps({"wait": run_id}).encode() + b"\n")
-                return notifications.recv(16) == b"ended\n"
+            with _connected(self._path) as connection:
+                connection.settimeout(seconds)
+                connection.sendall(json.dumps({"wait": run_id}).encode() + b"\n")
+                return connection.recv(16) == b"ended\n"
         except OSError:
             return False
 
-    def _ring(self, line: bytes) -> None:
-        with contextlib.suppress(OSError), _connected(self._path) as notifications:
-            notifications.sendall(line + b"\n")
+    def _tell(self, line: bytes) -> None:
+        with contextlib.suppress(OSError), _connected(self._path) as connection:
+            connection.sendall(line + b"\n")
 
 
 @contextmanager
 def _connected(path: Path) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX) as notifications, short_name(path) as name:
-        notifications.settimeout(_TIMEOUT_SECONDS)
-        notifications.connect(name)
-        yield notifications
+    with socket.socket(socket.AF_UNIX) as connection, short_name(path) as name:
+        connection.settimeout(_TIMEOUT_SECONDS)
+        connection.connect(name)
+        yield connection
 
 
 def listening_socket(path: Path) -> socket.socket:
@@ -92,12 +92,12 @@ def listening_socket(path: Path) -> socket.socket:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    notifications = socket.socket(socket.AF_UNIX)
+    listener = socket.socket(socket.AF_UNIX)
     with short_name(path) as name:
-        notifications.bind(name)
+        listener.bind(name)
     path.chmod(0o600)
-    notifications.listen(128)
-    return notifications
+    listener.listen(128)
+    return listener
 
 
 @contextmanager

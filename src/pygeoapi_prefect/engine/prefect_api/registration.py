@@ -35,11 +35,6 @@ class Registration:
     refused: dict[str, str]
 
 
-def ours(configuration: Configuration) -> list[str]:
-    """Return the processes that our own flow runs; the others are deployed already."""
-    return list(configuration.run_by_our_flow)
-
-
 def pool_of(process_id: str, configuration: Configuration) -> str:
     """Return the work pool on which the jobs of a process run."""
     policy = configuration.policy(process_id)
@@ -49,7 +44,7 @@ def pool_of(process_id: str, configuration: Configuration) -> str:
 def pools_of(configuration: Configuration) -> dict[str, list[str]]:
     """Return work pool -> the processes whose jobs run there; that of the service comes first."""
     pools: dict[str, list[str]] = {configuration.settings.work_pool: []}
-    for process_id in ours(configuration):
+    for process_id in configuration.run_by_our_flow:
         pools.setdefault(pool_of(process_id, configuration), []).append(process_id)
     return pools
 
@@ -66,7 +61,7 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
     """Return the deployments a configuration asks for, in its order."""
     service = configuration.settings.work_pool
     specs = []
-    for process_id in ours(configuration):
+    for process_id in configuration.run_by_our_flow:
         policy = configuration.policy(process_id)
         pool = pool_of(process_id, configuration)
         specs.append(

@@ -30,8 +30,9 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
     dismissed,
     took_too_long,
 )
-from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of, process_of
+from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, FLOW_NAME
+from pygeoapi_prefect.engine.prefect_api.processes import process_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (
@@ -41,7 +42,7 @@ from pygeoapi_prefect.errors import (
     PygeoapiPrefectError,
     RequestError,
 )
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, Response
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.running_job import job
@@ -156,12 +157,12 @@ def run_process(request: dict[str, Any], policy: ExecutionPolicy) -> State:
             return dismissed()
         logger.error("The processor failed.", exc_info=error.__cause__ or error)
         failure: State[Any] = Failed(message=str(error))
-        reconciled = failure if error.is_final else after_failure(failure, policy, attempt)
-        if error.error_type and reconciled is failure:
+        state = failure if error.is_final else after_failure(failure, policy, attempt)
+        if error.error_type and state is failure:
             labels: KeyValueLabels = {ERROR_TYPE_LABEL: error.error_type}
             with suppress(httpx.HTTPError):  # the message says the most of it
                 client.update_flow_run_labels(flow_run.id, labels)
-        return reconciled
+        return state
     except (PygeoapiPrefectError, OSError) as error:
         logger.exception("The job failed.")
         failure = Failed(message=str(error))
@@ -191,8 +192,7 @@ def _execute(
     storage = open_storage(configuration.settings, patient=True)
     processor = Registry(configuration).processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
-    requested = list(request.outputs) if request.outputs else None
-    collector = Collector(storage, job_id, attempt, declared, requested)
+    collector = Collector(storage, job_id, attempt, declared, request.requested)
     inputs = request.inputs
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)
@@ -207,10 +207,9 @@ def _execute(
     if cancel_switch.is_on():
         return "nothing"
     collector.take_returned(returned.media_type, returned.value)
-    as_document = request.response is Response.DOCUMENT
     manifest = collector.manifest(
         request.process_id,
-        as_document=as_document,
+        as_document=request.as_document,
         by_reference=request.by_reference,
         service_url=request.service_url,
     )

@@ -21,9 +21,9 @@ from prefect.exceptions import ObjectNotFound
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
 from pygeoapi_prefect.engine.lifecycle.reconciliation import dismiss
-from pygeoapi_prefect.engine.lifecycle.retries import process_of
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import periodic
+from pygeoapi_prefect.engine.prefect_api.processes import process_of
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess
 
 LOGGER = logging.getLogger(__name__)

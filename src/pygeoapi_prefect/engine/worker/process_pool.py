@@ -26,7 +26,7 @@ class ProcessPool:
     Args:
         spare: how many processes wait for a job.
         name: the worker's.
-        neighbours: knows whether Prefect hears this worker.
+        membership: knows whether Prefect hears this worker.
     """
 
     def __init__(self, idle: int, name: str, membership: WorkerMembership) -> None:

@@ -33,7 +33,7 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
     to_the_queue,
     took_too_long,
 )
-from pygeoapi_prefect.engine.lifecycle.retries import policy_of, process_of
+from pygeoapi_prefect.engine.lifecycle.retries import policy_of
 from pygeoapi_prefect.engine.maintenance.callback_dispatcher import CallbackDispatcher
 from pygeoapi_prefect.engine.maintenance.membership import (
     WorkerMembership,
@@ -44,6 +44,7 @@ from pygeoapi_prefect.engine.maintenance.retention import Retention
 from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
 from pygeoapi_prefect.engine.periodic import once
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.processes import process_of
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
 from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs

@@ -1,5 +1,6 @@
-"""Result storage on two back ends: what holds for one must hold for the other."""
+"""Result storage on two back ends, where what holds for one must hold for the other; names."""
 
+import socket
 from pathlib import Path
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import hypothesis
 import pytest
 
 from pygeoapi_prefect.results.storage import ResultStorage
+from tests.support.names import Names
 
 # No time limits: this machine may be busy.
 hypothesis.settings.register_profile(
@@ -27,3 +29,11 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ResultStorage:
 def local_storage(tmp_path: Path) -> ResultStorage:
     """An empty result storage in a folder."""
     return ResultStorage(str(tmp_path / "results"))
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """A name service that knows no host yet."""
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    return names

@@ -9,11 +9,11 @@ import click
 from pygeoapi_prefect.cli.service import Service, read_service
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
-from pygeoapi_prefect.engine.lifecycle.removal import old_jobs, remove_old_jobs
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_old_jobs
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.service.status import status_of

@@ -62,9 +62,9 @@ class Configuration:
         settings = self.processes.get(process_id or "")
         return settings.prefect if settings else ExecutionPolicy()
 
-    def allows_internal_requests(self, process_id: str) -> bool:
+    def allows_internal_requests(self, process_id: str | None) -> bool:
         """Whether a process may send requests to addresses that are not public."""
-        resource = self.resources.get(process_id) or {}
+        resource = self.resources.get(process_id or "") or {}
         return bool(resource.get("allow_internal_requests", False))
 
 

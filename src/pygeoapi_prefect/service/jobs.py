@@ -9,9 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
-from pygeoapi_prefect.engine.foreign_flows.processes import is_of_deployment
-from pygeoapi_prefect.engine.lifecycle.removal import remove_job
-from pygeoapi_prefect.engine.maintenance.callbacks import check_callback
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import (
     INPUTS_LABEL,
@@ -19,7 +16,8 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.removal import remove_job
+from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
 from pygeoapi_prefect.errors import (
     InvalidInputs,
     JobDismissed,
@@ -33,6 +31,7 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
+from pygeoapi_prefect.processes.client_urls import check_client_url
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.validation import input_faults
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
@@ -113,7 +112,7 @@ class JobService:
         if description is not None and (faults := input_faults(description, request.inputs)):
             raise InvalidInputs(faults)
         for url in request.subscriber.urls if request.subscriber else ():
-            check_callback(url, allow_internal=allow_internal)
+            check_client_url(url, allow_internal=allow_internal)
         self._check_queue()
         tags = [self._names.job_tag]
         if request.subscriber:
@@ -347,7 +346,7 @@ class JobService:
     def _result(self, run: FlowRun) -> Manifest | str | None:
         try:
             manifest = self._storage.read_manifest(run.id)
-            if manifest is None and self._deployed and is_of_deployment(run):
+            if manifest is None and self._deployed and is_foreign(run):
                 return self._deployed.manifest(run)
         except ResultMissing as error:
             LOGGER.warning("%s", error)  # one bad job must not break the list

@@ -1,9 +1,10 @@
 """From a flow run to a job: the one place that knows what each state means to a client."""
 
-from pygeoapi_prefect.engine.lifecycle.claims import attempt_of
-from pygeoapi_prefect.engine.lifecycle.exit_reasons import in_words
+from pygeoapi_prefect.engine.prefect_api.claims import attempt_of
+from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, REQUEST_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.runs import is_ours
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.media_types import media_type_of_results
@@ -74,7 +75,8 @@ def job_from(
     if status is JobStatus.FAILED:
         message = state.message if state else None
         failure = in_words(message) if message else "The job failed without saying why."
-    elif status is JobStatus.SUCCESSFUL and manifest is None and _is_ours(run):
+    # Other flows are not told to keep what they return.
+    elif status is JobStatus.SUCCESSFUL and manifest is None and is_ours(run):
         status = JobStatus.FAILED
         failure = (
             results
@@ -105,11 +107,6 @@ def job_from(
         media_type=_media_type(manifest),
         failure=failure,
     )
-
-
-def _is_ours(run: FlowRun) -> bool:
-    """Return whether a run was made by this service; nobody told others to keep their results."""
-    return REQUEST_LABEL in run.labels or "request" in run.parameters
 
 
 def _message(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from pygeoapi.util import JobStatus as PygeoapiStatus
 
-from pygeoapi_prefect.engine.lifecycle.claims import taken, under_way
+from pygeoapi_prefect.engine.prefect_api.claims import taken, under_way
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.prefect_api.names import REQUEST_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import JOB_TAG, REQUEST_LABEL
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.service.status import STATUS_OF_NAME, STATUS_OF_TYPE, job_from, status_of
@@ -61,7 +61,7 @@ def state(state_type: str, name: str | None = None, message: str | None = None) 
 
 
 def run(state: RunState | None, **more: Any) -> FlowRun:
-    made_here = {"parameters": {"request": {}}}
+    made_here = {"tags": (JOB_TAG,)}
     return FlowRun(
         **{"id": JOB, "state": state, "created": NOW, "updated": NOW, **made_here, **more}
     )
@@ -77,9 +77,9 @@ def progress(percent: float, message: str | None = None, updated: datetime = NOW
 
 
 def test_a_run_made_elsewhere_is_successful_though_nobody_kept_its_result() -> None:
-    made = job("COMPLETED", parameters={"days": 3}, manifest="It was not kept.")
+    made = job("COMPLETED", tags=("hydrology",), manifest="It was not kept.")
     assert made.status == "successful"
-    made = job("COMPLETED", parameters={"days": 3}, labels={REQUEST_LABEL: "{}"}, manifest="Gone.")
+    made = job("COMPLETED", labels={REQUEST_LABEL: "{}"}, manifest="Gone.")
     assert (made.status, made.message) == ("failed", "Gone.")
 
 

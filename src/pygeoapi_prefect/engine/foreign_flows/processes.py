@@ -18,6 +18,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.registration import HEARTBEATS
 from pygeoapi_prefect.engine.prefect_api.results_block import public_options, results_block
+from pygeoapi_prefect.engine.prefect_api.runs import request_of
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     DeploymentNotReady,
@@ -35,11 +36,6 @@ from pygeoapi_prefect.results.storage import RETURNED, ResultStorage
 _FRESH_SECONDS = 2.0
 # Prefect refuses parameters of more than 524,288 bytes.
 _MAX_PARAMETER_BYTES = 500_000
-
-
-def is_of_deployment(run: FlowRun) -> bool:
-    """Return whether a run is one of somebody's own deployment: our flow takes one parameter."""
-    return run.parameters.keys() != {"request"} or REQUEST_LABEL in run.labels
 
 
 class ForeignFlows:
@@ -182,12 +178,7 @@ class ForeignFlows:
             PrefectUnavailable: Prefect does not answer.
         """
         process_id = str(run.labels[PROCESS_LABEL])
-        text = run.labels.get(REQUEST_LABEL)
-        request = (
-            ExecutionRequest.model_validate_json(text)
-            if text
-            else ExecutionRequest(process_id=process_id)
-        )
+        request = request_of(run) or ExecutionRequest(process_id=process_id)
         value = read_returned(
             self._gateway, run, self._configuration.policy(process_id), self._settings
         )

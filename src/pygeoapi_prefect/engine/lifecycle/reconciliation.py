@@ -16,9 +16,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Failed, Running, Scheduled
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.engine.lifecycle.claims import worker_of
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.claims import worker_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.telemetry import Event, record

@@ -14,7 +14,7 @@ from prefect.states import AwaitingRetry
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 
 # Jobs that failed together should not come back together.
 _JITTER = 0.2

@@ -36,14 +36,12 @@ from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.names import (
     CALLBACK_LABEL,
     CALLBACK_TAG,
-    REQUEST_LABEL,
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of, request_of
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
-from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.telemetry import Event, record
@@ -161,8 +159,7 @@ class CallbackDispatcher:
     async def _deliver(self, run: FlowRun, callback: Callback) -> str | None:
         """Deliver something; return None if that worked, otherwise why not."""
         configuration = current_configuration()
-        process_id = _request_of(run).process_id
-        allow_internal = configuration.allows_internal_requests(process_id)
+        allow_internal = configuration.allows_internal_requests(process_of(run))
         body: bytes | Stream = b"{}"
         if callback.event == "success":
             try:
@@ -182,9 +179,10 @@ class CallbackDispatcher:
 
 def next_callback(run: FlowRun) -> Callback | None:
     """Return what the subscriber of a run is to hear next, None if nothing now."""
-    subscriber, state = _request_of(run).subscriber, run.state
-    if subscriber is None or state is None:
+    request, state = request_of(run), run.state
+    if request is None or request.subscriber is None or state is None:
         return None
+    subscriber = request.subscriber
     due: list[Callback] = []
     expires: datetime
     # Not the start time alone: Prefect gives one to runs that end before they start, too.
@@ -204,19 +202,13 @@ def next_callback(run: FlowRun) -> Callback | None:
     return next(left, None)
 
 
-def _request_of(run: FlowRun) -> ExecutionRequest:
-    if text := run.labels.get(REQUEST_LABEL):
-        return ExecutionRequest.model_validate_json(str(text))
-    return ExecutionRequest.model_validate(run.parameters["request"])
-
-
 def _document(
     configuration: Configuration, run: FlowRun, gateway: Gateway
 ) -> bytes | Stream | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
     storage = open_storage(configuration.settings)
     manifest = storage.read_manifest(str(run.id))
-    if manifest is None and REQUEST_LABEL in run.labels:
+    if manifest is None and is_foreign(run):
         deployed = ForeignFlows(gateway, storage, configuration)
         manifest = deployed.manifest(gateway.read_flow_run(str(run.id)))
     if manifest is None:

@@ -1,71 +1,24 @@
 """Telling a subscriber how its job is getting on (OGC 18-062r2, conformance class callback).
 
-A URL that a client names is a request that a client makes us send: every address its host has is
-checked, and the connection goes to a checked one, not to what a second look-up might say.
+The connection goes to an address that was checked, not to what a second look-up might say.
 """
 
-import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from functools import cache
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
 from pygeoapi_prefect.errors import InvalidRequest
+from pygeoapi_prefect.processes.client_urls import check_client_url
 from pygeoapi_prefect.results.streams import Stream
 
-# RFC 6052: the last 32 bits are an IPv4 address.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 # Whatever a subscriber does byte by byte.
 _MAX_SECONDS = 30.0
 # What is too large for memory may take as much longer.
 _BYTES_PER_SECOND = 1 << 20
-
-
-def check_callback(url: str, *, allow_internal: bool) -> str:
-    """Return an address to which a callback may be sent.
-
-    Args:
-        url: as the client gave it.
-        allow_internal: whether addresses that are not public are allowed
-            (`allow_internal_requests` of the process, as in pygeoapi).
-
-    Raises:
-        InvalidRequest: it is no HTTP URL, its host is unknown, or has an address that is not
-            public.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        raise InvalidRequest(f"/subscriber: {url!r} is not a URL.") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"/subscriber: {url!r} is not an http or https URL.")
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError):
-        raise InvalidRequest(f"/subscriber: the host of {url!r} is not known.") from None
-    addresses = [str(entry[4][0]) for entry in found]
-    if not allow_internal and not all(_is_public(each) for each in addresses):
-        raise InvalidRequest(f"/subscriber: {url!r} is not allowed, its address is not public.")
-    return addresses[0]
-
-
-def _is_public(text: str) -> bool:
-    """Return whether an address is one of the open internet, also the one it carries inside."""
-    address = ipaddress.ip_address(text)
-    if not address.is_global or address.is_multicast:
-        return False
-    if isinstance(address, ipaddress.IPv4Address):
-        return True
-    carried = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-    if address in _NAT64:
-        carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return not address.is_site_local and (carried is None or _is_public(str(carried)))
 
 
 async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool) -> str | None:
@@ -74,7 +27,7 @@ async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool)
     Args:
         url: where to.
         body: the JSON; a stream is closed.
-        allow_internal: see `check_callback`.
+        allow_internal: see `check_client_url`.
 
     Returns:
         None if the subscriber took it, otherwise why not. A redirection is not followed, and what
@@ -95,9 +48,9 @@ async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool)
         content = body
     try:
         with anyio.fail_after(maximum):
-            # A name server may take longer than all the rest; nobody waits for it then.
+            # A name server may take longer than all the rest; it is not waited for then.
             address = await anyio.to_thread.run_sync(
-                lambda: check_callback(url, allow_internal=allow_internal), abandon_on_cancel=True
+                lambda: check_client_url(url, allow_internal=allow_internal), abandon_on_cancel=True
             )
             target = httpx.URL(url)
             async with (

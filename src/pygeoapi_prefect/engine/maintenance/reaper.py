@@ -25,12 +25,12 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from pygeoapi_prefect.config.snapshot import current_configuration
-from pygeoapi_prefect.engine.lifecycle.claims import worker_of
 from pygeoapi_prefect.engine.lifecycle.reconciliation import reconcile, to_the_queue
 from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.claims import worker_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 
 LOGGER = logging.getLogger(__name__)
 

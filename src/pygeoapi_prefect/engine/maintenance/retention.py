@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from pygeoapi_prefect.config.snapshot import current_configuration
-from pygeoapi_prefect.engine.lifecycle.removal import remove_old_jobs
 from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
@@ -16,6 +15,7 @@ from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.removal import remove_old_jobs
 from pygeoapi_prefect.engine.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)

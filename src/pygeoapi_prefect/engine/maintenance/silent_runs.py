@@ -32,7 +32,7 @@ from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
 from pygeoapi_prefect.engine.prefect_api.names import names_of
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 
 LOGGER = logging.getLogger(__name__)
 

@@ -29,11 +29,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.engine import capture_sigterm, propose_state_sync
 
 from pygeoapi_prefect.config.snapshot import current_configuration
-from pygeoapi_prefect.engine.lifecycle.claims import under_way, worker_of
 from pygeoapi_prefect.engine.lifecycle.liveness import LETS_GO_SECONDS
 from pygeoapi_prefect.engine.lifecycle.patience import retry_forever_in_job
 from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
+from pygeoapi_prefect.engine.prefect_api.claims import under_way, worker_of
 from pygeoapi_prefect.engine.runner.flow import run_job, run_process
 
 LOGGER = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
 )
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, FLOW_NAME
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (

@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import FlowRun, State
 
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.host.process_tree import adopt_orphans, kill_tree
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.runner.attempt import connect, run_attempt
 from pygeoapi_prefect.engine.runner.flow import cancel_switch, wants_new_interpreter
 from pygeoapi_prefect.processes.registry import Registry

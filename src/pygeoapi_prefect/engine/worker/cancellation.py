@@ -23,7 +23,7 @@ from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
 from pygeoapi_prefect.engine.lifecycle.reconciliation import dismiss
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import periodic
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess
 
 LOGGER = logging.getLogger(__name__)

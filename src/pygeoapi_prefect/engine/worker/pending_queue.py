@@ -9,7 +9,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 
 # Longer than any answer of the server takes.
 _OLD_NEWS = timedelta(seconds=60)

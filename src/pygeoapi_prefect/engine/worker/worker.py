@@ -24,8 +24,7 @@ from prefect.utilities.engine import propose_state
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine._compat import PrefectWorker
-from pygeoapi_prefect.engine.lifecycle.claims import taken
-from pygeoapi_prefect.engine.lifecycle.exit_reasons import out_of_memory_kills, reason_of
+from pygeoapi_prefect.engine.host.memory import out_of_memory_kills
 from pygeoapi_prefect.engine.lifecycle.liveness import HEARTBEAT_SECONDS
 from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
 from pygeoapi_prefect.engine.lifecycle.reconciliation import (
@@ -43,8 +42,10 @@ from pygeoapi_prefect.engine.maintenance.reaper import Reaper
 from pygeoapi_prefect.engine.maintenance.retention import Retention
 from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
 from pygeoapi_prefect.engine.periodic import once
+from pygeoapi_prefect.engine.prefect_api.claims import taken
+from pygeoapi_prefect.engine.prefect_api.exit_reasons import reason_of
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
 from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs

@@ -13,7 +13,7 @@ from prefect.states import Crashed, Failed
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of, seconds_before
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from tests.support.settings import configured
 
 FAILURES = [Failed(message="no such band"), Crashed(message="killed by SIGKILL")]

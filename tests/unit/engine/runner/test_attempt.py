@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Completed, Pending, Running
 
-from pygeoapi_prefect.engine.lifecycle.claims import under_way
+from pygeoapi_prefect.engine.prefect_api.claims import under_way
 from pygeoapi_prefect.engine.runner import attempt
 
 ME, OTHER = "host-1", "host-2"

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Scheduled
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
-from pygeoapi_prefect.engine.prefect_api.processes import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pygeoapi_prefect.engine.lifecycle.claims import attempt_of, taken, under_way, worker_of
 from pygeoapi_prefect.engine.maintenance.membership import new_name
+from pygeoapi_prefect.engine.prefect_api.claims import attempt_of, taken, under_way, worker_of
 
 NAMES = [
     "host-0a1b2c3d",

@@ -1,12 +1,10 @@
 """What is said of a job whose process ended without a word."""
 
 import signal
-from pathlib import Path
 
 import pytest
 
-from pygeoapi_prefect.engine.lifecycle import exit_reasons
-from pygeoapi_prefect.engine.lifecycle.exit_reasons import in_words, out_of_memory_kills, reason_of
+from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words, reason_of
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
@@ -33,29 +31,6 @@ def test_a_process_that_took_too_much_memory_is_told_so() -> None:
 
 def test_a_process_that_crashed_while_memory_was_short_crashed() -> None:
     assert "out of memory" not in reason_of(-signal.SIGSEGV, out_of_memory=True)
-
-
-@pytest.mark.parametrize(
-    ("contents", "kills"),
-    [
-        (["nr_free_pages 5\noom_kill 3\n"], 3),
-        (["oom_kill 3\n", "low 0\noom 7\noom_kill 2\noom_group_kill 0\n"], 5),
-        (["oom_kill_disable 1\n"], 0),
-        (["oom_kill\n"], 0),
-        (["oom_kill many\n"], 0),
-        (["\xff"], 0),
-        ([""], 0),
-        ([], 0),
-    ],
-)
-def test_kills_for_want_of_memory_are_counted_where_the_system_counts_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: list[str], kills: int
-) -> None:
-    paths = [tmp_path / str(number) for number in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_text(content, encoding="latin-1")
-    monkeypatch.setattr(exit_reasons, "_COUNTERS", [*paths, tmp_path / "missing"])
-    assert out_of_memory_kills() == kills
 
 
 @pytest.mark.parametrize("code", [-9, 137])

@@ -1,12 +1,9 @@
-"""Why a job's process ended without a word, as far as the system tells."""
+"""Why a job's process ended without a word: our words for it, and those of Prefect's workers."""
 
 import contextlib
 import re
 import signal
-from pathlib import Path
 
-# One line each of the form `oom_kill 3`: of this machine, and of the container we may be in.
-_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 # What Prefect's own workers say of runs that they could not start or that ended without a word.
 _PREFECT_ENDED = re.compile(r"^(?:Process|Flow run infrastructure) exited with .*code:? (-?\d+)\.")
 _PREFECT_NOT_STARTED = re.compile(
@@ -14,11 +11,6 @@ _PREFECT_NOT_STARTED = re.compile(
 )
 # From here on the exit codes of containers and shells mean signals.
 _SIGNALS_FROM = 128
-
-
-def out_of_memory_kills() -> int:
-    """Return how often the kernel has killed a process for want of memory."""
-    return sum(_count_in(path) for path in _COUNTERS)
 
 
 def reason_of(exit_code: int, *, out_of_memory: bool) -> str:
@@ -53,17 +45,8 @@ def in_words(message: str) -> str:
         code = _SIGNALS_FROM - code
     reason = reason_of(code, out_of_memory=False).rstrip(".")
     if -code == signal.SIGKILL:
-        # Nobody tells these workers which of the two it was.
+        # These workers are not told which of the two it was.
         return f"{reason}: by hand, or because it needed more memory than it may have."
     if code > 0:
         return f"{reason}; the log of its flow run in Prefect may say why."
     return f"{reason}."
-
-
-def _count_in(path: Path) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        for line in path.read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(" ")
-            if name == "oom_kill":
-                return int(value)
-    return 0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pygeoapi_prefect.engine.lifecycle import removal
-from pygeoapi_prefect.engine.lifecycle.removal import old_jobs, remove_job, remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api import removal
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import FLOW_NAME, INPUTS_LABEL, JOB_TAG
+from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_job, remove_old_jobs
 from pygeoapi_prefect.errors import JobNotFound, PrefectUnavailable, StorageUnavailable
 from pygeoapi_prefect.results.manifest import Kind
 from pygeoapi_prefect.results.storage import ResultStorage

@@ -1,0 +1,68 @@
+"""What a flow run says of itself as a job; for our model of it and for Prefect's."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from pygeoapi_prefect.engine.prefect_api.names import JOB_TAG, PROCESS_LABEL, REQUEST_LABEL
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+
+
+class Run(Protocol):
+    """A flow run, as far as it is of interest here."""
+
+    @property
+    def labels(self) -> Mapping[str, Any]:
+        """What is kept about it."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The parameters of its flow."""
+        ...
+
+    @property
+    def tags(self) -> Collection[str]:
+        """By which it is found."""
+        ...
+
+
+def process_of(flow_run: Run) -> str | None:
+    """Return the process of a run, None if it does not say."""
+    process_id = (flow_run.labels or {}).get(PROCESS_LABEL)
+    if isinstance(process_id, str):
+        return process_id
+    # A run of our flow that a person started in Prefect's UI has no labels of ours.
+    request = (flow_run.parameters or {}).get("request")
+    process_id = request.get("process_id") if isinstance(request, Mapping) else None
+    return process_id if isinstance(process_id, str) else None
+
+
+def is_ours(flow_run: Run) -> bool:
+    """Return whether a service like this one made a run, or a person did of a deployment of ours.
+
+    Both carry the tag: the one has it from the service, the other from the deployment.
+    """
+    return any(tag == JOB_TAG or tag.startswith(f"{JOB_TAG}-") for tag in flow_run.tags)
+
+
+def is_foreign(flow_run: Run) -> bool:
+    """Return whether the flow of a run is not ours, but that of a deployed process."""
+    return REQUEST_LABEL in (flow_run.labels or {}) or not is_ours(flow_run)
+
+
+def request_of(flow_run: Run) -> ExecutionRequest | None:
+    """Return the execution request of a run, without its inputs if the flow is not ours.
+
+    Returns:
+        None if it has none: a person started a flow that is not ours, or gave ours no request.
+    """
+    if text := (flow_run.labels or {}).get(REQUEST_LABEL):
+        return ExecutionRequest.model_validate_json(str(text))
+    if is_foreign(flow_run):
+        return None
+    try:
+        return ExecutionRequest.model_validate((flow_run.parameters or {}).get("request"))
+    except ValidationError:
+        return None

@@ -1,0 +1,55 @@
+"""URLs that a client names: where requests may go that a client makes us send.
+
+Every address that the host of such a URL has is checked.
+"""
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from pygeoapi_prefect.errors import InvalidRequest
+
+# RFC 6052: the last 32 bits are an IPv4 address.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def check_client_url(url: str, *, allow_internal: bool) -> str:
+    """Return an address to which a request may be sent that a client asks for.
+
+    Args:
+        url: as the client gave it.
+        allow_internal: whether addresses that are not public are allowed
+            (`allow_internal_requests` of the process, as in pygeoapi).
+
+    Raises:
+        InvalidRequest: it is no HTTP URL, its host is unknown, or has an address that is not
+            public.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise InvalidRequest(f"/subscriber: {url!r} is not a URL.") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise InvalidRequest(f"/subscriber: {url!r} is not an http or https URL.")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        raise InvalidRequest(f"/subscriber: the host of {url!r} is not known.") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not allow_internal and not all(_is_public(each) for each in addresses):
+        raise InvalidRequest(f"/subscriber: {url!r} is not allowed, its address is not public.")
+    return addresses[0]
+
+
+def _is_public(text: str) -> bool:
+    """Return whether an address is one of the open internet, also the one it carries inside."""
+    address = ipaddress.ip_address(text)
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    carried = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+    if address in _NAT64:
+        carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return not address.is_site_local and (carried is None or _is_public(str(carried)))

@@ -1,0 +1,31 @@
+"""What the kernel tells about memory that ran out."""
+
+from pathlib import Path
+
+import pytest
+
+from pygeoapi_prefect.engine.host import memory
+from pygeoapi_prefect.engine.host.memory import out_of_memory_kills
+
+
+@pytest.mark.parametrize(
+    ("contents", "kills"),
+    [
+        (["nr_free_pages 5\noom_kill 3\n"], 3),
+        (["oom_kill 3\n", "low 0\noom 7\noom_kill 2\noom_group_kill 0\n"], 5),
+        (["oom_kill_disable 1\n"], 0),
+        (["oom_kill\n"], 0),
+        (["oom_kill many\n"], 0),
+        (["\xff"], 0),
+        ([""], 0),
+        ([], 0),
+    ],
+)
+def test_kills_for_want_of_memory_are_counted_where_the_system_counts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: list[str], kills: int
+) -> None:
+    paths = [tmp_path / str(number) for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content, encoding="latin-1")
+    monkeypatch.setattr(memory, "_COUNTERS", [*paths, tmp_path / "missing"])
+    assert out_of_memory_kills() == kills

@@ -7,6 +7,7 @@ from pygeoapi_prefect.config.configuration import read_configuration
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.service.processes import ProcessService
 
@@ -24,6 +25,6 @@ def open_service(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> Pr
     """
     configuration = read_configuration(manager, resources, check=open_storage)
     storage = open_storage(configuration.settings)
-    gateway = PrefectGateway(endpoint_for(configuration))
+    gateway = PrefectGateway(Transport(endpoint_for(configuration)))
     foreign = ForeignFlows(gateway, storage, configuration)
     return ProcessService(configuration, gateway, storage, foreign)

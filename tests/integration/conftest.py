@@ -15,6 +15,8 @@ from pygeoapi_prefect.engine.embedded.supervisor import prefect_environment
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, Endpoint
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from tests.support.programs import START_SECONDS, eventually, free_port, frozen, stop
 from tests.support.stack import use_template
 
@@ -38,8 +40,8 @@ class PrefectServer:
             auth_string=self.folder.auth_file_ready(),
         )
         self._process: subprocess.Popen[bytes] | None = None
-        self._gateways: list[PrefectGateway] = []
-        self._own_gateway = self.gateway()
+        self._transports: list[Transport] = []
+        self._own_set_up = self.set_up()
 
     def start(self) -> None:
         """Start it, on the same port and database as before, and wait until it answers."""
@@ -56,16 +58,24 @@ class PrefectServer:
 
         def look() -> bool:
             assert process.poll() is None, self.folder.log.read_text(errors="replace")[-3000:]
-            return self._own_gateway.is_healthy()
+            return self._own_set_up.is_healthy()
 
         eventually(look, "the Prefect server answers", START_SECONDS)
 
-    def gateway(self, **other: str) -> PrefectGateway:
-        """Return a gateway of its own, perhaps one that was told something else."""
+    def transport(self, **other: str) -> Transport:
+        """Return a transport of its own, perhaps one that was told something else."""
         endpoint = self.endpoint.model_copy(update=other)
-        gateway = PrefectGateway(lambda: endpoint)
-        self._gateways.append(gateway)
-        return gateway
+        transport = Transport(lambda: endpoint)
+        self._transports.append(transport)
+        return transport
+
+    def gateway(self, **other: str) -> PrefectGateway:
+        """Return a gateway over a transport of its own."""
+        return PrefectGateway(self.transport(**other))
+
+    def set_up(self, **other: str) -> PrefectSetUp:
+        """Return the set-up over a transport of its own."""
+        return PrefectSetUp(self.transport(**other))
 
     def http(self) -> httpx.Client:
         """Return a client for what the gateway has no method for; to be closed."""
@@ -85,10 +95,10 @@ class PrefectServer:
         assert self._process is not None
         stop(self._process)
         self._let_go()
-        for gateway in self._gateways:
-            # A gateway lives as long as its process and so is never closed by anybody else.
-            if gateway._client is not None:
-                gateway._client.close()
+        for transport in self._transports:
+            # A transport lives as long as its process, so nothing else closes its client.
+            if transport._client is not None:
+                transport._client.close()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -99,8 +109,8 @@ class PrefectServer:
 
     def deploy(self, flow_name: str, name: str) -> None:
         """Make a deployment on the pool of these tests."""
-        self._own_gateway.ensure_work_pool(POOL, WORKER_TYPE)
-        self._own_gateway.ensure_deployment(
+        self._own_set_up.ensure_work_pool(POOL, WORKER_TYPE)
+        self._own_set_up.ensure_deployment(
             DeploymentSpec(
                 name=name,
                 flow_name=flow_name,

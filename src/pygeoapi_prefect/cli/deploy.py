@@ -6,13 +6,14 @@ import click
 
 from pygeoapi_prefect.cli.service import read_service
 from pygeoapi_prefect.engine.connect import running_endpoint
-from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import (
     deployment_specs,
     register,
     service_tags,
 )
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 
 
 def deploy_processes(config: Path, *, dry_run: bool) -> None:
@@ -33,9 +34,9 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return
     configuration = service.checked
-    gateway = PrefectGateway(lambda: endpoint, patient=True)
+    set_up = PrefectSetUp(Transport(lambda: endpoint, patient=True))
     pool = service.settings.work_pool
-    existing = set(gateway.list_deployments(service_tags(pool)))
+    existing = set(set_up.list_deployments(service_tags(pool)))
     specs = deployment_specs(configuration)
     for spec in specs:
         where = "" if spec.work_pool == pool else f" on work pool {spec.work_pool}"
@@ -45,8 +46,8 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     if dry_run:
         click.echo("dry run: nothing was changed")
         return
-    gateway.ensure_work_pool(pool, WORKER_TYPE)
-    refused = register(gateway, configuration).refused
+    set_up.ensure_work_pool(pool, WORKER_TYPE)
+    refused = register(set_up, configuration).refused
     click.echo(f"done: {len(specs) - len(refused)} on {endpoint.api_url}")
     if refused:
         lines = [f"process {process_id!r}: {why}" for process_id, why in refused.items()]

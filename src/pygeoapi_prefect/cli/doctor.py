@@ -18,6 +18,8 @@ from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 
@@ -69,9 +71,10 @@ def _storage(service: Service) -> Check:
 
 
 def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
-    gateway = PrefectGateway(lambda: endpoint, patient=True)
+    transport = Transport(lambda: endpoint, patient=True)
+    gateway, set_up = PrefectGateway(transport), PrefectSetUp(transport)
     try:
-        version = gateway.server_version()
+        version = set_up.server_version()
     except PygeoapiPrefectError as error:
         yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
         return
@@ -87,7 +90,7 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     ours = service.settings.work_pool
     for pool in pools_of(service.checked):
         yield _worker(gateway, pool, is_ours=pool == ours)
-    existing = gateway.list_deployments(service_tags(ours))
+    existing = set_up.list_deployments(service_tags(ours))
     missing = sorted(set(service.checked.run_by_our_flow) - set(existing))
     if missing:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"

@@ -14,6 +14,7 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.service.status import status_of
@@ -45,7 +46,7 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
             "(`pygeoapi-prefect up`, or your web server and one request) and try again. With "
             "job_retention in server.manager it removes old jobs by itself."
         )
-    gateway = PrefectGateway(lambda: endpoint, patient=True)
+    gateway = PrefectGateway(Transport(lambda: endpoint, patient=True))
     if dry_run:
         _list(gateway, service, before)
     else:

@@ -21,6 +21,7 @@ from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.embedded.supervisor import ManagedProcess, Supervisor
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 
 _LOOK_SECONDS = 0.25
 _WEB_START_SECONDS = 60.0
@@ -177,7 +178,7 @@ class Stack:
     def _announce(self) -> None:
         endpoint = self._supervisor.endpoint
         assert endpoint is not None  # noqa: S101
-        gateway = PrefectGateway(lambda: endpoint)
+        gateway = PrefectGateway(Transport(lambda: endpoint))
         for process_id, problem in deployed_processes(self._service, gateway).problems():
             _report(f"warning: process {process_id}: {problem}")
         _report(f"Prefect UI {endpoint.ui_url} (log in with {endpoint.auth_string})")

@@ -14,6 +14,8 @@ from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, 
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.notification_socket import notification_socket_of
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 
 
 def run_worker(config: Path, pool: str | None, workers: int) -> None:
@@ -39,8 +41,9 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     if problem := storage_problem(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {problem}")
     endpoint = endpoint_for(service.checked)
-    gateway = PrefectGateway(endpoint, patient=True)
-    if gateway.is_healthy():
+    transport = Transport(endpoint, patient=True)
+    if PrefectSetUp(transport).is_healthy():
+        gateway = PrefectGateway(transport)
         for process_id, problem in deployed_processes(service, gateway).problems():
             click.echo(f"pygeoapi-prefect: warning: process {process_id}: {problem}")
     else:

@@ -5,6 +5,7 @@ from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.blocks import location_of
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.results.files import Location
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -25,7 +26,7 @@ def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultS
     block = settings.results_block
 
     def locate() -> Location:
-        document = PrefectGateway(lambda: _endpoint(settings)).read_block(str(block))
+        document = PrefectGateway(Transport(lambda: _endpoint(settings))).read_block(str(block))
         location = location_of(document)
         return Location(location.url, {**location.options, **options})
 

@@ -9,9 +9,10 @@ import time
 from pygeoapi_prefect.config.snapshot import read_snapshot, write_snapshot
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.embedded.supervisor import python_path
-from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.registration import register
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
 
 LOGGER = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class EmbeddedBackend:
     def _register(self, endpoint: Endpoint) -> None:
         configuration = read_snapshot(self._folder.snapshot)
         LOGGER.info("registering processes")
-        registration = register(PrefectGateway(lambda: endpoint), configuration)
+        registration = register(PrefectSetUp(Transport(lambda: endpoint)), configuration)
         for process_id, why in registration.refused.items():
             LOGGER.warning("process %s cannot be executed: %s", process_id, why)
 

@@ -20,10 +20,11 @@ from typing import IO
 
 from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, read_snapshot
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
-from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import register
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable, PygeoapiPrefectError
 
 LOGGER = logging.getLogger(__name__)
@@ -157,12 +158,12 @@ class Supervisor:
         command += ["--ready-file", str(self._ready_file)]
         command += ["--notification-socket", str(self._folder.notification_socket)]
         worker = self._add("worker", command, endpoint)
-        gateway = PrefectGateway(lambda: endpoint)
-        if not self._wait(stop, server, gateway.is_healthy):
+        set_up = PrefectSetUp(Transport(lambda: endpoint))
+        if not self._wait(stop, server, set_up.is_healthy):
             return False
         self._report("registering processes")
-        gateway.ensure_work_pool(pool, WORKER_TYPE)
-        for process_id, why in register(gateway, configuration).refused.items():
+        set_up.ensure_work_pool(pool, WORKER_TYPE)
+        for process_id, why in register(set_up, configuration).refused.items():
             self._report(f"warning: process {process_id!r} cannot be executed: {why}")
         if not self._wait(stop, worker, self._ready_file.exists):
             return False

@@ -40,6 +40,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of, request_of
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.results.delivery import deliver
@@ -87,7 +88,7 @@ class CallbackDispatcher:
     def __init__(self, membership: Membership) -> None:
         """Start with none."""
         self._membership = membership
-        self._gateway = PrefectGateway(own_endpoint)
+        self._gateway = PrefectGateway(Transport(own_endpoint))
         self._under_way: set[UUID] = set()
         self._called = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)

@@ -16,6 +16,7 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 
 LOGGER = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Retention:
         """Remove nothing yet."""
         self._membership = membership
         self._remove_resources = remove_resources
-        self._gateway = gateway or PrefectGateway(own_endpoint, patient=True)
+        self._gateway = gateway or PrefectGateway(Transport(own_endpoint, patient=True))
 
     async def watch(self, sleep: Sleep = anyio.sleep) -> None:
         """Look now and then while this worker is the leader, until cancelled."""

@@ -5,35 +5,42 @@ Vendor objects and vendor errors end here.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint, FlowRun, Progress, RunQuery
+from pygeoapi_prefect.engine.prefect_api.blocks import path_of
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery
 from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
-from pygeoapi_prefect.engine.prefect_api.set_up import (
-    PrefectSetUp,
-    deployment_missing,
+from pygeoapi_prefect.engine.prefect_api.transport import (
+    MAX_PAGE,
+    NotFound,
+    Transport,
     fault_in_body,
 )
-from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE, NotFound
-from pygeoapi_prefect.errors import DeploymentRefused, JobNotFound, PrefectUnavailable
+from pygeoapi_prefect.errors import (
+    DeploymentMissing,
+    DeploymentRefused,
+    JobNotFound,
+    PrefectUnavailable,
+    StorageUnavailable,
+)
+from pygeoapi_prefect.processes.deployment import Deployment
 
 LOGGER = logging.getLogger(__name__)
 
 
-class PrefectGateway(PrefectSetUp):
+class PrefectGateway:
     """The gateway to a real Prefect server; see `Gateway` for what its methods do.
 
     Args:
-        endpoint: says where Prefect is; asked again for every request, because an embedded
-            server may have to be started first or may have moved.
-        patient: wait longer for answers than a client of the web server would.
+        transport: to it.
     """
 
-    def __init__(self, endpoint: Callable[[], Endpoint], *, patient: bool = False) -> None:
-        """Connect to nothing yet."""
-        super().__init__(endpoint, patient=patient)
+    def __init__(self, transport: Transport) -> None:
+        """Ask for nothing yet."""
+        self._transport = transport
         self._deployment_ids: dict[tuple[str, str], str] = {}
 
     # --- flow runs -------------------------------------------------------------------------
@@ -60,9 +67,9 @@ class PrefectGateway(PrefectSetUp):
             body["job_variables"] = dict(job_variables)
         name = (flow_name, deployment_name)
         for known_id in (self._deployment_ids.get(name), None):
-            deployment_id = known_id or str(self.find_deployment(*name)["id"])
+            deployment_id = known_id or str(self._find_deployment(*name)["id"])
             try:
-                answer = self._write(
+                answer = self._transport.write(
                     "POST", f"/deployments/{deployment_id}/create_flow_run", body, repeatable=True
                 )
             except NotFound:
@@ -80,12 +87,12 @@ class PrefectGateway(PrefectSetUp):
             if notifications := self._notifications():
                 notifications.offer(json.dumps(answer).encode())
             return FlowRun.model_validate(answer)
-        raise deployment_missing(*name)
+        raise _deployment_missing(*name)
 
     def read_flow_run(self, flow_run_id: str) -> FlowRun:
         """Read one run."""
         try:
-            answer = self._read("GET", f"/flow_runs/{_as_uuid(flow_run_id)}")
+            answer = self._transport.read("GET", f"/flow_runs/{_as_uuid(flow_run_id)}")
         except NotFound:
             raise JobNotFound(flow_run_id) from None
         return FlowRun.model_validate(answer)
@@ -99,7 +106,7 @@ class PrefectGateway(PrefectSetUp):
         while limit is None or len(runs) < limit:
             page = MAX_PAGE if limit is None else min(MAX_PAGE, limit - len(runs))
             body |= {"limit": page, "offset": offset + len(runs)}
-            answer = self._read("POST", "/flow_runs/filter", body)
+            answer = self._transport.read("POST", "/flow_runs/filter", body)
             runs.extend(FlowRun.model_validate(item) for item in answer)
             if len(answer) < page:
                 break
@@ -111,7 +118,7 @@ class PrefectGateway(PrefectSetUp):
         if query.flow_name is not None:
             # All with the tag are of this flow, and by tags Prefect looks through all there are.
             del body["flow_runs"]["tags"]
-        return int(self._read("POST", "/flow_runs/count", body))
+        return int(self._transport.read("POST", "/flow_runs/count", body))
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
@@ -119,7 +126,9 @@ class PrefectGateway(PrefectSetUp):
         """Propose a state for a run, or force it."""
         body = {"state": {"type": state_type, "message": message}, "force": force}
         try:
-            answer = self._write("POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body)
+            answer = self._transport.write(
+                "POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body
+            )
         except NotFound:
             raise JobNotFound(flow_run_id) from None
         if notifications := self._notifications():
@@ -134,7 +143,7 @@ class PrefectGateway(PrefectSetUp):
         for artifact in self._progress_artifacts([run_id]):
             self._delete_artifact(artifact["id"])
         try:
-            self._write("DELETE", f"/flow_runs/{run_id}")
+            self._transport.write("DELETE", f"/flow_runs/{run_id}")
         except NotFound:
             raise JobNotFound(flow_run_id) from None
 
@@ -142,6 +151,59 @@ class PrefectGateway(PrefectSetUp):
         """Wait until a worker says that it is through with a run."""
         notifications = self._notifications()
         return notifications is not None and notifications.wait(flow_run_id, seconds)
+
+    # --- what runs need ----------------------------------------------------------------------
+
+    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        """Read a deployment."""
+        answer = self._find_deployment(flow_name, deployment_name)
+        return Deployment(
+            id=answer["id"],
+            flow_name=flow_name,
+            name=deployment_name,
+            description=answer.get("description"),
+            version=answer.get("version"),
+            tags=tuple(answer.get("tags") or ()),
+            parameter_schema=answer.get("parameter_openapi_schema") or {},
+            work_pool=answer.get("work_pool_name"),
+            is_paused=bool(answer.get("paused")),
+            is_ready=answer.get("status") == "READY",
+        )
+
+    def count_live_workers(self, work_pool: str) -> int | None:
+        """Return how many workers of a pool are online, None if there is no such pool."""
+        try:
+            workers = self._transport.read(
+                "POST", f"/work_pools/{quote(work_pool)}/workers/filter", {}
+            )
+        except NotFound:
+            return None
+        return sum(1 for worker in workers if worker.get("status") == "ONLINE")
+
+    def read_block(self, block: str) -> Mapping[str, Any]:
+        """Read a block document, with its secrets."""
+        try:
+            path = f"{path_of(block)}?include_secrets=true"
+            document: dict[str, Any] = self._transport.read("GET", path)
+        except NotFound:
+            raise StorageUnavailable(
+                f"Prefect has no block {block}; create it, or correct result_storage."
+            ) from None
+        return document
+
+    def _find_deployment(self, flow_name: str, deployment_name: str) -> dict[str, Any]:
+        """Return a deployment as Prefect's API gives it.
+
+        Raises:
+            DeploymentMissing: Prefect has no such deployment.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        path = f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
+        try:
+            answer: dict[str, Any] = self._transport.read("GET", path)
+        except NotFound:
+            raise _deployment_missing(flow_name, deployment_name) from None
+        return answer
 
     # --- progress --------------------------------------------------------------------------
 
@@ -167,18 +229,25 @@ class PrefectGateway(PrefectSetUp):
             "sort": "CREATED_DESC",
             "limit": MAX_PAGE,
         }
-        found: list[dict[str, Any]] = self._read("POST", "/artifacts/filter", body)
+        found: list[dict[str, Any]] = self._transport.read("POST", "/artifacts/filter", body)
         return found
 
     def _delete_artifact(self, artifact_id: str) -> None:
         try:
-            self._write("DELETE", f"/artifacts/{artifact_id}")
+            self._transport.write("DELETE", f"/artifacts/{artifact_id}")
         except NotFound:
             LOGGER.debug("artifact %s is gone already", artifact_id)
 
     def _notifications(self) -> NotificationSocket | None:
-        path = self._endpoint().notification_socket
+        path = self._transport.endpoint.notification_socket
         return NotificationSocket(path) if path else None
+
+
+def _deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissing:
+    return DeploymentMissing(
+        f"Prefect has no deployment {flow_name}/{deployment_name}; "
+        "`pygeoapi-prefect deploy` creates it, or says what is in the way."
+    )
 
 
 def _filter(query: RunQuery) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import DEFAULT_PRIORITY, ExecutionPolicy
-from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, WorkQueueSpec
 from pygeoapi_prefect.engine.prefect_api.names import (
     DEFAULT_QUEUE,
@@ -15,6 +14,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.results_block import results_block
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.errors import DeploymentRefused
 
 # By its heartbeats a job on a pool that is not ours shows that it is alive; this is the shortest
@@ -102,11 +102,11 @@ def queue_specs(configuration: Configuration) -> dict[str, list[WorkQueueSpec]]:
     return queues
 
 
-def register(gateway: PrefectGateway, configuration: Configuration) -> Registration:
+def register(set_up: PrefectSetUp, configuration: Configuration) -> Registration:
     """Make Prefect's deployments those of the configuration; doing it again changes nothing.
 
     Args:
-        gateway: where to.
+        set_up: of the Prefect it is for.
         configuration: which processes there are; deployments we made for others of this service
             are removed. Services that share a Prefect server have work pools of their own.
 
@@ -118,34 +118,34 @@ def register(gateway: PrefectGateway, configuration: Configuration) -> Registrat
     """
     block = results_block(configuration.settings)
     if configuration.deployed and block and block.data is not None:
-        gateway.ensure_block(block.name, block.data)
+        set_up.ensure_block(block.name, block.data)
     service = configuration.settings.work_pool
     pools = pools_of(configuration)
-    missing = {pool for pool in pools if pool != service and not gateway.has_work_pool(pool)}
+    missing = {pool for pool in pools if pool != service and not set_up.has_work_pool(pool)}
     refused = {process_id: missing_pool(pool) for pool in missing for process_id in pools[pool]}
     for pool, queues in queue_specs(configuration).items():
         if pool not in missing:
-            gateway.ensure_work_queues(pool, queues)
+            set_up.ensure_work_queues(pool, queues)
     wanted = set()
     for spec in deployment_specs(configuration):
         if spec.name in refused:
             continue
         try:
-            gateway.ensure_deployment(spec)
+            set_up.ensure_deployment(spec)
         except DeploymentRefused as error:
             refused[spec.name] = str(error)
         else:
             wanted.add(spec.name)
-    existing = gateway.list_deployments(service_tags(service))
+    existing = set_up.list_deployments(service_tags(service))
     # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
     # say why; the next registration finds none left.
     superfluous = [
         name
         for name in existing
-        if name not in wanted and not gateway.has_waiting_runs(existing[name])
+        if name not in wanted and not set_up.has_waiting_runs(existing[name])
     ]
     for name in superfluous:
-        gateway.delete_deployment(existing[name])
+        set_up.delete_deployment(existing[name])
     return Registration(superfluous, refused)
 
 

@@ -1,6 +1,5 @@
 """What our things need in Prefect before there are jobs: work pools, queues and deployments."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,22 +10,32 @@ import httpx
 from pygeoapi_prefect.engine.prefect_api.blocks import path_of
 from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, WorkQueueSpec
 from pygeoapi_prefect.engine.prefect_api.names import DEFAULT_QUEUE
-from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE, NotFound, Transport
+from pygeoapi_prefect.engine.prefect_api.transport import (
+    MAX_PAGE,
+    NotFound,
+    Transport,
+    fault_in_body,
+)
 from pygeoapi_prefect.errors import (
-    DeploymentMissing,
     DeploymentRefused,
     PrefectUnavailable,
-    StorageUnavailable,
 )
-from pygeoapi_prefect.processes.deployment import Deployment
 
 LOGGER = logging.getLogger(__name__)
 
 _WORK_IN = "prefect.deployments.steps.set_working_directory"
 
 
-class PrefectSetUp(Transport):
-    """Makes, finds and removes them."""
+class PrefectSetUp:
+    """Makes, finds and removes them.
+
+    Args:
+        transport: to Prefect.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        """Ask for nothing yet."""
+        self._transport = transport
 
     def is_healthy(self) -> bool:
         """Return whether Prefect answers and lets us in.
@@ -50,7 +59,7 @@ class PrefectSetUp(Transport):
         Raises:
             PrefectUnavailable: it does not answer, refuses our credentials, or is no Prefect API.
         """
-        self._read("POST", "/work_pools/filter", {"limit": 1})
+        self._transport.read("POST", "/work_pools/filter", {"limit": 1})
 
     def ensure_work_pool(self, name: str, pool_type: str) -> None:
         """Create the work pool unless it exists.
@@ -59,7 +68,7 @@ class PrefectSetUp(Transport):
             PrefectUnavailable: Prefect does not answer.
         """
         if not self.has_work_pool(name):
-            self._write(
+            self._transport.write(
                 "POST", "/work_pools/", {"name": name, "type": pool_type}, conflict_is_fine=True
             )
 
@@ -70,7 +79,7 @@ class PrefectSetUp(Transport):
             PrefectUnavailable: Prefect does not answer.
         """
         try:
-            self._read("GET", f"/work_pools/{quote(name)}")
+            self._transport.read("GET", f"/work_pools/{quote(name)}")
         except NotFound:
             return False
         return True
@@ -92,9 +101,9 @@ class PrefectSetUp(Transport):
                 body["concurrency_limit"] = queue.concurrency_limit
             known = existing.get(queue.name)
             if known is None:
-                self._write("POST", root, {"name": queue.name, **body})
+                self._transport.write("POST", root, {"name": queue.name, **body})
             elif any(known[key] != value for key, value in body.items()):
-                self._write("PATCH", f"{root}/{quote(queue.name)}", body)
+                self._transport.write("PATCH", f"{root}/{quote(queue.name)}", body)
             else:
                 continue
             # Prefect has moved others to make room for this one.
@@ -105,7 +114,7 @@ class PrefectSetUp(Transport):
         found: dict[str, dict[str, Any]] = {}
         while True:
             body = {"limit": MAX_PAGE, "offset": len(found)}
-            page = self._read("POST", f"{root}/filter", body)
+            page = self._transport.read("POST", f"{root}/filter", body)
             found |= {queue["name"]: queue for queue in page}
             if len(page) < MAX_PAGE:
                 return found
@@ -117,7 +126,7 @@ class PrefectSetUp(Transport):
             DeploymentRefused: its job variables are not those that its work pool takes.
             PrefectUnavailable: Prefect does not answer.
         """
-        flow = self._write("POST", "/flows/", {"name": spec.flow_name})
+        flow = self._transport.write("POST", "/flows/", {"name": spec.flow_name})
         body = {
             "name": spec.name,
             "flow_id": flow["id"],
@@ -134,7 +143,7 @@ class PrefectSetUp(Transport):
             "parameter_openapi_schema": {"type": "object", "properties": {}},
         }
         try:
-            self._write("POST", "/deployments/", body)
+            self._transport.write("POST", "/deployments/", body)
         except PrefectUnavailable as error:
             if (detail := fault_in_body(error)) is None:
                 raise
@@ -155,7 +164,7 @@ class PrefectSetUp(Transport):
                 "limit": MAX_PAGE,
                 "offset": len(found),
             }
-            page = self._read("POST", "/deployments/filter", body)
+            page = self._transport.read("POST", "/deployments/filter", body)
             found |= {item["name"]: item["id"] for item in page}
             if len(page) < MAX_PAGE:
                 return found
@@ -172,7 +181,7 @@ class PrefectSetUp(Transport):
                 "state": {"type": {"any_": ["SCHEDULED"]}},
             }
         }
-        return bool(self._read("POST", "/flow_runs/count", body))
+        return bool(self._transport.read("POST", "/flow_runs/count", body))
 
     def delete_deployment(self, deployment_id: str) -> None:
         """Delete a deployment; its runs stay.
@@ -181,21 +190,9 @@ class PrefectSetUp(Transport):
             PrefectUnavailable: Prefect does not answer.
         """
         try:
-            self._write("DELETE", f"/deployments/{deployment_id}")
+            self._transport.write("DELETE", f"/deployments/{deployment_id}")
         except NotFound:
             LOGGER.debug("deployment %s is gone already", deployment_id)
-
-    def count_live_workers(self, work_pool: str) -> int | None:
-        """Return how many workers of a pool are online, None if there is no such pool.
-
-        Raises:
-            PrefectUnavailable: Prefect does not answer.
-        """
-        try:
-            workers = self._read("POST", f"/work_pools/{quote(work_pool)}/workers/filter", {})
-        except NotFound:
-            return None
-        return sum(1 for worker in workers if worker.get("status") == "ONLINE")
 
     def server_version(self) -> str | None:
         """Return the version of the Prefect server, None if it does not tell: Prefect Cloud.
@@ -205,36 +202,9 @@ class PrefectSetUp(Transport):
         """
         self.check_access()
         try:
-            return str(self._read("GET", "/admin/version"))
+            return str(self._transport.read("GET", "/admin/version"))
         except NotFound:
             return None
-
-    def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
-        """Read a deployment."""
-        answer = self.find_deployment(flow_name, deployment_name)
-        return Deployment(
-            id=answer["id"],
-            flow_name=flow_name,
-            name=deployment_name,
-            description=answer.get("description"),
-            version=answer.get("version"),
-            tags=tuple(answer.get("tags") or ()),
-            parameter_schema=answer.get("parameter_openapi_schema") or {},
-            work_pool=answer.get("work_pool_name"),
-            is_paused=bool(answer.get("paused")),
-            is_ready=answer.get("status") == "READY",
-        )
-
-    def read_block(self, block: str) -> Mapping[str, Any]:
-        """Read a block document, with its secrets."""
-        try:
-            path = f"{path_of(block)}?include_secrets=true"
-            document: dict[str, Any] = self._read("GET", path)
-        except NotFound:
-            raise StorageUnavailable(
-                f"Prefect has no block {block}; create it, or correct result_storage."
-            ) from None
-        return document
 
     def ensure_block(self, block: str, data: Mapping[str, Any]) -> None:
         """Create or update a block.
@@ -247,49 +217,15 @@ class PrefectSetUp(Transport):
             PrefectUnavailable: Prefect does not answer.
         """
         slug, _, name = block.partition("/")
-        type_id = self._read("GET", f"/block_types/slug/{slug}")["id"]
+        type_id = self._transport.read("GET", f"/block_types/slug/{slug}")["id"]
         schemas = {"block_schemas": {"block_type_id": {"any_": [type_id]}}}
-        schema_id = self._read("POST", "/block_schemas/filter", schemas)[0]["id"]
+        schema_id = self._transport.read("POST", "/block_schemas/filter", schemas)[0]["id"]
         body = {"data": dict(data), "block_schema_id": schema_id}
         try:
-            known = self._read("GET", path_of(block))
+            known = self._transport.read("GET", path_of(block))
         except NotFound:
             new = {**body, "name": name, "block_type_id": type_id}
-            self._write("POST", "/block_documents/", new, conflict_is_fine=True)
+            self._transport.write("POST", "/block_documents/", new, conflict_is_fine=True)
         else:
             change = {**body, "merge_existing_data": False}
-            self._write("PATCH", f"/block_documents/{known['id']}", change)
-
-    def find_deployment(self, flow_name: str, deployment_name: str) -> dict[str, Any]:
-        """Return a deployment as Prefect's API gives it.
-
-        Raises:
-            DeploymentMissing: Prefect has no such deployment.
-            PrefectUnavailable: Prefect does not answer.
-        """
-        path = f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
-        try:
-            answer: dict[str, Any] = self._read("GET", path)
-        except NotFound:
-            raise deployment_missing(flow_name, deployment_name) from None
-        return answer
-
-
-def deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissing:
-    """Return the error that says that a deployment is missing."""
-    return DeploymentMissing(
-        f"Prefect has no deployment {flow_name}/{deployment_name}; "
-        "`pygeoapi-prefect deploy` creates it, or says what is in the way."
-    )
-
-
-def fault_in_body(error: PrefectUnavailable) -> str | None:
-    """Return what Prefect finds wrong in what it was sent, None if it is something else."""
-    cause = error.__cause__
-    if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
-        return None
-    try:
-        detail = cause.response.json().get("detail")
-    except ValueError:
-        return None  # a proxy's own page
-    return detail if isinstance(detail, str) else json.dumps(detail)
+            self._transport.write("PATCH", f"/block_documents/{known['id']}", change)

@@ -52,7 +52,26 @@ class Transport:
         self._client_key: tuple[int, Endpoint] | None = None
         self._last_answer = 0.0
 
-    def _read(self, method: str, path: str, body: Any = None) -> Any:
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where Prefect is now."""
+        return self._endpoint()
+
+    def read(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask for something that changes nothing, and ask again if a server broke off.
+
+        Args:
+            method: GET, or POST for what Prefect filters.
+            path: below the API's root.
+            body: anything JSON can hold.
+
+        Returns:
+            The answer, from JSON; None if there is none.
+
+        Raises:
+            NotFound: Prefect does not know the path, or what it names.
+            PrefectUnavailable: Prefect does not answer.
+        """
         try:
             return self._exchange(method, path, body, self._read_timeout)
         except PrefectUnavailable as error:
@@ -61,7 +80,7 @@ class Transport:
                 raise
         return self._exchange(method, path, body, self._read_timeout)
 
-    def _write(
+    def write(
         self,
         method: str,
         path: str,
@@ -70,10 +89,26 @@ class Transport:
         repeatable: bool = False,
         conflict_is_fine: bool = False,
     ) -> Any:
+        """Change something; wait a moment for a server that is busy.
+
+        Args:
+            method: POST, PATCH or DELETE.
+            path: below the API's root.
+            body: anything JSON can hold.
+            repeatable: whether it may be sent again if it is unknown what became of it.
+            conflict_is_fine: whether it is well if it is there already; then there is no answer.
+
+        Returns:
+            The answer, from JSON; None if there is none.
+
+        Raises:
+            NotFound: Prefect does not know the path, or what it names.
+            PrefectUnavailable: Prefect does not answer; the error says if it is sure to be undone.
+        """
         if time.monotonic() - self._last_answer > _IDLE_SECONDS:
             # Prefect Cloud need not know the path; that somebody answers is enough.
             with contextlib.suppress(NotFound):
-                self._read("GET", "/health")
+                self.read("GET", "/health")
         for pause in _PAUSES_SECONDS:
             try:
                 return self._exchange(method, path, body, _WRITE_TIMEOUT, conflict_is_fine)
@@ -93,11 +128,11 @@ class Transport:
         timeout: httpx.Timeout,
         conflict_is_fine: bool = False,
     ) -> Any:
-        endpoint = self._endpoint()
+        endpoint = self.endpoint
         try:
             # httpx's own `json=` refuses NaN and infinities, which inputs may hold.
             content = None if body is None else json.dumps(body).encode()
-            response = self._open_client(endpoint).request(
+            response = self.open_client(endpoint).request(
                 method,
                 endpoint.api_url + path,
                 content=content,
@@ -127,7 +162,8 @@ class Transport:
                 is_undone=isinstance(error, httpx.ConnectError),
             ) from error
 
-    def _open_client(self, endpoint: Endpoint) -> httpx.Client:
+    def open_client(self, endpoint: Endpoint) -> httpx.Client:
+        """Return the client for an endpoint, the same as last time if it may be."""
         # Web servers fork: a connection must not be shared with the parent process.
         key = (os.getpid(), endpoint)
         if self._client is None or self._client_key != key:
@@ -142,6 +178,18 @@ class Transport:
             )
             self._client_key = key
         return self._client
+
+
+def fault_in_body(error: PrefectUnavailable) -> str | None:
+    """Return what Prefect finds wrong in what it was sent, None if it is something else."""
+    cause = error.__cause__
+    if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
+        return None
+    try:
+        detail = cause.response.json().get("detail")
+    except ValueError:
+        return None  # a proxy's own page
+    return detail if isinstance(detail, str) else json.dumps(detail)
 
 
 def _is_busy(error: BaseException | None) -> bool:

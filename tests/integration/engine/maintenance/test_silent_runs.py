@@ -43,9 +43,10 @@ class Service:
         write_snapshot(snapshot, snapshot_of(manager, resources))
         configuration = read_snapshot(snapshot)
         self.storage = open_storage(configuration.settings)
-        self._gateway.ensure_work_pool(self.ours, WORKER_TYPE)
-        self._gateway.ensure_work_pool(self.theirs, "process")
-        assert register(self._gateway, configuration).refused == {}
+        set_up = server.set_up()
+        set_up.ensure_work_pool(self.ours, WORKER_TYPE)
+        set_up.ensure_work_pool(self.theirs, "process")
+        assert register(set_up, configuration).refused == {}
         self._flow = deployment_specs(configuration)[0].flow_name
         self._silent_runs = SilentRuns(self.ours, WorkerMembership("me", self.ours, exclusive=True))
 

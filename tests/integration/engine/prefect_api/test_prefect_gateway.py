@@ -17,6 +17,8 @@ from pygeoapi_prefect.engine.prefect_api.registration import (
     register,
     service_tags,
 )
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import DeploymentMissing, DeploymentRefused, PrefectUnavailable
 from tests.integration.conftest import POOL, PrefectServer
 
@@ -53,35 +55,35 @@ def test_wrong_credentials_are_answered_with_the_variable_to_correct(
 
 def test_a_server_that_refuses_us_is_not_waited_for(server: PrefectServer) -> None:
     with pytest.raises(PrefectUnavailable, match="credentials"):
-        server.gateway(auth_string="pygeoapi:wrong").is_healthy()
+        server.set_up(auth_string="pygeoapi:wrong").is_healthy()
 
 
-def test_a_server_that_lets_us_in_is_healthy(gateway: PrefectGateway) -> None:
-    assert gateway.is_healthy()
+def test_a_server_that_lets_us_in_is_healthy(server: PrefectServer) -> None:
+    assert server.set_up().is_healthy()
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda lost: lost.count_flow_runs(RunQuery(tag="x")),
-        lambda lost: lost.list_flow_runs(RunQuery(tag="x")),
-        lambda lost: lost.server_version(),
-        lambda lost: lost.is_healthy() or lost.count_flow_runs(RunQuery(tag="x")),
-        lambda lost: create(lost),
+        lambda lost: PrefectGateway(lost).count_flow_runs(RunQuery(tag="x")),
+        lambda lost: PrefectGateway(lost).list_flow_runs(RunQuery(tag="x")),
+        lambda lost: PrefectSetUp(lost).server_version(),
+        lambda lost: PrefectSetUp(lost).is_healthy(),
+        lambda lost: create(PrefectGateway(lost)),
     ],
     ids=["count", "list", "version", "health", "create"],
 )
 def test_an_address_that_is_not_prefect_s_api_is_an_outage_that_names_it(
-    server: PrefectServer, ask: Callable[[PrefectGateway], object]
+    server: PrefectServer, ask: Callable[[Transport], object]
 ) -> None:
     wrong = server.endpoint.api_url.removesuffix("/api") + "/no-such-api"
     with pytest.raises((PrefectUnavailable, DeploymentMissing), match=r"no-such-api|deploy"):
-        ask(server.gateway(api_url=wrong))
+        ask(server.transport(api_url=wrong))
 
 
 def test_prefect_s_own_clients_may_leave_a_limit_open(server: PrefectServer) -> None:
     # As `flow.deploy` asks who works on its pool; see fastapi in pyproject.toml.
-    server.gateway().ensure_work_pool(POOL, WORKER_TYPE)
+    server.set_up().ensure_work_pool(POOL, WORKER_TYPE)
     with server.http() as http:
         body = {"workers": None, "limit": None, "offset": None}
         answer = http.post(f"/work_pools/{POOL}/workers/filter", json=body)
@@ -149,32 +151,33 @@ def elsewhere(
 
 
 @pytest.fixture
-def registered(gateway: PrefectGateway) -> PrefectGateway:
+def registered(server: PrefectServer) -> PrefectSetUp:
     """Prefect with exactly the processes `a` and `b`."""
-    gateway.ensure_work_pool(POOL, WORKER_TYPE)
-    register(gateway, configuration("a", "b"))
-    return gateway
+    set_up = server.set_up()
+    set_up.ensure_work_pool(POOL, WORKER_TYPE)
+    register(set_up, configuration("a", "b"))
+    return set_up
 
 
-def test_every_process_becomes_a_deployment(registered: PrefectGateway) -> None:
+def test_every_process_becomes_a_deployment(registered: PrefectSetUp) -> None:
     assert set(registered.list_deployments(service_tags(POOL))) == {"a", "b"}
 
 
-def test_registering_again_changes_nothing(registered: PrefectGateway) -> None:
+def test_registering_again_changes_nothing(registered: PrefectSetUp) -> None:
     before = registered.list_deployments(service_tags(POOL))
     assert register(registered, configuration("a", "b")).removed == []
     assert registered.list_deployments(service_tags(POOL)) == before
 
 
 def test_a_process_that_left_the_configuration_leaves_prefect(
-    registered: PrefectGateway,
+    registered: PrefectSetUp,
 ) -> None:
     assert register(registered, configuration("b", "c")).removed == ["a"]
     assert set(registered.list_deployments(service_tags(POOL))) == {"b", "c"}
 
 
 def test_the_processes_of_another_service_on_the_same_prefect_are_left_alone(
-    registered: PrefectGateway,
+    registered: PrefectSetUp,
 ) -> None:
     neighbour = f"pool-{uuid4()}"
     registered.ensure_work_pool(neighbour, WORKER_TYPE)
@@ -184,22 +187,22 @@ def test_the_processes_of_another_service_on_the_same_prefect_are_left_alone(
 
 
 @pytest.fixture
-def other_pool(registered: PrefectGateway) -> str:
+def other_pool(registered: PrefectSetUp) -> str:
     """A work pool of Prefect's own kind."""
     name = f"pool-{uuid4()}"
     registered.ensure_work_pool(name, "process")
     return name
 
 
-def deployment(server: PrefectServer, gateway: PrefectGateway, process_id: str) -> Any:
+def deployment(server: PrefectServer, set_up: PrefectSetUp, process_id: str) -> Any:
     """Return the deployment of a process as Prefect has it."""
-    deployment_id = gateway.list_deployments(service_tags(POOL))[process_id]
+    deployment_id = set_up.list_deployments(service_tags(POOL))[process_id]
     with server.http() as http:
         return http.get(f"/deployments/{deployment_id}").json()
 
 
 def test_a_process_lives_on_the_pool_it_names_and_can_move(
-    server: PrefectServer, registered: PrefectGateway, other_pool: str
+    server: PrefectServer, registered: PrefectSetUp, other_pool: str
 ) -> None:
     variables = {"working_dir": "/tmp", "env": {"A": "1"}}
     assert register(registered, elsewhere("a", other_pool, variables)).refused == {}
@@ -213,14 +216,14 @@ def test_a_process_lives_on_the_pool_it_names_and_can_move(
 
 
 def test_a_process_that_left_leaves_prefect_whatever_pool_it_was_on(
-    registered: PrefectGateway, other_pool: str
+    registered: PrefectSetUp, other_pool: str
 ) -> None:
     register(registered, elsewhere("far", other_pool))
     assert register(registered, configuration("b")).removed == ["far"]
 
 
 def test_a_process_whose_pool_is_missing_is_refused_and_the_others_are_not(
-    registered: PrefectGateway,
+    registered: PrefectSetUp,
 ) -> None:
     wanted = elsewhere("a", "no-such-pool")
     registration = register(registered, wanted)
@@ -231,7 +234,7 @@ def test_a_process_whose_pool_is_missing_is_refused_and_the_others_are_not(
 
 
 def test_a_process_whose_job_variables_its_pool_does_not_take_is_refused(
-    server: PrefectServer, registered: PrefectGateway, other_pool: str
+    server: PrefectServer, registered: PrefectSetUp, other_pool: str
 ) -> None:
     variables = {"type": "object", "properties": {"stream_output": {"type": "boolean"}}}
     job = {"stream_output": "{{ stream_output }}"}
@@ -246,7 +249,7 @@ def test_a_process_whose_job_variables_its_pool_does_not_take_is_refused(
 
 
 def test_on_another_pool_only_what_the_process_needs_is_made(
-    server: PrefectServer, registered: PrefectGateway, other_pool: str
+    server: PrefectServer, registered: PrefectSetUp, other_pool: str
 ) -> None:
     def queues() -> dict[str, tuple[int, int | None]]:
         with server.http() as http:
@@ -262,33 +265,35 @@ def test_on_another_pool_only_what_the_process_needs_is_made(
     assert queues() == {"pygeoapi-process-integration-a": (1, 2), "default": (2, 7)}
 
 
-def test_other_people_s_deployments_are_left_alone(registered: PrefectGateway) -> None:
+def test_other_people_s_deployments_are_left_alone(
+    registered: PrefectSetUp, gateway: PrefectGateway
+) -> None:
     register(registered, configuration())
-    assert create(registered)
+    assert create(gateway)
 
 
 @pytest.fixture
-def run_of_a(registered: PrefectGateway) -> Iterator[str]:
+def run_of_a(registered: PrefectSetUp, gateway: PrefectGateway) -> Iterator[str]:
     """The id of a run of process `a` that waits for a worker."""
-    run_id = run_of(registered, "a").id
+    run_id = run_of(gateway, "a").id
     yield run_id
-    registered.delete_flow_run(run_id)
+    gateway.delete_flow_run(run_id)
 
 
 @pytest.mark.parametrize("state_type", ["SCHEDULED", "RUNNING", "COMPLETED"])
 def test_the_runs_of_a_process_that_left_stay(
-    registered: PrefectGateway, run_of_a: str, state_type: str
+    registered: PrefectSetUp, gateway: PrefectGateway, run_of_a: str, state_type: str
 ) -> None:
-    registered.set_state(run_of_a, state_type, message="m", force=True)
+    gateway.set_state(run_of_a, state_type, message="m", force=True)
     register(registered, configuration("b"))
-    assert registered.read_flow_run(run_of_a).id == run_of_a
+    assert gateway.read_flow_run(run_of_a).id == run_of_a
 
 
 def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
-    registered: PrefectGateway, run_of_a: str
+    registered: PrefectSetUp, gateway: PrefectGateway, run_of_a: str
 ) -> None:
     register(registered, configuration("b"))
-    registered.set_state(run_of_a, "COMPLETED", message="m", force=True)
+    gateway.set_state(run_of_a, "COMPLETED", message="m", force=True)
     register(registered, configuration("b"))
     assert set(registered.list_deployments(service_tags(POOL))) == {"b"}
 
@@ -297,17 +302,21 @@ def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
     "process_id",
     ["ünïcode", "with space", "a.b:c+d;e", "a#b", "a?b"],
 )
-def test_a_process_can_be_run_whatever_its_id(registered: PrefectGateway, process_id: str) -> None:
+def test_a_process_can_be_run_whatever_its_id(
+    registered: PrefectSetUp, gateway: PrefectGateway, process_id: str
+) -> None:
     register(registered, configuration("a", process_id))
-    run = run_of(registered, process_id)
+    run = run_of(gateway, process_id)
     deployment_id = registered.list_deployments(service_tags(POOL))[process_id]
     assert run.labels["prefect.deployment.id"] == deployment_id
 
 
-def test_making_sure_of_a_work_pool_twice_is_doing_it_once(gateway: PrefectGateway) -> None:
+def test_making_sure_of_a_work_pool_twice_is_doing_it_once(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
     name = f"pool-{uuid4()}"
-    gateway.ensure_work_pool(name, WORKER_TYPE)
-    gateway.ensure_work_pool(name, WORKER_TYPE)
+    for _ in range(2):
+        server.set_up().ensure_work_pool(name, WORKER_TYPE)
     assert gateway.count_live_workers(name) == 0
 
 
@@ -437,7 +446,7 @@ def test_a_block_is_made_changed_and_read(server: PrefectServer) -> None:
     gateway = server.gateway()
     for settings in ({"a": 1}, {"b": 2}):
         data = {"basepath": "s3://bucket/x", "settings": settings}
-        gateway.ensure_block("remote-file-system/mine", data)
+        server.set_up().ensure_block("remote-file-system/mine", data)
         document = gateway.read_block("remote-file-system/mine")
         assert document["data"]["basepath"] == "s3://bucket/x"
         assert document["data"]["settings"] == settings
@@ -465,7 +474,7 @@ def test_a_run_that_its_pool_does_not_take_says_why(server: PrefectServer) -> No
     spec = DeploymentSpec(
         name="imageless", flow_name="f", entrypoint="no.matter", work_pool=name, description=""
     )
-    gateway.ensure_deployment(spec)
+    server.set_up().ensure_deployment(spec)
     with pytest.raises(DeploymentRefused, match=r"f/imageless.*image.*job_variables"):
         gateway.create_flow_run("f", "imageless", {}, {}, [])
     run = gateway.create_flow_run("f", "imageless", {}, {}, [], {"image": "x"})

@@ -61,13 +61,13 @@ class TestFrozen:
     def test_writing_after_a_pause_gives_up_as_reading_does(
         self, gateway: PrefectGateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gateway, "_last_answer", 0.0)  # long ago
+        monkeypatch.setattr(gateway._transport, "_last_answer", 0.0)  # long ago
         with pytest.raises(PrefectUnavailable, match="in time"):
             create(gateway)
 
     @pytest.mark.timeout(30)
     def test_it_is_not_healthy(self, server: PrefectServer) -> None:
-        assert not server.gateway().is_healthy()
+        assert not server.set_up().is_healthy()
 
 
 def test_a_server_that_was_frozen_is_used_again(
@@ -109,7 +109,7 @@ def outage(server: PrefectServer, gateway: PrefectGateway) -> Outage:
     server.kill()
     try:
         answers = {name: outcome(ask, gateway) for name, ask in {**READS, **WRITES}.items()}
-        return Outage(known, answers, gateway.is_healthy())
+        return Outage(known, answers, server.set_up().is_healthy())
     finally:
         server.start()
 

@@ -7,7 +7,6 @@ import pytest
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.config.snapshot import Configuration
-from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import WorkQueueSpec
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import deployment_specs, register
@@ -24,11 +23,12 @@ class Pool:
     """
 
     def __init__(self, server: PrefectServer) -> None:
-        self.gateway: PrefectGateway = server.gateway()
+        self.gateway = server.gateway()
+        self._set_up = server.set_up()
         self.name = f"pool-{uuid4()}"
         self._server = server
         self._flow_names: dict[str, str] = {}
-        self.gateway.ensure_work_pool(self.name, WORKER_TYPE)
+        self._set_up.ensure_work_pool(self.name, WORKER_TYPE)
 
     def ensure(self, *queues: str, **limits: int | None) -> None:
         """Ask for queues in an order, some with limits."""
@@ -36,7 +36,7 @@ class Pool:
             WorkQueueSpec(name=name, concurrency_limit=limits.get(name.replace("-", "_")))
             for name in queues
         ]
-        self.gateway.ensure_work_queues(self.name, specs)
+        self._set_up.ensure_work_queues(self.name, specs)
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         with self._server.http() as http:
@@ -55,7 +55,7 @@ class Pool:
         }
         settings = ManagerSettings(work_pool=self.name)
         configuration = Configuration(settings, resources)
-        register(self.gateway, configuration)
+        register(self._set_up, configuration)
         self._flow_names = {spec.name: spec.flow_name for spec in deployment_specs(configuration)}
 
     def submit(self, process_id: str) -> str:

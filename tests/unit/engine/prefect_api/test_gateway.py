@@ -10,6 +10,8 @@ import pytest
 
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
 
 RUN = {
@@ -56,12 +58,29 @@ def prefect() -> Prefect:
     return Prefect()
 
 
-@pytest.fixture
-def gateway(prefect: Prefect, monkeypatch: pytest.MonkeyPatch) -> PrefectGateway:
-    gateway = PrefectGateway(lambda: Endpoint(api_url="http://prefect.example/api"))
+def transport_to(
+    prefect: Prefect, monkeypatch: pytest.MonkeyPatch, *, patient: bool = False
+) -> Transport:
+    endpoint = Endpoint(api_url="http://prefect.example/api")
+    transport = Transport(lambda: endpoint, patient=patient)
     client = httpx.Client(transport=httpx.MockTransport(prefect))
-    monkeypatch.setattr(gateway, "_open_client", lambda endpoint: client)
-    return gateway
+    monkeypatch.setattr(transport, "open_client", lambda endpoint: client)
+    return transport
+
+
+@pytest.fixture
+def transport(prefect: Prefect, monkeypatch: pytest.MonkeyPatch) -> Transport:
+    return transport_to(prefect, monkeypatch)
+
+
+@pytest.fixture
+def gateway(transport: Transport) -> PrefectGateway:
+    return PrefectGateway(transport)
+
+
+@pytest.fixture
+def set_up(transport: Transport) -> PrefectSetUp:
+    return PrefectSetUp(transport)
 
 
 def create(gateway: PrefectGateway, **parameters: Any) -> str:
@@ -127,29 +146,31 @@ def cloud(prefect: Prefect) -> Prefect:
     return prefect
 
 
-def test_cloud_is_healthy_and_has_no_version(cloud: Prefect, gateway: PrefectGateway) -> None:
-    assert gateway.is_healthy()
-    assert gateway.server_version() is None
+def test_cloud_is_healthy_and_has_no_version(cloud: Prefect, set_up: PrefectSetUp) -> None:
+    assert set_up.is_healthy()
+    assert set_up.server_version() is None
 
 
-def test_cloud_takes_writes_after_a_pause(cloud: Prefect, gateway: PrefectGateway) -> None:
-    gateway._last_answer = 0.0
+def test_cloud_takes_writes_after_a_pause(
+    cloud: Prefect, gateway: PrefectGateway, transport: Transport
+) -> None:
+    transport._last_answer = 0.0
     assert create(gateway) == RUN["id"]
 
 
-def test_a_key_that_cloud_refuses_is_named(cloud: Prefect, gateway: PrefectGateway) -> None:
+def test_a_key_that_cloud_refuses_is_named(cloud: Prefect, set_up: PrefectSetUp) -> None:
     cloud.answers["/work_pools/filter"] = [httpx.Response(401)]
-    for ask in (gateway.is_healthy, gateway.server_version):
+    for ask in (set_up.is_healthy, set_up.server_version):
         with pytest.raises(PrefectUnavailable, match="PREFECT_API_KEY"):
             ask()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_load_balancer_without_servers_is_waited_for(
-    cloud: Prefect, gateway: PrefectGateway, status: int
+    cloud: Prefect, set_up: PrefectSetUp, status: int
 ) -> None:
     cloud.answers["/work_pools/filter"] = [httpx.Response(status)]
-    assert not gateway.is_healthy()
+    assert not set_up.is_healthy()
 
 
 def test_two_runs_are_never_taken_for_one(prefect: Prefect, gateway: PrefectGateway) -> None:
@@ -172,13 +193,8 @@ def test_a_command_waits_longer_for_an_answer_than_a_web_process(
     prefect: Prefect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefect.answers["/flow_runs/count"] = [httpx.Response(200, json=1)]
-    client = httpx.Client(transport=httpx.MockTransport(prefect))
     for patient in (False, True):
-        gateway = PrefectGateway(
-            lambda: Endpoint(api_url="http://prefect.example/api"), patient=patient
-        )
-        monkeypatch.setattr(gateway, "_open_client", lambda endpoint: client)
-        count(gateway)
+        count(PrefectGateway(transport_to(prefect, monkeypatch, patient=patient)))
     hasty, patient_one = (each.extensions["timeout"]["read"] for each in prefect.asked)
     assert hasty < 3 < patient_one
 
@@ -234,10 +250,10 @@ def test_refused_credentials_name_the_variables(
 
 
 def test_after_a_pause_a_write_is_preceded_by_a_read(
-    prefect: Prefect, gateway: PrefectGateway
+    prefect: Prefect, gateway: PrefectGateway, transport: Transport
 ) -> None:
     # A server that was cut off meanwhile is noticed in the time of a read.
-    gateway._last_answer = 0.0
+    transport._last_answer = 0.0
     prefect.answers["/set_state"] = [httpx.Response(201, json={"state": {"type": "CANCELLED"}})]
     gateway.set_state(str(RUN["id"]), "CANCELLING", message="m")
     assert [each.url.path.rpartition("/")[2] for each in prefect.asked][-2:] == [
@@ -247,7 +263,7 @@ def test_after_a_pause_a_write_is_preceded_by_a_read(
 
 
 def client_of(endpoint: Endpoint) -> httpx.Client:
-    return PrefectGateway(lambda: endpoint)._open_client(endpoint)
+    return Transport(lambda: endpoint).open_client(endpoint)
 
 
 def authorization(endpoint: Endpoint) -> str | None:
@@ -291,18 +307,18 @@ def test_a_forked_process_does_not_share_its_parent_s_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     endpoint = Endpoint(api_url="http://prefect.example/api")
-    gateway = PrefectGateway(lambda: endpoint)
-    with gateway._open_client(endpoint) as parents:
+    transport = Transport(lambda: endpoint)
+    with transport.open_client(endpoint) as parents:
         monkeypatch.setattr("os.getpid", lambda: -1)
-        with gateway._open_client(endpoint) as childs:
+        with transport.open_client(endpoint) as childs:
             assert childs is not parents
 
 
 def test_a_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = Endpoint(api_url="http://prefect.example/api")
-    gateway = PrefectGateway(lambda: endpoint)
-    with gateway._open_client(endpoint) as client:
-        assert gateway._open_client(endpoint) is client
+    transport = Transport(lambda: endpoint)
+    with transport.open_client(endpoint) as client:
+        assert transport.open_client(endpoint) is client
 
 
 def test_a_query_that_prefect_would_read_otherwise_is_refused() -> None:

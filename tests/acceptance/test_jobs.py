@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from tests.support.client import Client
+from tests.support.prefect_client import PrefectClient
 from tests.support.programs import eventually
 from tests.support.stack import Stack
 
@@ -26,6 +27,21 @@ def test_progress_can_be_followed_and_never_goes_down(client: Client) -> None:
     assert percents[-1] == 100
     assert any(0 < percent < 100 for percent in percents)
     assert any(message.startswith("step ") for _, message in seen)
+
+
+def test_people_find_a_job_in_prefect_and_from_there_its_page(
+    shared_stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    job_id = client.submit("waiting", {"file": str(tmp_path / "go")})
+    page = f"{client.url}/jobs/{job_id}"
+    client.wait_for(job_id, "running")
+    with PrefectClient(shared_stack.prefect_url, ":".join(shared_stack.prefect_auth)) as prefect:
+        run = prefect.http.get(f"/flow_runs/{job_id}").json()
+        assert run["name"] == f"waiting {job_id[:8]}"
+        assert page in run["state"]["message"].split()
+        (tmp_path / "go").touch()
+        client.wait_for(job_id)
+        assert page in prefect.state(job_id)["message"].split()
 
 
 def test_times_are_in_order(client: Client) -> None:

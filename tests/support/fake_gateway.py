@@ -12,6 +12,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery, RunState
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     JobNotFound,
@@ -127,8 +129,10 @@ class FakeGateway:
             raise DeploymentMissing(f"Prefect has no deployment {flow_name}/{deployment_name}.")
         with self._lock:
             now = datetime.now(UTC)
+            run_id = str(uuid4())
             run = FlowRun(
-                id=str(uuid4()),
+                id=run_id,
+                name=name_of(labels.get(PROCESS_LABEL, deployment_name), run_id),
                 state=RunState(type="SCHEDULED", name="Scheduled", timestamp=now),
                 created=now,
                 updated=now,

@@ -44,7 +44,7 @@ class ExecutionRequest(BaseModel):
         response: raw or document.
         subscriber: who wants to hear of the job.
         service_url: where the service is for its clients, without a slash at the end; None if the
-            face that took the request does not know, or nothing has to be linked to.
+            face that took the request does not know.
     """
 
     model_config = ConfigDict(frozen=True)

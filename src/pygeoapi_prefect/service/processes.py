@@ -134,8 +134,7 @@ class ProcessService:
         """
         process_id = request.process_id
         processor = self.processor(process_id)
-        if request.by_reference:
-            request = request.model_copy(update={"service_url": context.service_url})
+        request = request.model_copy(update={"service_url": context.service_url})
         is_checked = self._configuration.process(process_id).validate_inputs
         job_id = self._jobs.submit(
             request,

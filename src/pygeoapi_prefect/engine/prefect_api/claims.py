@@ -6,7 +6,8 @@ whoever looks at the run in Prefect can read it.
 
 import re
 
-_WORKER = re.compile(r"\bworker (\S+)\.$")
+# A link may follow.
+_WORKER = re.compile(r"^(?:Taken by|Attempt \d+ of \d+ on) worker (\S+)\.(?: \S+)?$")
 _ATTEMPT = re.compile(r"^Attempt (\d+) of (\d+)\b")
 
 
@@ -15,15 +16,17 @@ def taken(worker: str) -> str:
     return f"Taken by worker {worker}."
 
 
-def under_way(worker: str, attempt: int, attempts: int) -> str:
+def under_way(worker: str, attempt: int, attempts: int, page: str | None = None) -> str:
     """Return the message of a running run.
 
     Args:
         worker: name of the worker, without white space.
         attempt: which attempt this is, from 1.
         attempts: how many there may be.
+        page: URL of the job's page, for people in Prefect's UI; None if it is not known.
     """
-    return f"Attempt {attempt} of {attempts} on worker {worker}."
+    claim = f"Attempt {attempt} of {attempts} on worker {worker}."
+    return f"{claim} {page}" if page else claim
 
 
 def worker_of(message: str | None) -> str | None:

@@ -12,7 +12,10 @@ from uuid import UUID, uuid4
 
 from pygeoapi_prefect.engine.prefect_api.blocks import path_of
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
+from pygeoapi_prefect.engine.prefect_api.run_namer import RunNamer
+from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.engine.prefect_api.transport import (
     MAX_PAGE,
     NotFound,
@@ -42,6 +45,7 @@ class PrefectGateway:
         """Ask for nothing yet."""
         self._transport = transport
         self._deployment_ids: dict[tuple[str, str], str] = {}
+        self._namer = RunNamer(transport)
 
     # --- flow runs -------------------------------------------------------------------------
 
@@ -55,7 +59,9 @@ class PrefectGateway:
         job_variables: Mapping[str, Any] | None = None,
     ) -> FlowRun:
         """Create a scheduled run of a deployment."""
+        called = labels.get(PROCESS_LABEL, deployment_name)
         body: dict[str, Any] = {
+            "name": called,
             "parameters": {name: _unrendered(value) for name, value in parameters.items()},
             "labels": dict(labels),
             "tags": list(tags),
@@ -86,7 +92,9 @@ class PrefectGateway:
             self._deployment_ids[name] = deployment_id
             if notifications := self._notifications():
                 notifications.offer(json.dumps(answer).encode())
-            return FlowRun.model_validate(answer)
+            run = FlowRun.model_validate(answer)
+            self._namer.name(run.id, name_of(called, run.id))
+            return run
         raise _deployment_missing(*name)
 
     def read_flow_run(self, flow_run_id: str) -> FlowRun:

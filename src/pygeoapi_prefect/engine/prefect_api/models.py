@@ -45,6 +45,7 @@ class FlowRun(_Model):
 
     Attributes:
         id: the flow run's id; also the job's.
+        name: what it is called in Prefect's UI.
         created: when it was submitted, UTC.
         updated: when the record last changed, UTC.
         start_time: when it first ran, UTC, if it did.
@@ -58,6 +59,7 @@ class FlowRun(_Model):
     """
 
     id: str
+    name: str = ""
     state: RunState | None = None
     created: datetime
     updated: datetime

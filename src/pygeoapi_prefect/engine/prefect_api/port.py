@@ -24,6 +24,8 @@ class Gateway(Protocol):
     ) -> FlowRun:
         """Create a scheduled run of a deployment.
 
+        It is called after its process (or deployment) and, in a moment, the start of its id.
+
         Args:
             flow_name: name of the deployment's flow.
             deployment_name: name of the deployment.

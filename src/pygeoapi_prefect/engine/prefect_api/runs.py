@@ -13,6 +13,11 @@ class Run(Protocol):
     """A flow run, as far as it is of interest here."""
 
     @property
+    def id(self) -> object:
+        """Its id; also the job's."""
+        ...
+
+    @property
     def labels(self) -> Mapping[str, Any]:
         """What is kept about it."""
         ...
@@ -66,3 +71,16 @@ def request_of(flow_run: Run) -> ExecutionRequest | None:
         return ExecutionRequest.model_validate((flow_run.parameters or {}).get("request"))
     except ValidationError:
         return None
+
+
+def page_of(flow_run: Run) -> str | None:
+    """Return the URL of the page of the job that a run is, None if no face said where it is."""
+    request = request_of(flow_run)
+    if request is None or request.service_url is None:
+        return None
+    return f"{request.service_url}/jobs/{flow_run.id}"
+
+
+def name_of(process_id: str, run_id: str) -> str:
+    """Return what a run is called in Prefect's UI: its process and the start of its id."""
+    return f"{process_id} {run_id[:8]}"

@@ -34,6 +34,7 @@ from pygeoapi_prefect.engine.lifecycle.patience import retry_forever_in_job
 from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.claims import under_way, worker_of
+from pygeoapi_prefect.engine.prefect_api.runs import page_of
 from pygeoapi_prefect.engine.runner.flow import run_job, run_process
 
 LOGGER = logging.getLogger(__name__)
@@ -82,9 +83,8 @@ def run_attempt(
     attempt = flow_run.run_count + 1
     worker = worker_of(flow_run.state.message if flow_run.state else None) or "unknown"
     try:
-        running = _propose(
-            client, flow_run, Running(message=under_way(worker, attempt, policy.retries + 1))
-        )
+        claim = under_way(worker, attempt, policy.retries + 1, page_of(flow_run))
+        running = _propose(client, flow_run, Running(message=claim))
     except (Abort, Pause) as refusal:
         LOGGER.info("job %s is not to run: %s", flow_run.id, refusal)
         return None

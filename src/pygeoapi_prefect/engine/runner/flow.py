@@ -32,7 +32,7 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
 )
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, FLOW_NAME
-from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import page_of, process_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (
@@ -169,7 +169,8 @@ def run_process(request: dict[str, Any], policy: ExecutionPolicy) -> State:
         return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if cancel_switch.is_on():
         return dismissed()
-    return Completed(message=f"Job complete: {outputs}")
+    page = page_of(flow_run)
+    return Completed(message=f"Job complete: {outputs}" + (f" at {page}" if page else ""))
 
 
 def _surroundings() -> tuple[FlowRun, SyncPrefectClient]:

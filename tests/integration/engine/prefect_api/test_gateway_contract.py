@@ -10,10 +10,12 @@ import pytest
 
 from pygeoapi_prefect.engine.prefect_api import gateway as gateway_module
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
 from tests.integration.conftest import PrefectServer
 from tests.support.fake_gateway import FakeGateway
+from tests.support.programs import eventually
 
 FLOW, DEPLOYMENT = "contract-flow", "contract"
 FIVE = "five-runs"
@@ -90,6 +92,18 @@ class TestGatewayContract:
 
     def test_every_run_has_an_id_of_its_own(self, subject: Subject) -> None:
         assert subject.create().id != subject.create().id
+
+    @pytest.mark.parametrize(
+        ("labels", "called"), [({PROCESS_LABEL: "heat island"}, "heat island"), ({}, DEPLOYMENT)]
+    )
+    def test_a_run_is_called_after_its_process_and_its_id(
+        self, subject: Subject, labels: dict[str, str], called: str
+    ) -> None:
+        run = subject.gateway.create_flow_run(FLOW, DEPLOYMENT, {}, labels, [subject.tag])
+        name = f"{called} {run.id[:8]}"
+        eventually(lambda: subject.gateway.read_flow_run(run.id).name == name, f"it is {name}", 20)
+        found = subject.gateway.read_flow_run(run.id)
+        assert (found.labels, found.tags, found.state) == (run.labels, run.tags, run.state)
 
     def test_a_run_was_created_when_it_was(self, subject: Subject) -> None:
         before = datetime.now(UTC)

@@ -26,6 +26,12 @@ def test_a_running_run_names_its_worker(name: str) -> None:
     assert worker_of(under_way(name, 1, 3)) == name
 
 
+def test_a_running_run_may_link_the_page_of_its_job() -> None:
+    message = under_way("host-1", 1, 3, "https://example.org/worker/jobs/018c.")
+    assert message.endswith(" https://example.org/worker/jobs/018c.")
+    assert (worker_of(message), attempt_of(message)) == ("host-1", (1, 3))
+
+
 def test_a_running_run_says_which_attempt_it_is() -> None:
     assert attempt_of(under_way("host-1", 2, 4)) == (2, 4)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
 from pygeoapi_prefect.config.process_settings import (
+    ClassSettings,
+    DeploymentSettings,
     ExecutionPolicy,
     ProcessSettings,
     read_process_settings,
@@ -37,14 +39,17 @@ class Configuration:
         object.__setattr__(self, "processes", read_process_settings(self.resources))
 
     @property
-    def deployed(self) -> tuple[str, ...]:
-        """The processes whose processor is a deployment in Prefect."""
-        return tuple(p for p, each in self.processes.items() if each.prefect.deployment)
+    def deployed(self) -> dict[str, DeploymentSettings]:
+        """The processes whose processor is a deployment in Prefect, with their settings."""
+        return {
+            p: each for p, each in self.processes.items() if isinstance(each, DeploymentSettings)
+        }
 
     @property
     def run_by_our_flow(self) -> tuple[str, ...]:
         """The processes whose processor is code that our own flow runs."""
-        return tuple(p for p, each in self.processes.items() if not each.prefect.deployment)
+        found = self.processes.items()
+        return tuple(name for name, each in found if not isinstance(each, DeploymentSettings))
 
     def process(self, process_id: str) -> ProcessSettings:
         """Return the settings of a process.
@@ -58,9 +63,9 @@ class Configuration:
             raise ProcessNotFound(process_id) from None
 
     def policy(self, process_id: str | None) -> ExecutionPolicy:
-        """Return how the jobs of a process are run; the defaults if it is not configured."""
+        """Return how our flow runs the jobs of a process; the defaults if it does not."""
         settings = self.processes.get(process_id or "")
-        return settings.prefect if settings else ExecutionPolicy()
+        return settings.prefect if isinstance(settings, ClassSettings) else ExecutionPolicy()
 
     def allows_internal_requests(self, process_id: str | None) -> bool:
         """Whether a process may send requests to addresses that are not public."""

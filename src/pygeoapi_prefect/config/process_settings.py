@@ -1,7 +1,7 @@
 """Every setting of a process, once, typed: what its `processor` section may say to this package."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -9,7 +9,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -25,10 +24,6 @@ JobControlOption = Literal["sync-execute", "async-execute"]
 DEFAULT_PRIORITY = 100
 # What is longer overflows a date sooner or later, and then a job would never be settled.
 _SECONDS_OF_YEAR = 365 * 86400
-# Keys of `prefect` that say something about a deployment.
-_OF_DEPLOYMENTS = frozenset(("metadata", "allow_pickle", "list_all_runs"))
-# Keys that say something about either kind.
-_OF_BOTH = frozenset(("deployment", "job_variables"))
 
 
 class RetryBackoff(BaseModel):
@@ -87,14 +82,9 @@ class DeploymentReference(BaseModel):
 
 
 class ExecutionPolicy(BaseModel):
-    """How the jobs of a process are run: the `prefect` part of its `processor` section.
+    """How the jobs of a process are run whose code is here: its `prefect` part.
 
     Attributes:
-        deployment: the deployment in Prefect that is the processor; None = `processor.name` is.
-        metadata: what to say about such a process in place of what its deployment says.
-        allow_pickle: whether results that such a flow pickled are read. Reading one runs whatever
-            is in it.
-        list_all_runs: whether runs of the deployment are jobs, too, that were not made here.
         isolation: `fork` = a process forked from one that has imported everything; `spawn` = a
             new interpreter, for libraries that do not survive a fork (a second or more slower).
         retries: how many more attempts a job gets after one that failed or crashed.
@@ -109,10 +99,6 @@ class ExecutionPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    deployment: Annotated[DeploymentReference, BeforeValidator(_named)] | None = None
-    metadata: dict[str, Any] | None = None
-    allow_pickle: bool = False
-    list_all_runs: bool = False
     isolation: Literal["fork", "spawn"] = "fork"
     retries: int = Field(default=0, ge=0)
     retry_backoff: RetryBackoff = RetryBackoff()
@@ -122,35 +108,38 @@ class ExecutionPolicy(BaseModel):
     work_pool: str | None = Field(default=None, min_length=1)
     job_variables: dict[str, Any] = {}
 
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> Self:
-        given = self.model_fields_set
-        if self.deployment is None:
-            if misplaced := sorted(given & _OF_DEPLOYMENTS):
-                raise ValueError(f"{', '.join(misplaced)}: only with `deployment`")
-        elif misplaced := sorted(given - _OF_DEPLOYMENTS - _OF_BOTH):
-            raise ValueError(
-                f"{', '.join(misplaced)}: a deployment has its own; set it in Prefect, "
-                "on the flow, its deployment or its work pool"
-            )
-        return self
 
-
-class ProcessSettings(BaseModel):
-    """What this package reads from a process's `processor` section; the rest is the processor's.
+class DeploymentPolicy(BaseModel):
+    """How the jobs of a deployed process are run: its `prefect` part. The rest is Prefect's.
 
     Attributes:
-        name: the processor's class; needless if it is a deployment.
+        deployment: the deployment in Prefect that is the processor.
+        metadata: what to say about the process in place of what its deployment says.
+        allow_pickle: whether results that the flow pickled are read. Reading one runs whatever
+            is in it.
+        list_all_runs: whether runs of the deployment are jobs, too, that were not made here.
+        job_variables: what the worker of its pool is told about the infrastructure of a job.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    deployment: Annotated[DeploymentReference, BeforeValidator(_named)]
+    metadata: dict[str, Any] | None = None
+    allow_pickle: bool = False
+    list_all_runs: bool = False
+    job_variables: dict[str, Any] = {}
+
+
+class _Settings(BaseModel):
+    """What holds for every kind of process.
+
+    Attributes:
         job_control_options: takes the place of the processor's own `jobControlOptions`.
         validate_inputs: whether inputs are checked against the process description.
-        prefect: how its jobs are run.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    # First, because whether a name is needed depends on it.
-    prefect: ExecutionPolicy = ExecutionPolicy()
-    name: str = Field(default="", validate_default=True)
     job_control_options: tuple[JobControlOption, ...] | None = None
     validate_inputs: bool = True
 
@@ -163,13 +152,57 @@ class ProcessSettings(BaseModel):
             raise ValueError("must name sync-execute, async-execute or both")
         return value
 
+
+class ClassSettings(_Settings):
+    """Of a process whose processor is a class of pygeoapi's kind.
+
+    Attributes:
+        name: the class: pygeoapi's name for it, or its dotted path.
+        prefect: how its jobs are run.
+    """
+
+    about_unknown_keys: ClassVar[str] = (
+        f"known keys: {', '.join(ExecutionPolicy.model_fields)}; "
+        f"or, of deployed flows: {', '.join(DeploymentPolicy.model_fields)}"
+    )
+
+    name: str = Field(default="", validate_default=True)
+    prefect: ExecutionPolicy = ExecutionPolicy()
+
     @field_validator("name")
     @classmethod
-    def _is_given(cls, value: str, info: ValidationInfo) -> str:
-        policy = info.data.get("prefect")
-        if not value and policy is not None and policy.deployment is None:
+    def _is_given(cls, value: str) -> str:
+        if not value:
             raise ValueError("must name the processor's class, unless `prefect.deployment` is set")
         return value
+
+
+class DeploymentSettings(_Settings):
+    """Of a process whose processor is a deployment in Prefect.
+
+    Attributes:
+        prefect: which one, and how its jobs are run.
+    """
+
+    about_unknown_keys: ClassVar[str] = (
+        f"known keys beside `deployment`: {', '.join(list(DeploymentPolicy.model_fields)[1:])}; "
+        "a deployment has its own retries, limits and pool: set them in Prefect, on the flow, its "
+        "deployment or its work pool"
+    )
+
+    prefect: DeploymentPolicy
+
+
+# What this package reads from a process's `processor` section; the rest is the processor's.
+ProcessSettings = ClassSettings | DeploymentSettings
+
+
+def _kind_of(processor: Mapping[Any, Any]) -> type[ProcessSettings]:
+    """Return which settings a `processor` section holds, by what it names as its code."""
+    policy = processor.get("prefect")
+    if isinstance(policy, Mapping) and "deployment" in policy:
+        return DeploymentSettings
+    return ClassSettings
 
 
 def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:
@@ -199,11 +232,11 @@ def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSett
         if not isinstance(processor, Mapping):
             faults.append(Fault(pointer(*location, "processor"), "must be a mapping with a `name`"))
             continue
+        kind = _kind_of(processor)
         try:
-            settings[process_id] = ProcessSettings.model_validate(dict(processor))
+            settings[process_id] = kind.model_validate(dict(processor))
         except ValidationError as error:
-            known = f"known keys: {', '.join(ExecutionPolicy.model_fields)}"
-            faults.extend(faults_of(error, (*location, "processor"), known))
+            faults.extend(faults_of(error, (*location, "processor"), kind.about_unknown_keys))
     if faults:
         raise ConfigurationError("resources", faults)
     return settings

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.description import description_faults
@@ -81,7 +81,9 @@ class DeploymentProcessor:
         ConfigurationError: the two do not fit together; every fault is listed.
     """
 
-    def __init__(self, process_id: str, settings: ProcessSettings, deployment: Deployment) -> None:
+    def __init__(
+        self, process_id: str, settings: DeploymentSettings, deployment: Deployment
+    ) -> None:
         """Put the description together and check it."""
         self.process_id = process_id
         self.settings = settings
@@ -181,7 +183,7 @@ def _misfits(
 
 
 def _described(
-    deployment: Deployment, metadata: Mapping[str, Any], settings: ProcessSettings
+    deployment: Deployment, metadata: Mapping[str, Any], settings: DeploymentSettings
 ) -> dict[str, Any]:
     """Return the process description: what the deployment says, with what is configured on top."""
     derived: dict[str, Any] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.config.process_settings import ClassSettings, ProcessSettings
 from pygeoapi_prefect.errors import ProcessorUnusable
 from pygeoapi_prefect.processes.processor import LocalProcessor
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
@@ -15,23 +15,24 @@ LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LocalKind:
+class LocalKind[S: ProcessSettings]:
     """A kind of processors whose code is here.
 
     Attributes:
-        names: returns what the settings of a process name as its code; empty if it is not of this
-            kind.
         load: makes the processor of a process from its id, its resource and its settings.
         module_of: returns the module that holds what is named; empty if none does.
     """
 
-    names: Callable[[ProcessSettings], str]
-    load: Callable[[str, Mapping[str, Any], ProcessSettings], LocalProcessor]
-    module_of: Callable[[str], str]
+    load: Callable[[str, Mapping[str, Any], S], LocalProcessor]
+    module_of: Callable[[S], str]
 
 
-# A further kind is a file with its class, a member of the settings, and a row here.
-LOCAL_KINDS = (LocalKind(lambda settings: settings.name, VanillaProcessor, module_of),)
+# By the settings that name the code. A further kind is a file with its class, settings, and a row.
+LOCAL_KINDS: Mapping[type[ProcessSettings], LocalKind[Any]] = {
+    ClassSettings: LocalKind[ClassSettings](
+        VanillaProcessor, lambda settings: module_of(settings.name)
+    ),
+}
 
 
 class Registry:
@@ -61,7 +62,7 @@ class Registry:
             ProcessorUnusable: its code cannot be loaded, or is not here.
         """
         settings = self._configuration.process(process_id)
-        kind = _kind_of(settings)
+        kind = LOCAL_KINDS.get(type(settings))
         if kind is None:
             raise ProcessorUnusable(
                 f"The processor of process {process_id!r} is a deployment in Prefect; its code is "
@@ -80,7 +81,7 @@ class Registry:
             job_ids: the jobs.
         """
         settings = self._configuration.processes.get(process_id or "")
-        if process_id is None or settings is None or _kind_of(settings) is None:
+        if process_id is None or type(settings) not in LOCAL_KINDS:
             return
         try:
             processor = self.processor(process_id)
@@ -93,15 +94,8 @@ class Registry:
     def modules(self) -> list[str]:
         """Return the modules that hold the processors, for loading them ahead of time."""
         names = (
-            kind.module_of(kind.names(settings))
+            LOCAL_KINDS[type(settings)].module_of(settings)
             for settings in self._configuration.processes.values()
-            if (kind := _kind_of(settings))
+            if type(settings) in LOCAL_KINDS
         )
         return sorted({name for name in names if name})
-
-
-def _kind_of(settings: ProcessSettings) -> LocalKind | None:
-    """Return of which kind a process is; None if its processor is a deployment."""
-    if settings.prefect.deployment:
-        return None
-    return next((kind for kind in LOCAL_KINDS if kind.names(settings)), None)

@@ -10,7 +10,7 @@ from pygeoapi.plugin import PLUGINS, load_plugin
 from pygeoapi.process.base import BaseProcessor
 from pygeoapi.util import json_serial
 
-from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.processor import Returned
@@ -31,7 +31,7 @@ class VanillaProcessor:
     """
 
     def __init__(
-        self, process_id: str, resource: Mapping[str, Any], settings: ProcessSettings
+        self, process_id: str, resource: Mapping[str, Any], settings: ClassSettings
     ) -> None:
         """Load the class and make the processor."""
         self.process_id = process_id

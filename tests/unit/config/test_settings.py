@@ -16,8 +16,8 @@ from pygeoapi_prefect.config.manager_settings import (
     read_manager_settings,
 )
 from pygeoapi_prefect.config.process_settings import (
+    ClassSettings,
     ExecutionPolicy,
-    ProcessSettings,
     RetryBackoff,
     read_process_settings,
 )
@@ -369,7 +369,7 @@ def test_settings_cannot_be_changed_once_they_are_read() -> None:
 
 
 def test_a_process_needs_no_more_than_its_name() -> None:
-    assert read_process_settings({"p": process()}) == {"p": ProcessSettings(name="my.Processor")}
+    assert read_process_settings({"p": process()}) == {"p": ClassSettings(name="my.Processor")}
 
 
 def test_the_processor_s_own_keys_are_left_to_it() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.errors import ConfigurationError, InvalidInputs
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.deployment import Deployment, DeploymentProcessor
@@ -85,7 +85,7 @@ def processor(
     metadata: dict[str, Any] | None = None, of: Deployment | None = None, **more: Any
 ) -> DeploymentProcessor:
     prefect = {"deployment": "forecast-flow/prod", "metadata": metadata}
-    settings = ProcessSettings.model_validate({"prefect": prefect, **more})
+    settings = DeploymentSettings.model_validate({"prefect": prefect, **more})
     return DeploymentProcessor("forecast", settings, of or deployment())
 
 

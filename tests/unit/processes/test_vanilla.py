@@ -11,7 +11,7 @@ import pytest
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 from pygeoapi.util import json_serial
 
-from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.processor import Returned
@@ -69,7 +69,7 @@ def vanilla(
     name: str = NAME, resource: dict[str, Any] | None = None, **processor: Any
 ) -> VanillaProcessor:
     definition = {"name": name, **processor}
-    settings = ProcessSettings.model_validate(definition)
+    settings = ClassSettings.model_validate(definition)
     return VanillaProcessor("p", {"processor": definition, **(resource or {})}, settings)
 
 
@@ -121,7 +121,7 @@ def test_a_processor_may_change_its_inputs_without_changing_the_request() -> Non
 
 def test_a_processor_may_change_its_definition_without_changing_the_configuration() -> None:
     resource = {"processor": {"name": NAME}}
-    VanillaProcessor("p", resource, ProcessSettings(name=NAME))
+    VanillaProcessor("p", resource, ClassSettings(name=NAME))
     assert resource == {"processor": {"name": NAME}}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.engine.foreign_flows.returned_results import collect, read_returned
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import (
@@ -24,6 +25,7 @@ from pygeoapi_prefect.errors import (
     DeploymentNotReady,
     Fault,
     InvalidInputs,
+    ProcessNotFound,
     PygeoapiPrefectError,
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
@@ -59,9 +61,9 @@ class ForeignFlows:
         """Ask nobody yet."""
         self._gateway = gateway
         self._storage = storage
-        self._configuration = configuration
         self._settings = configuration.settings
-        self.ids = configuration.deployed
+        self._configured = configuration.deployed
+        self.ids = tuple(self._configured)
         self._known: dict[str, tuple[float, Deployment]] = {}
 
     def __contains__(self, process_id: object) -> bool:
@@ -76,8 +78,7 @@ class ForeignFlows:
             ConfigurationError: it does not fit what is configured.
             PrefectUnavailable: Prefect does not answer.
         """
-        settings = self._configuration.process(process_id)
-        return DeploymentProcessor(process_id, settings, self._deployment(process_id))
+        return DeploymentProcessor(process_id, self._of(process_id), self._deployment(process_id))
 
     def check_ready(self, processor: DeploymentProcessor) -> None:
         """Check that somebody would run a job now.
@@ -162,7 +163,7 @@ class ForeignFlows:
         """
         found: dict[str, str] = {}
         for process_id in self.ids:
-            if self._configuration.policy(process_id).list_all_runs:
+            if self._configured[process_id].prefect.list_all_runs:
                 try:
                     found[self._deployment(process_id).id] = process_id
                 except DeploymentMissing:
@@ -179,9 +180,7 @@ class ForeignFlows:
         """
         process_id = str(run.labels[PROCESS_LABEL])
         request = request_of(run) or ExecutionRequest(process_id=process_id)
-        value = read_returned(
-            self._gateway, run, self._configuration.policy(process_id), self._settings
-        )
+        value = read_returned(self._gateway, run, self._of(process_id).prefect, self._settings)
         declared = list(self.processor(process_id).description["outputs"])
         # Two who look at the same time do not write the same files.
         collector = Collector(
@@ -213,12 +212,17 @@ class ForeignFlows:
             return str(error)
         return None
 
+    def _of(self, process_id: str) -> DeploymentSettings:
+        try:
+            return self._configured[process_id]
+        except KeyError:
+            raise ProcessNotFound(process_id) from None
+
     def _deployment(self, process_id: str) -> Deployment:
         read, deployment = self._known.get(process_id, (0.0, None))
         if deployment is not None and time.monotonic() - read < _FRESH_SECONDS:
             return deployment
-        reference = self._configuration.policy(process_id).deployment
-        assert reference is not None  # noqa: S101
+        reference = self._of(process_id).prefect.deployment
         try:
             deployment = self._gateway.read_deployment(
                 reference.flow_name, reference.deployment_name

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
-from pygeoapi_prefect.config.process_settings import DeploymentReference, ExecutionPolicy
+from pygeoapi_prefect.config.process_settings import DeploymentPolicy, DeploymentReference
 from pygeoapi_prefect.engine.prefect_api.blocks import location_of
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -41,7 +41,7 @@ _DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def read_returned(
-    gateway: Gateway, run: FlowRun, policy: ExecutionPolicy, settings: ManagerSettings
+    gateway: Gateway, run: FlowRun, policy: DeploymentPolicy, settings: ManagerSettings
 ) -> Any:
     """Return what the flow of a completed run returned.
 
@@ -154,7 +154,7 @@ def _unpacked(content: bytes, serializer: Mapping[str, Any]) -> tuple[bytes, Map
 
 
 def _decoded(
-    content: bytes, serializer: Mapping[str, Any], run: FlowRun, policy: ExecutionPolicy
+    content: bytes, serializer: Mapping[str, Any], run: FlowRun, policy: DeploymentPolicy
 ) -> Any:
     kind = str(serializer.get("type"))
     if kind.startswith("compressed"):

@@ -11,7 +11,7 @@ import cloudpickle
 import pytest
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
-from pygeoapi_prefect.config.process_settings import ExecutionPolicy
+from pygeoapi_prefect.config.process_settings import DeploymentPolicy
 from pygeoapi_prefect.engine.foreign_flows.returned_results import (
     OUTPUT_KEY,
     collect,
@@ -43,7 +43,7 @@ class World:
         data |= details if isinstance(details, dict) else {}
         run = self.gateway.create_flow_run("f", "d", {"pygeoapi_job_id": "key"}, {}, [])
         self.gateway.move(run.id, "COMPLETED", data=None if details == "none" else data)
-        settings = ExecutionPolicy.model_validate({"deployment": "f/d", **policy})
+        settings = DeploymentPolicy.model_validate({"deployment": "f/d", **policy})
         return read_returned(self.gateway, self.gateway.run(run.id), settings, self.settings)
 
 

@@ -14,6 +14,7 @@ from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.results.files import local_folder
 
 _OUR_NAME = "pygeoapi_prefect.PrefectManager"
 
@@ -82,7 +83,7 @@ def storage_problem(settings: ManagerSettings) -> str | None:
     try:
         open_storage(settings).check()
     except PygeoapiPrefectError as error:
-        if "://" in settings.results_url:
+        if local_folder(settings.results_url) is None:
             return str(error)  # says itself which key to look at
         return f"{error} Check server.manager.output_dir."
     return None

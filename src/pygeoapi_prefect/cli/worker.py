@@ -3,19 +3,20 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import click
 
 from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_problem
-from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, snapshot_of, write_snapshot
+from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.notification_socket import notification_socket_of
+from pygeoapi_prefect.engine.prefect_api.registration import HEARTBEATS
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
+from pygeoapi_prefect.engine.worker_program import worker_command, worker_environment
 
 
 def run_worker(config: Path, pool: str | None, workers: int) -> None:
@@ -51,23 +52,13 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
         write_snapshot(snapshot, snapshot_of(service.manager, service.resources))
-        command = [sys.executable, "-m", "pygeoapi_prefect.engine.worker", "--follow-parent"]
         work_pool = pool or service.settings.work_pool
-        command += ["--pool", work_pool, "--workers", str(workers)]
-        # For web processes on this machine; those on others are heard of through events.
-        api_url = service.settings.prefect_api_url.rstrip("/")
-        command += [
-            "--events",
-            "--notification-socket",
-            str(notification_socket_of(api_url, work_pool)),
-        ]
-        environment = os.environ | {
-            "PREFECT_API_URL": service.settings.prefect_api_url,
-            "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-            "PREFECT_CLIENT_MAX_RETRIES": "2",
-            ENVIRONMENT_VARIABLE: str(snapshot),
-        }
+        api_url = service.settings.prefect_api_url
+        socket = notification_socket_of(api_url.rstrip("/"), work_pool)
+        command = worker_command(work_pool, workers, socket)
+        environment = os.environ | worker_environment(api_url, snapshot) | HEARTBEATS
+        if seconds := os.environ.get("PREFECT_WORKER_QUERY_SECONDS"):
+            environment["PREFECT_WORKER_QUERY_SECONDS"] = seconds
         click.echo(f"pygeoapi-prefect: worker for {service.settings.prefect_api_url}")
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:  # noqa: S603
             # The worker reports its jobs before it ends; the snapshot must be there as long.

@@ -38,6 +38,14 @@ _NAMES_OF_SECRETS = re.compile("key|secret|token|pass|credential|connection_stri
 Piece = bytes | memoryview
 
 
+def local_folder(url: str) -> str | None:
+    """Return the folder that a URL or a path names, None if it is not on this machine."""
+    protocol, separator, path = url.partition("://")
+    if not separator:
+        return url
+    return path if protocol in ("file", "local") else None
+
+
 @dataclass(frozen=True)
 class Location:
     """A place for files, as fsspec knows it.
@@ -53,8 +61,7 @@ class Location:
     @property
     def protocol(self) -> str:
         """The name of the back end."""
-        protocol, separator, _ = self.url.partition("://")
-        return protocol if separator and protocol != "local" else "file"
+        return "file" if local_folder(self.url) is not None else self.url.partition("://")[0]
 
     @cached_property
     def back_end(self) -> type[AbstractFileSystem]:

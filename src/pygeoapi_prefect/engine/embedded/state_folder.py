@@ -9,71 +9,21 @@
     results/        results, unless the configuration puts them elsewhere
     locks/backend   held by the supervisor while it runs
     locks/users     shared by all web processes that use the backend
-    locks/start     held by whoever is about to start a backend
+    locks/start     held by the web process that is about to start a backend
 
 Locks are `flock`s: the kernel gives them back however their holder ends.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pygeoapi_prefect.engine.host.locks import Lock
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.errors import PrefectUnavailable
-
-
-class Lock:
-    """A lock on a file, held until `release` or the end of the process.
-
-    Args:
-        path: the file; made if it is not there.
-        shared: many may hold it, as long as nobody holds it alone.
-    """
-
-    def __init__(self, path: Path, *, shared: bool = False) -> None:
-        """Hold nothing yet."""
-        self._path = path
-        self._operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        self._descriptor: int | None = None
-
-    def try_acquire(self) -> bool:
-        """Take the lock if it is free.
-
-        Raises:
-            OSError: the file cannot be made.
-        """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, self._operation | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def acquire(self, deadline: float) -> bool:
-        """Take the lock, waiting for it until a time on the monotonic clock.
-
-        Raises:
-            OSError: the file cannot be made.
-        """
-        # Not a blocking `flock`: that would stop every greenlet of a gevent web worker.
-        while not self.try_acquire():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +62,7 @@ class StateFolder:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as handle:
             handle.write(f"pygeoapi:{secrets.token_urlsafe(24)}")
-        # Whoever comes first makes it, and makes it whole.
+        # The process that comes first makes it, and makes it whole.
         with contextlib.suppress(FileExistsError):
             file.hardlink_to(temporary)
         temporary.unlink()

@@ -18,13 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, read_snapshot
+from pygeoapi_prefect.config.snapshot import read_snapshot
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import register
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
+from pygeoapi_prefect.engine.worker_program import worker_command, worker_environment
 from pygeoapi_prefect.errors import PrefectUnavailable, PygeoapiPrefectError
 
 LOGGER = logging.getLogger(__name__)
@@ -153,10 +154,13 @@ class Supervisor:
         pool = configuration.settings.work_pool
         endpoint, server = self._add_server()
         self._report(f"starting worker for {self._workers} jobs at once")
-        command = ["pygeoapi_prefect.engine.worker", "--pool", pool, "--exclusive"]
-        command += ["--workers", str(self._workers), "--follow-parent"]
-        command += ["--ready-file", str(self._ready_file)]
-        command += ["--notification-socket", str(self._folder.notification_socket)]
+        command = worker_command(
+            pool,
+            self._workers,
+            self._folder.notification_socket,
+            ready_file=self._ready_file,
+            is_exclusive=True,
+        )
         worker = self._add("worker", command, endpoint)
         set_up = PrefectSetUp(Transport(lambda: endpoint))
         if not self._wait(stop, server, set_up.is_healthy):
@@ -203,16 +207,12 @@ class Supervisor:
             api_url=f"http://127.0.0.1:{port}/api", auth_string=self._folder.auth_file_ready()
         )
         self._report(f"starting Prefect server on {endpoint.ui_url}")
-        server = self._add(
-            "Prefect server", ["pygeoapi_prefect.engine.embedded.server", str(port)], endpoint
-        )
-        return endpoint, server
+        command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server", str(port)]
+        return endpoint, self._add("Prefect server", command, endpoint)
 
-    def _add(self, name: str, module: list[str], endpoint: Endpoint) -> ManagedProcess:
+    def _add(self, name: str, command: list[str], endpoint: Endpoint) -> ManagedProcess:
         environment = os.environ | prefect_environment(self._folder, endpoint)
-        process = ManagedProcess(
-            name, [sys.executable, "-m", *module], environment, self._folder.log
-        )
+        process = ManagedProcess(name, command, environment, self._folder.log)
         self._processes.append(process)
         process.start()
         return process
@@ -235,8 +235,8 @@ class Supervisor:
 def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, str]:
     """Return the Prefect settings of an embedded backend, for its server and its worker."""
     return {
+        **worker_environment(endpoint.api_url, folder.snapshot),
         "PREFECT_HOME": str(folder.prefect_home),
-        "PREFECT_API_URL": endpoint.api_url,
         "PREFECT_API_AUTH_STRING": endpoint.auth_string or "",
         "PREFECT_SERVER_API_AUTH_STRING": endpoint.auth_string or "",
         "PREFECT_API_DATABASE_CONNECTION_URL": (
@@ -249,14 +249,9 @@ def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, st
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         # Logs of removed runs go with the next day; Prefect keeps them for ever otherwise.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
-        # Who waits for Prefect does so in our own way: a restart must not cost a job half a minute.
-        "PREFECT_CLIENT_MAX_RETRIES": "2",
-        # Only a safety net: web processes tell the worker of whatever comes from them.
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
         # Questions that every process would ask our own server before its first request.
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
-        ENVIRONMENT_VARIABLE: str(folder.snapshot),
         "PYTHONPATH": python_path(),
         "PYTHONUNBUFFERED": "1",
     }

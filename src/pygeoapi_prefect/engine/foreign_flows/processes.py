@@ -31,6 +31,7 @@ from pygeoapi_prefect.errors import (
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.deployment import Deployment, DeploymentProcessor
 from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.files import local_folder
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import RETURNED, ResultStorage
 
@@ -253,8 +254,8 @@ class ForeignFlows:
         if block := results_block(self._settings):
             environment["PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK"] = block.name
         else:
-            root = self._settings.results_url.removeprefix("file://")
-            environment["PREFECT_RESULTS_LOCAL_STORAGE_PATH"] = f"{root}/{RETURNED}"
+            folder = local_folder(self._settings.results_url)
+            environment["PREFECT_RESULTS_LOCAL_STORAGE_PATH"] = f"{folder}/{RETURNED}"
         if options := public_options(self._settings):
             environment["PYGEOAPI_PREFECT_RESULT_STORAGE_OPTIONS"] = json.dumps(options)
         return environment

@@ -19,6 +19,7 @@ from prefect.client.orchestration import PrefectClient
 
 from pygeoapi_prefect.config.manager_settings import user_state_folder
 from pygeoapi_prefect.engine._compat import remove_worker
+from pygeoapi_prefect.engine.host.locks import is_held
 from pygeoapi_prefect.engine.lifecycle.liveness import GONE_SECONDS, LETS_GO_SECONDS
 from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE
 
@@ -43,7 +44,7 @@ class WorkerLock:
     """
 
     def __init__(self, name: str) -> None:
-        """Take it; no worker looks for it before it is shown."""
+        """Take it; other workers do not look for it before it is shown."""
         self._shown_path = _lock_path(name)
         self._path = self._shown_path.with_suffix(_STARTING)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -155,7 +156,7 @@ class WorkerMembership:
         """Whether a worker is gone for good, with all its processes."""
         if name == self._me:
             return False
-        held = _is_held(_lock_path(name))
+        held = is_held(_lock_path(name))
         if held is not None:
             return not held
         if self._exclusive:
@@ -183,24 +184,9 @@ def _remove_if_abandoned(path: Path) -> None:
     """Remove the lock of a worker that was killed while it started: no job can name it."""
     with contextlib.suppress(FileNotFoundError):
         is_old = time.time() - path.stat().st_mtime > _MAX_TAKING_SECONDS
-        if is_old and not _is_held(path):
+        if is_old and not is_held(path):
             path.unlink()
 
 
 def _lock_path(name: str) -> Path:
     return user_state_folder() / "workers" / f"{name.replace(os.sep, '_')}.lock"
-
-
-def _is_held(path: Path) -> bool | None:
-    """Return whether a process holds a lock, None if there is no such lock on this machine."""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

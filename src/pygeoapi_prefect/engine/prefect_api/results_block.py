@@ -6,7 +6,7 @@ from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.engine.prefect_api.names import names_of
-from pygeoapi_prefect.results.files import is_secret
+from pygeoapi_prefect.results.files import is_secret, local_folder
 from pygeoapi_prefect.results.storage import RETURNED
 
 
@@ -27,13 +27,12 @@ def results_block(settings: ManagerSettings) -> ResultsBlock | None:
     """Return the block of a service, None if its results are in a folder."""
     if settings.results_block:
         return ResultsBlock(settings.results_block)
-    protocol, separator, _ = settings.results_url.partition("://")
-    if not separator or protocol in ("file", "local"):
+    if local_folder(settings.results_url) is not None:
         return None
     name = names_of(settings.work_pool).block
     data = {
         "basepath": f"{settings.results_url.rstrip('/')}/{RETURNED}",
-        # No secrets: anybody who may read blocks could read them. Flows find theirs where their
+        # No secrets: all who may read blocks could read them. Flows find theirs where their
         # worker or their image has them.
         "settings": public_options(settings),
     }

@@ -9,6 +9,7 @@ import anyio
 
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine.maintenance.membership import WorkerLock, WorkerMembership
+from pygeoapi_prefect.engine.periodic import periodic
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess, JobProcesses
 
 LOGGER = logging.getLogger(__name__)
@@ -87,30 +88,32 @@ class ProcessPool:
 
     async def keep_warm(self) -> None:
         """Start another forkserver when the one there is gone or outdated, until cancelled."""
-        while True:
-            await anyio.sleep(_LOOK_AT_FILES_SECONDS)
-            if self._current.is_alive and not self._current.is_outdated:
-                continue
-            fresh = self._new_generation()
-            try:
-                await fresh.start()
-            except (RuntimeError, OSError) as error:
-                LOGGER.error("no new forkserver: %s", error)
-                fresh.kill()
-                await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
-                continue
-            LOGGER.warning("configuration or code changed, or the forkserver was gone: warm again")
-            self._current.close()
-            self._retired = [old for old in (*self._retired, self._current) if old.is_alive]
-            self._current = fresh
+        await periodic(self._warm_up, _LOOK_AT_FILES_SECONDS, name="warming a forkserver up")
+
+    async def _warm_up(self) -> float | None:
+        if self._current.is_alive and not self._current.is_outdated:
+            return None
+        fresh = self._new_generation()
+        try:
+            await fresh.start()
+        except (RuntimeError, OSError) as error:
+            LOGGER.error("no new forkserver: %s", error)
+            fresh.kill()
+            return _PAUSE_AFTER_FAILURE_SECONDS
+        LOGGER.warning("configuration or code changed, or the forkserver was gone: warm again")
+        self._current.close()
+        self._retired = [old for old in (*self._retired, self._current) if old.is_alive]
+        self._current = fresh
+        return None
 
     async def say_alive(self) -> None:
         """Keep watched jobs alive as long as Prefect hears this worker, until cancelled."""
-        while True:
-            if self._membership.has_contact:
-                for generation in (self._current, *self._retired):
-                    generation.say_alive()
-            await anyio.sleep(_SAY_ALIVE_SECONDS)
+        await periodic(self._say_alive, _SAY_ALIVE_SECONDS, name="keeping jobs alive")
+
+    async def _say_alive(self) -> None:
+        if self._membership.has_contact:
+            for generation in (self._current, *self._retired):
+                generation.say_alive()
 
     def kill(self) -> None:
         """End all forkservers with every process they have."""

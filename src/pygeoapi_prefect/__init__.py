@@ -1,7 +1,7 @@
 """OGC API - Processes jobs as Prefect flow runs, for pygeoapi.
 
 Only light names live here: pygeoapi imports this package on every command it runs, so neither
-pygeoapi nor Prefect may be imported before somebody asks for the manager.
+pygeoapi nor Prefect may be imported before the manager is asked for.
 """
 
 import os

@@ -18,7 +18,7 @@ PygeoapiPrefectError
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
 │   ├── PrefectUnavailable
-│   ├── DeploymentNotReady    nobody would run the deployment of a process now
+│   ├── DeploymentNotReady    no worker would run the deployment of a process now
 │   └── StorageUnavailable
 ├── DeploymentMissing         Prefect does not know the deployment of a process
 ├── DeploymentRefused         Prefect does not take it as it is configured

@@ -28,7 +28,7 @@ class JobChannel(Protocol):
         ...
 
     def cancel_requested(self) -> bool:
-        """Return whether somebody asked this job to stop."""
+        """Return whether this job was asked to stop."""
         ...
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
@@ -87,7 +87,7 @@ class Job:
             self._channel.progress(max(0.0, min(100.0, 100.0 * done / total)), message)
 
     def cancel_requested(self) -> bool:
-        """Return True once somebody dismissed the job; False outside a job."""
+        """Return True once the job was dismissed; False outside a job."""
         return self._channel.cancel_requested() if self._channel else False
 
     def output(self, name: str, data: bytes | str | PathLike[str], *, media_type: str) -> None:

@@ -1,6 +1,6 @@
 """The command line: `pygeoapi-prefect ...`, and the same as `pygeoapi plugins prefect ...`.
 
-pygeoapi imports this module whenever anybody imports pygeoapi, so it may import nothing heavy;
+pygeoapi imports this module whenever pygeoapi is imported, so it may import nothing heavy;
 every command imports what it needs when it is called.
 """
 

@@ -75,7 +75,7 @@ class ManagerSettings(BaseSettings):
     connection: Path | None = None
     output_dir: Path | None = None
     result_storage: str | None = None
-    # Secret: whole, because nobody knows which options of which back end are.
+    # Secret: whole, because it is not known which options of which back end are.
     result_storage_options: Secret[dict[str, Any]] | None = None
     reference_expiry: Duration = timedelta(hours=1)
     reference_endpoint_url: str | None = None

@@ -77,7 +77,7 @@ def current_configuration() -> Configuration:
     """Return what this worker was told to run; read anew whenever the file has changed.
 
     Raises:
-        ConfigurationError: it holds something wrong, or nobody says where it is.
+        ConfigurationError: it holds something wrong, or the environment does not say where it is.
         OSError: the file cannot be read.
     """
     if ENVIRONMENT_VARIABLE not in os.environ:

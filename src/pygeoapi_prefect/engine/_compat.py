@@ -72,7 +72,7 @@ def replace_json_encoder(replacement: Callable[[JsonEncoder], JsonEncoder]) -> N
 class PrefectWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
     """A worker as Prefect knows it, which leaves to its subclass how runs are run."""
 
-    # Prefect keeps every class of workers under its type; nobody makes a pool of this one.
+    # Prefect keeps every class of workers under its type; no pool is made of this one.
     type = "pygeoapi-base"
     job_configuration = BaseJobConfiguration
     job_configuration_variables = BaseVariables

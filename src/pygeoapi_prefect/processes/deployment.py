@@ -32,7 +32,7 @@ class Deployment:
         tags: its tags.
         parameter_schema: JSON schema of the flow's parameters, with `definitions`.
         work_pool: where its runs go; None = to a program that serves it.
-        is_paused: whether somebody paused it.
+        is_paused: whether it is paused.
         is_ready: whether a worker asked for its runs within the last minute or so.
     """
 

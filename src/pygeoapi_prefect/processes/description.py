@@ -1,4 +1,4 @@
-"""Process descriptions: what one must have, whoever wrote it."""
+"""Process descriptions: what one must have, wherever it comes from."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -77,7 +77,7 @@ class Registry:
         not configured (any more). What goes wrong is logged: the jobs are gone in any case.
 
         Args:
-            process_id: the process; None if nobody knows it any more.
+            process_id: the process; None if it is not known any more.
             job_ids: the jobs.
         """
         settings = self._configuration.processes.get(process_id or "")

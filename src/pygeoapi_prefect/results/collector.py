@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any
 
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
-from pygeoapi_prefect.results.media_types import DEFAULT_OF_KIND, kind_of
+from pygeoapi_prefect.results.media_types import BINARY, DEFAULT_OF_KIND, kind_of
 from pygeoapi_prefect.results.storage import ResultStorage
 
 
@@ -163,7 +163,7 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
 
 
 def _kind_of_bytes(media_type: str | None, content: bytes) -> Kind:
-    kind = kind_of(media_type or "application/octet-stream")
+    kind = kind_of(media_type or BINARY)
     if kind is Kind.JSON and not _is_json(content):
         return Kind.BINARY
     if kind is Kind.TEXT:

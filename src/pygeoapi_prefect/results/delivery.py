@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pygeoapi_prefect.errors import OutputNotFound
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
-from pygeoapi_prefect.results.media_types import JSON, MULTIPART, content_id, in_header
+from pygeoapi_prefect.results.media_types import JSON, MULTIPART, TEXT, content_id, in_header
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.results.streams import Stream, in_base64, joined
 
@@ -46,7 +46,7 @@ class Delivery:
 
     Attributes:
         media_type: of the body.
-        body: its bytes, or a stream of them that whoever sends it closes; JSON and text are UTF-8.
+        body: its bytes, or a stream of them that its reader closes; JSON and text are UTF-8.
         links: what to send in place of the body, if the face can: an answer without content, with
             these in its header.
     """
@@ -223,7 +223,7 @@ def _inline(part: _Part) -> list[bytes | Stream]:
             return _qualified_json(valid, part.media_type)
         if part.kind is not Kind.BINARY and (text := _text(content)) is not None:
             quoted = json.dumps(text).encode()
-            plain = part.media_type == "text/plain"
+            plain = part.media_type == TEXT
             return [quoted] if plain else _qualified([quoted], part.media_type)
     encoded = [b'"', in_base64(content), b'"']
     return _qualified(encoded, part.media_type, b',"encoding":"base64"')

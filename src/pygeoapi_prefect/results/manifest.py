@@ -47,7 +47,7 @@ class Manifest(BaseModel):
         as_document: whether it wants them in one JSON document instead of raw.
         requested: the ids of the outputs the client asked for; None = all.
         by_reference: the ids of the outputs the client asked for as links.
-        service_url: where the service is for its clients; None if nobody knows.
+        service_url: where the service is for its clients; None if it is not known.
         outputs: what there is, in the order it was made.
     """
 

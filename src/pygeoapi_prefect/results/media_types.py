@@ -7,12 +7,17 @@ from pygeoapi_prefect.results.manifest import Kind, Manifest
 
 JSON = "application/json"
 MULTIPART = "multipart/related"
-_TEXT, _BINARY = "text/plain", "application/octet-stream"
-DEFAULT_OF_KIND = {Kind.JSON: JSON, Kind.TEXT: _TEXT, Kind.BINARY: _BINARY}
+TEXT = "text/plain"
+BINARY = "application/octet-stream"
+DEFAULT_OF_KIND = {Kind.JSON: JSON, Kind.TEXT: TEXT, Kind.BINARY: BINARY}
 # RFC 9110, 8.3.1, with any printable characters in the values of parameters. Space is written out:
 # `\s` would take the line breaks that must not pass.
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}([ \t]*;[ \t]*[\x20-\x7e]*)?")
+# RFC 6838, 4.2.7: the top-level types that are registered.
+_OF_REGISTERED_TYPE = re.compile(
+    r"(application|audio|font|image|message|model|multipart|text|video)/[\w.+-]+(\s*;.*)?"
+)
 
 
 def kind_of(media_type: str) -> Kind:
@@ -31,7 +36,12 @@ def in_header(media_type: str) -> str:
     What is none, such as one with a line break that would begin another header, is sent as bytes of
     no known type: the output itself is as good as ever.
     """
-    return media_type if _MEDIA_TYPE.fullmatch(media_type) else _BINARY
+    return media_type if _MEDIA_TYPE.fullmatch(media_type) else BINARY
+
+
+def is_surely(text: str) -> bool:
+    """Return whether a text is a media type that stands there on purpose, and no path of a file."""
+    return _OF_REGISTERED_TYPE.fullmatch(text) is not None
 
 
 def content_id(output_id: str) -> str:

@@ -15,7 +15,7 @@ MAX_PARTS = 9_000
 
 _OPTIONS = "server.manager.result_storage_options"
 _URL = "server.manager.result_storage"
-# Whoever serves clients tells them soon that the store is down; whoever has computed for an hour
+# A web process tells its clients soon that the store is down; a job that has computed for an hour
 # waits for it about as long as a restart takes.
 _SERVING = {"connect_timeout": 2, "read_timeout": 4, "retries": {"total_max_attempts": 1}}
 _WORKING = {

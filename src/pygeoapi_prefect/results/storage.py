@@ -139,8 +139,8 @@ class ResultStorage(Files):
     def stream_output(self, job_id: str, output: Output) -> Stream:
         """Open an output to be read piece by piece.
 
-        The last piece comes only after the checksum of all was found right, so whoever gets less
-        than `output.size` bytes knows that something is wrong.
+        The last piece comes only after the checksum of all was found right, so a client that gets
+        less than `output.size` bytes knows that something is wrong.
 
         Returns:
             The bytes; reading them raises the same errors.
@@ -163,7 +163,7 @@ class ResultStorage(Files):
             digest.update(piece)
             size += len(piece)
             if size > output.size:
-                break  # before whoever reads has as many bytes as there should be
+                break  # before the reader has as many bytes as there should be
             if last:
                 yield last
             last = piece
@@ -180,13 +180,13 @@ class ResultStorage(Files):
                     pieces = cut(source.read(at_once))
             except FileNotFoundError:
                 raise _gone(job_id, output) from None
-            # Small ones: whoever sends them makes copies, in base64 larger ones.
+            # Small ones: a face that sends them makes copies, in base64 larger ones.
             for piece in pieces:
                 is_more = True
                 yield piece
 
     def link(self, job_id: str, output: Output) -> str | None:
-        """Return a URL under which anybody can read an output for a while.
+        """Return a URL under which all who know it can read an output for a while.
 
         Returns:
             A signed URL; None if this kind of storage has none.

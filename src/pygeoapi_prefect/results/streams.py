@@ -1,4 +1,4 @@
-"""Bytes that come in pieces, so that nobody has to hold all of them."""
+"""Bytes that come in pieces, so that no process has to hold all of them."""
 
 import base64
 from collections.abc import Callable, Iterator, Sequence

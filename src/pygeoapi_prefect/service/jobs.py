@@ -45,7 +45,7 @@ from pygeoapi_prefect.telemetry import Event, record
 LOGGER = logging.getLogger(__name__)
 
 # Prefect refuses parameters above 524,288 bytes; the rest of the request needs room as well, and
-# Prefect reads parameters along with the run whenever somebody looks at it.
+# Prefect reads parameters along with the run whenever a client looks at it.
 _MAX_INPUT_BYTES_IN_PREFECT = 200_000
 # While waiting for a job: often at first, because most synchronous jobs are short.
 _FIRST_LOOK_SECONDS = 0.05
@@ -78,7 +78,7 @@ class JobService:
         self._storage = storage
         self._max_queued = max_queued
         self._deployed = deployed if deployed and deployed.ids else None
-        # How many waited when somebody last counted, and how many came from here since.
+        # How many waited when they were last counted, and how many came from here since.
         self._queued, self._counted = 0, -math.inf
 
     def submit(
@@ -105,7 +105,7 @@ class JobService:
             InvalidRequest: a URL of the subscriber is not allowed.
             QueueFull: as many jobs wait as may.
             DeploymentMissing: Prefect does not know the process.
-            DeploymentNotReady: nobody would run it.
+            DeploymentNotReady: no worker would run it.
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: large inputs cannot be stored.
         """
@@ -152,7 +152,7 @@ class JobService:
         if self._max_queued is None:
             return
         # Counting takes a tenth of a submission. What others submit within a second is not worth
-        # it: the limit keeps a service from drowning, nobody needs it to the job.
+        # it: the limit keeps a service from drowning, it need not be exact.
         full = self._queued >= self._max_queued
         if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
             # What others made is not in our queue.
@@ -168,7 +168,7 @@ class JobService:
         """Wait until a job has ended, but not for longer than some seconds.
 
         Raises:
-            JobNotFound: somebody removed it meanwhile.
+            JobNotFound: it was removed meanwhile.
             PrefectUnavailable: Prefect does not answer.
         """
         deadline = time.monotonic() + seconds
@@ -334,7 +334,7 @@ class JobService:
         """Read manifests side by side: object stores take tens of milliseconds for each.
 
         Returns:
-            Job id -> manifest, or why there is none; nothing where nobody knows why.
+            Job id -> manifest, or why there is none; nothing where it is not known why.
         """
         if len(runs) < 2:
             found = [self._result(run) for run in runs]

@@ -22,7 +22,7 @@ _MAX_WAIT_SECONDS = 25.0
 
 
 class EmbeddedBackend:
-    """A user of the embedded backend of a state folder; brings it up if nobody has.
+    """A user of the embedded backend of a state folder; brings it up if no other process has.
 
     Args:
         folder: the state folder.

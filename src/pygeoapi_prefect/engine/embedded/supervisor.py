@@ -33,7 +33,7 @@ LOGGER = logging.getLogger(__name__)
 _START_SECONDS = 120.0
 _STOP_SECONDS = 8.0
 _LOOK_SECONDS = 0.25
-# How long a backend stays without anybody who uses it.
+# How long a backend stays without a process that uses it.
 _GRACE_SECONDS = 8.0
 # A process that dies right after its start is started again more and more slowly.
 _MAX_PAUSE_SECONDS = 30.0
@@ -279,7 +279,7 @@ def run_detached(folder: StateFolder, workers: int) -> None:
             alone_since: float | None = None
             while not stop.wait(_LOOK_SECONDS):
                 supervisor.keep_alive()
-                # Nobody holds `users` any more once we can have it for ourselves.
+                # No web process holds `users` any more once we can have it for ourselves.
                 if not users.try_acquire():
                     alone_since = None
                     continue

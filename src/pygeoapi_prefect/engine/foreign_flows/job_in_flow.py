@@ -29,6 +29,7 @@ from pygeoapi_prefect.engine.prefect_api.names import JOB_VARIABLE
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.results.media_types import BINARY
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.running_job import job
 
@@ -70,7 +71,7 @@ def encoder(
     """
 
     def encode(value: Any) -> Any:
-        media_type = "application/octet-stream"
+        media_type = BINARY
         if isinstance(value, Path) and value.is_file():
             media_type = mimetypes.guess_type(value.name)[0] or media_type
         elif not isinstance(value, bytes):
@@ -108,11 +109,11 @@ class ForeignFlowChannel:
         self._channel.progress(percent, message)
 
     def cancel_requested(self) -> bool:
-        """Return whether somebody asked this job to stop; Prefect is asked every two seconds."""
+        """Return whether this job was asked to stop; Prefect is asked every two seconds."""
         with self._lock:
             if not self._is_cancelled and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
                 self._looked = time.monotonic()
-                with suppress(httpx.HTTPError):  # then nobody knows; the flow goes on
+                with suppress(httpx.HTTPError):  # then it is not known; the flow goes on
                     state = self._client.read_flow_run(UUID(self.job_id)).state
                     self._is_cancelled = state is not None and state.type is StateType.CANCELLING
             return self._is_cancelled

@@ -59,7 +59,7 @@ class ForeignFlows:
         storage: ResultStorage,
         configuration: Configuration,
     ) -> None:
-        """Ask nobody yet."""
+        """Ask for nothing yet."""
         self._gateway = gateway
         self._storage = storage
         self._settings = configuration.settings
@@ -82,10 +82,10 @@ class ForeignFlows:
         return DeploymentProcessor(process_id, self._of(process_id), self._deployment(process_id))
 
     def check_ready(self, processor: DeploymentProcessor) -> None:
-        """Check that somebody would run a job now.
+        """Check that a worker would run a job now.
 
         Raises:
-            DeploymentNotReady: nobody would; the message says what to do.
+            DeploymentNotReady: none would; the message says what to do.
             PrefectUnavailable: Prefect does not answer.
         """
         deployment = processor.deployment
@@ -105,8 +105,8 @@ class ForeignFlows:
             return
         if pool is None:
             raise DeploymentNotReady(
-                f"Nobody serves the deployment {name} of process {processor.process_id!r}; start "
-                "the program that calls `flow.serve`."
+                f"No program serves the deployment {name} of process {processor.process_id!r}; "
+                "start the one that calls `flow.serve`."
             )
         if not self._gateway.count_live_workers(pool):
             raise DeploymentNotReady(
@@ -127,8 +127,8 @@ class ForeignFlows:
 
         Raises:
             InvalidInputs: they cannot be passed to a flow.
-            DeploymentMissing: somebody removed the deployment.
-            DeploymentNotReady: nobody would run it.
+            DeploymentMissing: the deployment was removed.
+            DeploymentNotReady: no worker would run it.
             PrefectUnavailable: Prefect does not answer.
         """
         parameters = processor.parameters(request, str(uuid4()))
@@ -157,7 +157,7 @@ class ForeignFlows:
         )
 
     def runs_elsewhere(self) -> dict[str, str]:
-        """Return deployment id -> process id of those whose runs are all jobs, whoever made them.
+        """Return deployment id -> process id of those whose runs all are jobs, wherever made.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.

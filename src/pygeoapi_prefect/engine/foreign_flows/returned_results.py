@@ -10,7 +10,6 @@ import bz2
 import gzip
 import json
 import lzma
-import re
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,13 +24,11 @@ from pygeoapi_prefect.errors import ResultMissing
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.files import Files
 from pygeoapi_prefect.results.manifest import Output
+from pygeoapi_prefect.results.media_types import is_surely
 
 # Names an output in what a flow returned; followed by a token that only the run and we know, so
-# that nobody can make one up by sending it as an input.
+# that no client can make one up by sending it as an input.
 OUTPUT_KEY = "pygeoapi-output-"
-_MEDIA_TYPE = re.compile(
-    r"(application|audio|font|image|message|model|multipart|text|video)/[\w.+-]+(\s*;.*)?"
-)
 _DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
     "lzma": lzma.decompress,
     "gzip": gzip.decompress,
@@ -212,7 +209,7 @@ def _restored(value: Any, token: str | None) -> Any:
 def _typed(value: Any) -> tuple[str | None, Any]:
     """Return media type and value of what may be a pair of both."""
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
-        if _MEDIA_TYPE.fullmatch(value[0]):
+        if is_surely(value[0]):
             return value[0], value[1]
     return None, value
 

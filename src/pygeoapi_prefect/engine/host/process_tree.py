@@ -15,7 +15,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def kill_tree(pid: int) -> None:
     """Kill a process that leads a process group, with its group and all its descendants."""
-    # Whoever forks while we look is found the next time round.
+    # A process that forks while we look is found the next time round.
     for _ in range(3):
         with contextlib.suppress(psutil.NoSuchProcess):
             for descendant in psutil.Process(pid).children(recursive=True):

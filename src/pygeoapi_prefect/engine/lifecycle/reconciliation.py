@@ -18,7 +18,7 @@ from prefect.states import Cancelled, Completed, Failed, Running, Scheduled
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.claims import worker_of
-from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.telemetry import Event, record
@@ -84,9 +84,7 @@ async def reconcile(
         reconciled = failure
         if may_retry:
             reconciled = after_failure(failure, policy_of(flow_run, configuration), attempt)
-    await anyio.to_thread.run_sync(
-        clear_up_after, reconciled, str(flow_run_id), attempt, configuration
-    )
+    await anyio.to_thread.run_sync(clear_up_after, reconciled, flow_run, attempt, configuration)
     if instead := await _set_state(client, flow_run_id, reconciled, configuration):
         return instead
     record(
@@ -99,12 +97,13 @@ async def reconcile(
 
 
 def clear_up_after(
-    state: State[Any], job_id: str, attempt: int, configuration: Configuration
+    state: State[Any], flow_run: FlowRun, attempt: int, configuration: Configuration
 ) -> None:
     """Remove from result storage what is not needed once a job is in a state.
 
     What cannot be removed is removed with the job.
     """
+    job_id = str(flow_run.id)
     storage = open_storage(configuration.settings)
     try:
         if state.is_completed():
@@ -115,7 +114,7 @@ def clear_up_after(
         elif state.is_final():
             storage.keep_checkpoint(job_id)
     except StorageUnavailable as error:
-        LOGGER.warning("job %s: its outputs could not be removed: %s", job_id, error)
+        LOGGER.warning("%s: its outputs could not be removed: %s", in_log(flow_run), error)
 
 
 async def _set_state(
@@ -160,7 +159,7 @@ async def dismiss(
         httpx.HTTPError: Prefect does not answer.
     """
     cancelled = dismissed()
-    await anyio.to_thread.run_sync(clear_up_after, cancelled, str(flow_run.id), 0, configuration)
+    await anyio.to_thread.run_sync(clear_up_after, cancelled, flow_run, 0, configuration)
     if flow_run.state is not None and flow_run.state.type is StateType.CANCELLED:
         return flow_run.state
     await client.set_flow_run_state(flow_run.id, cancelled, force=True)

@@ -59,5 +59,5 @@ def seconds_before(attempt: int, backoff: RetryBackoff) -> float:
     # Beyond any cap long before floats end.
     seconds = backoff.initial * backoff.factor ** min(attempt - 1, 64)
     # Downwards, or all that have reached the cap would come back together after all.
-    # S311: nobody gains anything by guessing this.
+    # S311: there is nothing to gain by guessing this.
     return min(backoff.maximum, seconds) * random.uniform(1 - _JITTER, 1)  # noqa: S311

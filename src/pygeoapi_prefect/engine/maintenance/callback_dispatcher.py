@@ -39,7 +39,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of, request_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log, is_foreign, process_of, request_of
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
@@ -143,14 +143,11 @@ class CallbackDispatcher:
                 tags = [tag for tag in run.tags if not tag.startswith(CALLBACK_TAG)]
                 await client.update_flow_run(run.id, tags=tags)
         except ObjectNotFound:
-            LOGGER.debug(
-                "job %s of process %s is gone, and its callbacks with it", run.id, process_of(run)
-            )
+            LOGGER.debug("%s is gone, and its callbacks with it", in_log(run))
         except Exception as error:
             LOGGER.warning(
-                "job %s of process %s: its subscriber has to wait: %s: %s",
-                run.id,
-                process_of(run),
+                "%s: its subscriber has to wait: %s: %s",
+                in_log(run),
                 type(error).__name__,
                 error,
             )

@@ -30,7 +30,7 @@ from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
 from pygeoapi_prefect.engine.prefect_api.claims import worker_of
-from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log
 
 LOGGER = logging.getLogger(__name__)
 
@@ -163,15 +163,11 @@ class Reaper:
                 never_started=to_the_queue(f"The {who} was gone before the job started."),
             )
         except Exception as error:  # the others need not wait for it
-            LOGGER.warning(
-                "job %s of process %s cannot be reconciled yet: %s", run.id, process_of(run), error
-            )
+            LOGGER.warning("%s cannot be reconciled yet: %s", in_log(run), error)
             return
         self._suspects.pop(run.id, None)
         if reconciled:
-            LOGGER.warning(
-                "job %s of process %s was left behind by its %s", run.id, process_of(run), who
-            )
+            LOGGER.warning("%s was left behind by its %s", in_log(run), who)
             self._found()
 
     async def _let_go(self, client: PrefectClient, run_id: UUID) -> None:
@@ -183,12 +179,8 @@ class Reaper:
         process = self._running.get(run_id)
         is_ours = run and run.state and run.state.type in _UNDER_WAY and self._may_be_ours(run)
         if process and not is_ours:
-            process_id = process_of(run) if run else None
-            LOGGER.warning(
-                "job %s of process %s was not ended by this worker and is stopped",
-                run_id,
-                process_id,
-            )
+            told = in_log(run) if run else f"job {run_id}, which was removed,"
+            LOGGER.warning("%s was not ended by this worker and is stopped", told)
             process.kill()
 
 

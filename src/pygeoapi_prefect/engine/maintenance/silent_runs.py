@@ -32,7 +32,7 @@ from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
 from pygeoapi_prefect.engine.prefect_api.names import names_of
-from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log
 
 LOGGER = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class SilentRuns:
         for run in found:
             if run.work_pool_name != self._pool:
                 await anyio.to_thread.run_sync(
-                    clear_up_after, dismissed(), str(run.id), 0, current_configuration()
+                    clear_up_after, dismissed(), run, 0, current_configuration()
                 )
 
     async def _reconcile(self, client: PrefectClient, run: FlowRun) -> None:
@@ -128,12 +128,7 @@ class SilentRuns:
             may_retry=False,
         )
         if reconciled:
-            LOGGER.warning(
-                "job %s of process %s on work pool %s fell silent",
-                run.id,
-                process_of(run),
-                run.work_pool_name,
-            )
+            LOGGER.warning("%s on work pool %s fell silent", in_log(run), run.work_pool_name)
 
 
 async def _last_beat(client: PrefectClient, run: FlowRun) -> str | None:

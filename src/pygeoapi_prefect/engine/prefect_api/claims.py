@@ -1,7 +1,7 @@
 """Claims: which worker a run is with, said in the message of its state.
 
 A claim travels with the state that a worker sets anyway, so it costs no request of its own, and
-whoever looks at the run in Prefect can read it.
+people who look at the run in Prefect can read it.
 """
 
 import re

@@ -79,7 +79,7 @@ class PrefectGateway:
                     "POST", f"/deployments/{deployment_id}/create_flow_run", body, repeatable=True
                 )
             except NotFound:
-                # Somebody deleted and perhaps made it again: its id is not to be trusted.
+                # It was deleted and perhaps made again: its id is not to be trusted.
                 self._deployment_ids.pop(name, None)
                 continue
             except PrefectUnavailable as error:

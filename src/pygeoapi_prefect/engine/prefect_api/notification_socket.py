@@ -50,18 +50,18 @@ class NotificationSocket:
         self._path = path
 
     def offer(self, run: bytes) -> None:
-        """Tell of a flow run; `run` is its JSON. Nothing happens if nobody listens."""
+        """Tell of a flow run; `run` is its JSON. Nothing happens if no worker listens."""
         self._tell(b'{"run":' + run.replace(b"\n", b" ") + b"}")
 
     def call_attention(self) -> None:
-        """Tell that something changed. Nothing happens if nobody listens."""
+        """Tell that something changed. Nothing happens if no worker listens."""
         self._tell(b'{"look":true}')
 
     def wait(self, run_id: str, seconds: float) -> bool:
         """Wait until the worker is through with a run, at most some seconds.
 
         Returns:
-            True if it is; False if it is not yet, or if nobody there knows.
+            True if it is; False if it is not yet, or if the worker does not know.
         """
         try:
             with _connected(self._path) as connection:

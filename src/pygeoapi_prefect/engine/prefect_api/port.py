@@ -129,7 +129,7 @@ class Gateway(Protocol):
         """Wait until a worker says that it is through with a run, at most some seconds.
 
         Returns:
-            True if one said so; False at once if nobody here can say, so that the caller has to
+            True if one said so; False at once if no worker here can say, so that the caller has to
             look now and then.
         """
         ...

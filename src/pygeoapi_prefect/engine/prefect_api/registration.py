@@ -27,7 +27,7 @@ class Registration:
     """What registering has changed and could not change.
 
     Attributes:
-        removed: the deployments that nobody wants any more.
+        removed: the deployments of processes that are not configured any more.
         refused: process id -> why Prefect does not take its deployment, and what to do.
     """
 
@@ -52,7 +52,7 @@ def pools_of(configuration: Configuration) -> dict[str, list[str]]:
 def service_tags(work_pool: str) -> tuple[str, str]:
     """Return the tags that only the deployments of one service carry, on whichever pools they are.
 
-    Runs inherit them, so that a run that somebody starts in the Prefect UI is a job like any other.
+    Runs inherit them, so that a run that a person starts in the Prefect UI is a job like any other.
     """
     return DEPLOYMENT_TAG, names_of(work_pool).job_tag
 

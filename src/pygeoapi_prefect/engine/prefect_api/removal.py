@@ -7,6 +7,7 @@ from datetime import datetime
 from pygeoapi_prefect.engine.prefect_api.models import FINAL_STATE_TYPES, FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import INPUTS_LABEL, JOB_TAG
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.runs import in_log
 from pygeoapi_prefect.errors import JobNotFound, StorageUnavailable
 from pygeoapi_prefect.results.storage import ResultStorage
 
@@ -24,7 +25,7 @@ def remove_job(gateway: Gateway, storage: ResultStorage, run: FlowRun) -> None:
         run: the job.
 
     Raises:
-        JobNotFound: somebody removed it meanwhile.
+        JobNotFound: it was removed meanwhile.
         PrefectUnavailable: Prefect does not answer.
         StorageUnavailable: its results cannot be removed; the job stays.
     """
@@ -78,9 +79,9 @@ def remove_old_jobs(
         try:
             remove_job(gateway, storage, run)
         except JobNotFound:
-            LOGGER.debug("job %s is gone already", run.id)
+            LOGGER.debug("%s is gone already", in_log(run))
         except StorageUnavailable as error:
-            LOGGER.warning("job %s cannot be removed: %s", run.id, error)
+            LOGGER.warning("%s cannot be removed: %s", in_log(run), error)
             problem = error
             continue
         removed.append(run)

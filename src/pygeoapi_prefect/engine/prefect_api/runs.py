@@ -84,3 +84,8 @@ def page_of(flow_run: Run) -> str | None:
 def name_of(process_id: str, run_id: str) -> str:
     """Return what a run is called in Prefect's UI: its process and the start of its id."""
     return f"{process_id} {run_id[:8]}"
+
+
+def in_log(flow_run: Run) -> str:
+    """Return how a job is named in log lines."""
+    return f"job {flow_run.id} of process {process_of(flow_run) or '(unknown)'}"

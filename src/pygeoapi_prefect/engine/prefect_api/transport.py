@@ -106,7 +106,7 @@ class Transport:
             PrefectUnavailable: Prefect does not answer; the error says if it is sure to be undone.
         """
         if time.monotonic() - self._last_answer > _IDLE_SECONDS:
-            # Prefect Cloud need not know the path; that somebody answers is enough.
+            # Prefect Cloud need not know the path; that it answers is enough.
             with contextlib.suppress(NotFound):
                 self.read("GET", "/health")
         for pause in _PAUSES_SECONDS:

@@ -34,7 +34,7 @@ from pygeoapi_prefect.engine.lifecycle.patience import retry_forever_in_job
 from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.claims import under_way, worker_of
-from pygeoapi_prefect.engine.prefect_api.runs import page_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log, page_of
 from pygeoapi_prefect.engine.runner.flow import run_job, run_process
 
 LOGGER = logging.getLogger(__name__)
@@ -86,10 +86,10 @@ def run_attempt(
         claim = under_way(worker, attempt, policy.retries + 1, page_of(flow_run))
         running = _propose(client, flow_run, Running(message=claim))
     except (Abort, Pause) as refusal:
-        LOGGER.info("job %s is not to run: %s", flow_run.id, refusal)
+        LOGGER.info("%s is not to run: %s", in_log(flow_run), refusal)
         return None
     if not running.is_running():
-        LOGGER.info("job %s is not to run, it is %s", flow_run.id, running.name)
+        LOGGER.info("%s is not to run, it is %s", in_log(flow_run), running.name)
         return None
     started()
     # Not the monotonic clock: it stands still while the machine is suspended.
@@ -104,15 +104,15 @@ def run_attempt(
         )
         final = after_failure(crashed, policy, attempt)
     if abs(time.time() - since) > LETS_GO_SECONDS and not _is_still_ours(client, flow_run, worker):
-        LOGGER.warning("job %s is not with worker %s any more", flow_run.id, worker)
+        LOGGER.warning("%s is not with worker %s any more", in_log(flow_run), worker)
         return None
-    # Before anybody is told: who hears that a job was dismissed finds nothing of it any more.
-    clear_up_after(final, str(flow_run.id), attempt, current_configuration())
+    # Before Prefect is told: a client that hears of a dismissal finds nothing of the job any more.
+    clear_up_after(final, flow_run, attempt, current_configuration())
     return _propose(client, flow_run, final)
 
 
 def _is_still_ours(client: SyncPrefectClient, flow_run: FlowRun, worker: str) -> bool:
-    """Return whether nobody has taken this worker for gone and the job from it.
+    """Return whether no other worker has taken this one for gone and the job from it.
 
     Prefect would take our word even if another worker ran the next attempt. A shorter attempt
     cannot have been given up, so this costs a request only where that does not matter.
@@ -129,7 +129,7 @@ def _is_still_ours(client: SyncPrefectClient, flow_run: FlowRun, worker: str) ->
 
 
 def _propose(client: SyncPrefectClient, flow_run: FlowRun, state: State[Any]) -> State[Any]:
-    """Propose a state, however long Prefect is away: nobody else knows what to say."""
+    """Propose a state, however long Prefect is away: only this process knows what to say."""
     # By this Prefect recognises a proposal that it has accepted while its answer got lost.
     state.state_details.transition_id = uuid4()
     return _retry_forever(

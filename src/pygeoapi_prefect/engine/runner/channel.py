@@ -82,7 +82,7 @@ class FlowRunChannel:
             self._changed.notify()
 
     def cancel_requested(self) -> bool:
-        """Return whether somebody asked this job to stop."""
+        """Return whether this job was asked to stop."""
         return self._is_cancel_requested()
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
@@ -133,6 +133,6 @@ class FlowRunChannel:
                 self._send("PATCH", f"/artifacts/{self._artifact_id}", body)
             return True
         except Exception:
-            # A job must not fail because nobody could hear how far it was.
+            # A job must not fail because Prefect could not hear how far it was.
             LOGGER.warning("job %s: its progress could not be sent", self.job_id, exc_info=True)
             return False

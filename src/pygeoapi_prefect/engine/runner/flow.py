@@ -55,7 +55,7 @@ _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
 
 
 class CancelSwitch:
-    """Says whether a job was asked to stop; whoever runs the flow decides how it knows.
+    """Says whether a job was asked to stop; the program that runs the flow decides how it knows.
 
     Attributes:
         is_on: returns True once the job should stop.
@@ -76,9 +76,9 @@ class _TookTooLong(TimeoutError):
 
 def _clear_up_dismissed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Remove what a job wrote that was dismissed on another worker's pool; its process is gone."""
-    configuration, job_id = current_configuration(), str(flow_run.id)
-    clear_up_after(dismissed(), job_id, flow_run.run_count, configuration)
-    Registry(configuration).release(process_of(flow_run), [job_id])
+    configuration = current_configuration()
+    clear_up_after(dismissed(), flow_run, flow_run.run_count, configuration)
+    Registry(configuration).release(process_of(flow_run), [str(flow_run.id)])
 
 
 @flow(
@@ -112,7 +112,7 @@ def run_job(request: dict[str, Any]) -> State:
             state = run_process(request, policy)
     except _TookTooLong:
         state = after_failure(took_too_long(policy.timeout), policy, attempt)
-    clear_up_after(state, str(flow_run.id), attempt, configuration)
+    clear_up_after(state, flow_run, attempt, configuration)
     if state.is_final():
         return state
     # A flow that returns such a state counts as one that came to no end, and its run as crashed.

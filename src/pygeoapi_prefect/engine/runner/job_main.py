@@ -149,7 +149,7 @@ class _JobLogHandler(logging.Handler):
 
 
 def _listen(reader: BinaryIO) -> None:
-    """Hear of cancelling, and of the worker's end: then nobody watches over this job any more."""
+    """Hear of cancelling, and of the worker's end: then this job is not watched over any more."""
     asked = threading.Event()
     cancel_switch.is_on = asked.is_set
 

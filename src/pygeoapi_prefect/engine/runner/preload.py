@@ -32,7 +32,7 @@ def preload() -> None:
         try:
             importlib.import_module(name)
         except Exception:
-            # Whoever runs the process is told why; the others must not suffer.
+            # A client of the process is told why; the others must not suffer.
             LOGGER.warning("%s cannot be imported", name, exc_info=True)
     try:
         open_storage(configuration.settings)  # imports its back end, and touches nothing

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 
 from pygeoapi_prefect.config.snapshot import current_configuration
@@ -23,7 +23,7 @@ from pygeoapi_prefect.engine.lifecycle.patience import retry_forever
 from pygeoapi_prefect.engine.lifecycle.reconciliation import dismiss
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import periodic
-from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess
 
 LOGGER = logging.getLogger(__name__)
@@ -71,25 +71,25 @@ class Cancellation:
             )
 
     async def _look(self, client: PrefectClient, stopping: TaskGroup) -> None:
-        for flow_run_id in await self._newly_dismissed(client):
-            self._under_way.add(flow_run_id)
-            stopping.start_soon(self._stop, client, flow_run_id)
+        for flow_run in await self._newly_dismissed(client):
+            self._under_way.add(flow_run.id)
+            stopping.start_soon(self._stop, client, flow_run)
 
-    async def _newly_dismissed(self, client: PrefectClient) -> list[UUID]:
+    async def _newly_dismissed(self, client: PrefectClient) -> list[FlowRun]:
         candidates = [run_id for run_id in self._running if run_id not in self._under_way]
         if not candidates:
             return []
-        found = await all_flow_runs(
+        return await all_flow_runs(
             client,
             FlowRunFilter(
                 id=FlowRunFilterId(any_=candidates),
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
             ),
         )
-        return [flow_run.id for flow_run in found]
 
-    async def _stop(self, client: PrefectClient, flow_run_id: UUID) -> None:
+    async def _stop(self, client: PrefectClient, flow_run: FlowRun) -> None:
         """Stop a job; Prefect hears of it in any case."""
+        flow_run_id = flow_run.id
         try:
             # A job that was taken a moment ago gets its process in the next one.
             while flow_run_id in self._running and self._running[flow_run_id] is None:
@@ -100,10 +100,10 @@ class Cancellation:
                     await process.wait()
                 await process.stop()
             await retry_forever(
-                lambda: self._report(client, flow_run_id), f"the dismissal of job {flow_run_id}"
+                lambda: self._report(client, flow_run_id), f"the dismissal of {in_log(flow_run)}"
             )
         except Exception:
-            LOGGER.exception("job %s could not be dismissed in good order", flow_run_id)
+            LOGGER.exception("%s could not be dismissed in good order", in_log(flow_run))
         finally:
             self._under_way.discard(flow_run_id)
 

@@ -11,14 +11,14 @@ _REMEMBERED = 1000
 
 
 class CompletionWaiters:
-    """Receives visitors and tells those that wait.
+    """Receives web processes and tells those that wait.
 
     Args:
         is_known: says whether the worker runs a job, or is going to.
     """
 
     def __init__(self, is_known: Callable[[str], bool]) -> None:
-        """Start with nobody."""
+        """Start with none."""
         self._is_known = is_known
         self._waiting: dict[str, list[asyncio.StreamWriter]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -26,7 +26,7 @@ class CompletionWaiters:
     async def receive(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> dict[str, Any]:
-        """Hear what a visitor wants and keep the one who waits.
+        """Hear what a web process wants, and keep the connection of one that waits.
 
         Returns:
             The message.
@@ -39,7 +39,7 @@ class CompletionWaiters:
         if run_id is None:
             writer.close()
         elif run_id in self._ended or not self._is_known(run_id):
-            # Unknown here: somebody else runs it, if anybody does.
+            # Unknown here: another worker runs it, if one does.
             writer.write(b"ended\n" if run_id in self._ended else b"unknown\n")
             writer.close()
         else:

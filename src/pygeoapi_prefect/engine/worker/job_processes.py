@@ -57,7 +57,7 @@ class JobProcess:
 
     async def wait(self) -> int:
         """Wait for its end and return its exit code; negative = killed by that signal."""
-        # Whoever waits may be cancelled, the end may not.
+        # The task that waits may be cancelled, the end may not.
         return await asyncio.shield(self.ended)
 
     async def stop(self) -> None:

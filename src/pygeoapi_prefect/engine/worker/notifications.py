@@ -39,7 +39,7 @@ async def serve_notification_socket(path: Path, greet: Greet) -> None:
 
     Args:
         path: of its socket.
-        greet: hears what a visitor wants.
+        greet: hears what a web process wants.
 
     Raises:
         OSError: the socket cannot be made.

@@ -72,7 +72,7 @@ class PendingQueue:
         }
 
     def offer(self, run: FlowRun) -> None:
-        """Take a run that somebody says was just created."""
+        """Take a run that a web process has just created."""
         if self._is_news(run):
             self._waiting[run.id] = self._entry(run)
             self._offered[run.id] = run

@@ -45,7 +45,7 @@ from pygeoapi_prefect.engine.periodic import once
 from pygeoapi_prefect.engine.prefect_api.claims import taken
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import reason_of
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
-from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
 from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs
@@ -71,7 +71,7 @@ class JobWorker(PrefectWorker):
     Args:
         work_pool_name: the pool to serve.
         limit: how many jobs run at once.
-        ready_file: written once jobs can run; None = nobody waits for it.
+        ready_file: written once jobs can run; None = no program waits for it.
         notification_socket: where web processes of this machine tell of runs; None = nowhere.
         events: whether Prefect's events are listened to, for web processes on other machines.
         exclusive: no other worker serves this pool, so runs that look alive at the start are not.
@@ -134,7 +134,7 @@ class JobWorker(PrefectWorker):
             await server_is_up()
             await super().setup()
         except BaseException:
-            # Nobody calls `teardown` then.
+            # `teardown` is not called then.
             self._processes.kill()
             raise
         self._processes.show()
@@ -249,7 +249,7 @@ class JobWorker(PrefectWorker):
                 await self._stop_for_good(flow_run)
             raise
         except Exception as error:
-            LOGGER.exception("job %s could not be run", flow_run.id)
+            LOGGER.exception("%s could not be run", in_log(flow_run))
             await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {error}"))
         finally:
             self._running.pop(flow_run.id, None)
@@ -268,10 +268,10 @@ class JobWorker(PrefectWorker):
         try:
             flow_run.state = await propose_state(self.client, pending, flow_run_id=flow_run.id)
         except (Abort, Pause, ObjectNotFound) as refusal:
-            LOGGER.info("job %s is not to be taken: %s", flow_run.id, refusal)
+            LOGGER.info("%s is not to be taken: %s", in_log(flow_run), refusal)
             return False
         except httpx.HTTPError as error:
-            LOGGER.warning("job %s cannot be taken: %s", flow_run.id, error)
+            LOGGER.warning("%s cannot be taken: %s", in_log(flow_run), error)
             self._pending.give_back(flow_run)
             return False
         return flow_run.state.is_pending()

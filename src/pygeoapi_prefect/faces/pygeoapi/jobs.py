@@ -6,6 +6,7 @@ from typing import Any
 from pygeoapi.util import DATETIME_FORMAT
 
 from pygeoapi_prefect.ogc.job import Job
+from pygeoapi_prefect.results.media_types import BINARY
 
 
 def as_pygeoapi_has_it(job: Job) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def as_pygeoapi_has_it(job: Job) -> dict[str, Any]:
         "started": _moment(job.started or job.created),
         "finished": _moment(job.finished) if job.finished else None,
         "updated": _moment(job.updated),
-        "mimetype": job.media_type or "application/octet-stream",
+        "mimetype": job.media_type or BINARY,
     }
 
 

@@ -32,6 +32,7 @@ from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.service.requests import RequestContext
 
@@ -42,8 +43,7 @@ Handler = Callable[..., Answer]
 
 # JSON that is ready to be sent carries this media type from the manager through pygeoapi, which
 # re-encodes whatever is called exactly `application/json`.
-READY_JSON = "application/json; charset=utf-8"
-_JSON = "application/json"
+READY_JSON = f"{JSON}; charset=utf-8"
 _NO_CONTENT = HTTPStatus.NO_CONTENT
 _MARK = "patched_by_pygeoapi_prefect"
 
@@ -74,16 +74,16 @@ def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Ans
     delivery = exchange.delivery
     if delivery and delivery.links and status == HTTPStatus.OK:
         links = ", ".join(link.as_header() for link in delivery.links)
-        return {**headers, "Content-Type": _JSON, "Link": links}, _NO_CONTENT, b""
+        return {**headers, "Content-Type": JSON, "Link": links}, _NO_CONTENT, b""
     if isinstance(content, Stream):
         _stream_under_starlette()
         media_type = delivery.media_type if delivery else headers["Content-Type"]
         headers = _headers_of_stream(headers, content, media_type)
     elif "Content-Type" not in headers:
         headers = {**request.get_response_headers(**api.api_headers), **headers}
-        headers["Content-Type"] = _JSON
+        headers["Content-Type"] = JSON
     elif headers["Content-Type"] == READY_JSON:
-        headers["Content-Type"] = _JSON
+        headers["Content-Type"] = JSON
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after = exchange.error and problem_of(exchange.error).retry_after
         headers.setdefault("Retry-After", str(retry_after or 5))
@@ -153,7 +153,7 @@ def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answe
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if request.format != F_HTML:
-        headers["Content-Type"] = _JSON
+        headers["Content-Type"] = JSON
     answer: Answer = api.get_exception(
         problem.status, headers, request.format, problem.code, problem.description
     )

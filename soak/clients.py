@@ -162,7 +162,7 @@ class Client(threading.Thread):
 
 
 def has_ended(job: dict[str, Any]) -> bool:
-    """Say whether a job has ended; one that is still being stopped has not."""
+    """Return whether a job has ended; one that is still being stopped has not."""
     return job["status"] in FINAL and bool(job.get("finished"))
 
 

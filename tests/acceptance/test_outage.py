@@ -22,7 +22,7 @@ class ExternalPrefect:
     def __init__(self, folder: Path, *, is_quick: bool = False) -> None:
         self.folder = folder
         # Writers on a stock SQLite make each other wait for seconds; in production there is
-        # PostgreSQL behind it. Tests that are not about that take a server with our cures.
+        # PostgreSQL behind it. Tests that are not about that take a server with our workarounds.
         self.is_quick = is_quick
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"

@@ -49,7 +49,7 @@ class PrefectServer:
         with self.folder.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server", port],
-                stdin=subprocess.PIPE,  # its lifeline
+                stdin=subprocess.PIPE,  # its parent watchdog
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **prefect_environment(self.folder, self.endpoint)},

@@ -249,7 +249,7 @@ def faults_of(
 
     Args:
         error: what it found.
-        place: the names on the way to that part.
+        location: the names on the way to that part.
         about_unknown_keys: said of keys that are not known.
     """
     faults = []

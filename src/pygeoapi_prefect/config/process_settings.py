@@ -22,7 +22,7 @@ _FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
 JobControlOption = Literal["sync-execute", "async-execute"]
 # Of processes that do not name one; room for others before and after.
 DEFAULT_PRIORITY = 100
-# What is longer overflows a date sooner or later, and then a job would never be settled.
+# What is longer overflows a date sooner or later, and then a job would never be reconciled.
 _SECONDS_OF_YEAR = 365 * 86400
 
 

@@ -60,7 +60,7 @@ class JobService:
         gateway: to Prefect.
         storage: where results and large inputs live.
         work_pool: tells this service's jobs from those of others on the same Prefect server.
-        most_queued: how many jobs may wait; None = any number.
+        max_queued: how many jobs may wait; None = any number.
         deployed: the processes whose processor is a deployment; None = there is none.
     """
 

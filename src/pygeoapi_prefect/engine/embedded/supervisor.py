@@ -62,7 +62,7 @@ class ManagedProcess:
         self._pause = 0.0
 
     def start(self) -> None:
-        """Start the process, with a lifeline as its standard input."""
+        """Start the process, with a pipe as its standard input, by which it notices our end."""
         output: IO[bytes] | None = self._log.open("ab") if self._log else None
         try:
             self._process = subprocess.Popen(  # noqa: S603

@@ -1,4 +1,4 @@
-"""A lifeline between processes: when the parent is gone, however it went, so are its children.
+"""The parent watchdog: when the parent is gone, however it went, so are its children.
 
 The parent holds the writing end of a pipe and never writes. A child that reads end-of-file knows
 that the parent is gone (a signal handler cannot tell that of a SIGKILL) and stops.
@@ -33,4 +33,4 @@ def follow_parent(stop: Callable[[], None] | None = None) -> None:
         time.sleep(_GRACE_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    threading.Thread(target=watch, name="parent watchdog", daemon=True).start()

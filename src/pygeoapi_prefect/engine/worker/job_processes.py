@@ -95,7 +95,7 @@ class JobProcesses:
     """Forks job processes from a warm forkserver and keeps some waiting.
 
     Args:
-        spare: how many processes wait for a job.
+        idle: how many processes wait for a job.
         inherited: a file descriptor that all of them hold.
     """
 

@@ -1,4 +1,4 @@
-"""The backlog: the runs that a worker has heard of but not taken yet, in their order."""
+"""The pending queue: the runs that a worker has heard of but not taken yet, in their order."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

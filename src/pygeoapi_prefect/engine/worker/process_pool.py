@@ -25,7 +25,7 @@ class ProcessPool:
     """The processes of a worker's jobs; jobs that run stay with the generation they began in.
 
     Args:
-        spare: how many processes wait for a job.
+        idle: how many processes wait for a job.
         name: the worker's.
         membership: knows whether Prefect hears this worker.
     """

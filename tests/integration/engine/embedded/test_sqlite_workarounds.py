@@ -1,4 +1,4 @@
-"""The two cures that let an embedded Prefect take many writers on SQLite."""
+"""The two workarounds that let an embedded Prefect take many writers on SQLite."""
 
 import asyncio
 import contextlib

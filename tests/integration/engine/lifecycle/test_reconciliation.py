@@ -34,7 +34,7 @@ class OldNews(PrefectClient):
 def reconciled(
     server: PrefectServer, results: Path, states: list[State[Any]], *, retries: int, dismissed: bool
 ) -> State[Any]:
-    """Return the state of a run that was settled while it was dismissed, or not."""
+    """Return the state of a run that was reconciled while it was dismissed, or not."""
     server.deploy("settled", "settled")
     request = {"request": {"process_id": "settled"}}
     run_id = UUID(server.gateway().create_flow_run("settled", "settled", request, {}, []).id)
@@ -66,7 +66,7 @@ STATES: dict[str, list[State[Any]]] = {"pending": [Pending()], "running": [Pendi
 
 @pytest.mark.parametrize("retries", [0, 1])
 @pytest.mark.parametrize("name", STATES)
-def test_a_run_dismissed_while_it_is_settled_is_dismissed(
+def test_a_run_dismissed_while_it_is_reconciled_is_dismissed(
     server: PrefectServer, tmp_path: Path, name: str, retries: int
 ) -> None:
     state = reconciled(server, tmp_path, STATES[name], retries=retries, dismissed=True)
@@ -77,7 +77,7 @@ def test_a_run_dismissed_while_it_is_settled_is_dismissed(
     ("name", "retries", "wanted"),
     [("pending", 0, "Scheduled"), ("running", 0, "Crashed"), ("running", 1, "AwaitingRetry")],
 )
-def test_a_run_that_nobody_dismissed_is_settled(
+def test_a_run_that_was_not_dismissed_is_reconciled(
     server: PrefectServer, tmp_path: Path, name: str, retries: int, wanted: str
 ) -> None:
     state = reconciled(server, tmp_path, STATES[name], retries=retries, dismissed=False)

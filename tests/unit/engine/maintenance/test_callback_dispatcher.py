@@ -172,7 +172,7 @@ def test_the_end_of_a_job_is_worth_telling_for_a_day(state_type: str) -> None:
 
 
 class World:
-    """A courier whose Prefect and subscriber a test can look into.
+    """A dispatcher whose Prefect and subscriber a test can look into.
 
     Attributes:
         run: the only job, as Prefect has it.

@@ -55,7 +55,7 @@ class ConfigurationError(PygeoapiPrefectError):
     """The configuration is wrong.
 
     Attributes:
-        place: the file or section the faults are in.
+        location: the file or section the faults are in.
         faults: every fault found, each with the pointer of its key.
     """
 

@@ -35,7 +35,8 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
 from pygeoapi_prefect.engine.prefect_api.claims import under_way, worker_of
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, page_of
-from pygeoapi_prefect.engine.runner.flow import run_job, run_process
+from pygeoapi_prefect.engine.runner.execution import run_process
+from pygeoapi_prefect.engine.runner.flow import run_job, surroundings
 
 LOGGER = logging.getLogger(__name__)
 
@@ -97,7 +98,9 @@ def run_attempt(
     flow_run.state, flow_run.run_count = running, attempt
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
-            final = run_process(flow_run.parameters["request"], policy)
+            final = run_process(
+                flow_run.parameters["request"], policy, surroundings(flow_run, client)
+            )
     except BaseException as error:
         crashed: State[Any] = Crashed(
             message=f"The job was interrupted: {type(error).__name__}: {error}"

@@ -1,7 +1,7 @@
 """The flow: what a flow run of a vanilla process does, on whatever worker it lands.
 
-Our own worker calls `run_process` and sees to the rest itself; on other pools Prefect's engine
-runs `run_job`, which does what that engine does not.
+Our own worker calls `run_process` and sees to the rest itself (`attempt.py`); on other pools
+Prefect's engine runs `run_job`, which does what that engine does not.
 
 Imported by workers only: a web process submits by deployment and needs neither this module nor
 Prefect's engine.
@@ -16,9 +16,9 @@ from prefect import Flow, flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import Pause, TerminationSignal
+from prefect.exceptions import Pause
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from prefect.states import Failed
 from prefect.types import KeyValueLabels
 from prefect.utilities.engine import propose_state_sync
 from prefect.utilities.timeout import timeout
@@ -31,27 +31,18 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
     took_too_long,
 )
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure, policy_of
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, FLOW_NAME
-from pygeoapi_prefect.engine.prefect_api.runs import page_of, process_of
-from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
-from pygeoapi_prefect.engine.storage import open_storage
+from pygeoapi_prefect.engine.prefect_api.names import FLOW_NAME
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
+from pygeoapi_prefect.engine.runner.channel import sender
+from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
 from pygeoapi_prefect.errors import (
     ConfigurationError,
-    ProcessorFailed,
-    ProcessorUnusable,
-    PygeoapiPrefectError,
-    RequestError,
 )
-from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.running_job import job
 
 # 20 s and more, with the jitter of pauses.
 _MIN_PAUSE_SECONDS = 25.0
 _PAUSES = ("initial", "maximum")
-# What is wrong will be wrong again.
-_FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
 
 
 class CancelSwitch:
@@ -100,7 +91,11 @@ def run_job(request: dict[str, Any]) -> State:
     Raises:
         Pause: the attempt failed and another one waits for its time.
     """
-    flow_run, client = _surroundings()
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("a process runs as a flow run of a deployment")
+    flow_run, client = context.flow_run, context.client
+    assert isinstance(client, SyncPrefectClient)  # noqa: S101
     attempt = flow_run.run_count
     try:
         configuration = current_configuration()
@@ -109,7 +104,7 @@ def run_job(request: dict[str, Any]) -> State:
     policy = _patient(policy_of(flow_run, configuration))
     try:
         with timeout(policy.timeout, _TookTooLong):
-            state = run_process(request, policy)
+            state = run_process(request, policy, surroundings(flow_run, client))
     except _TookTooLong:
         state = after_failure(took_too_long(policy.timeout), policy, attempt)
     clear_up_after(state, flow_run, attempt, configuration)
@@ -132,90 +127,26 @@ def _patient(policy: ExecutionPolicy) -> ExecutionPolicy:
     return policy.model_copy(update={"retry_backoff": backoff.model_copy(update=pauses)})
 
 
-def run_process(request: dict[str, Any], policy: ExecutionPolicy) -> State:
-    """Run a process and store what it makes.
+def surroundings(flow_run: FlowRun, client: SyncPrefectClient) -> Surroundings:
+    """Return what a job has around it in the flow run that this process runs.
 
-    Args:
-        request: an `ExecutionRequest`, as JSON.
-        policy: how its jobs are run.
-
-    Returns:
-        The state of the flow run, with a message a client may read: final, or waiting for the
-        next attempt. Results never travel through Prefect.
+    Raises:
+        ConfigurationError: the configuration holds something wrong.
+        OSError: it cannot be read.
     """
-    flow_run, client = _surroundings()
-    job_id, attempt = str(flow_run.id), flow_run.run_count
-    logger = get_run_logger()
-    try:
-        outputs = _execute(ExecutionRequest.model_validate(request), job_id, attempt, client)
-    except TerminationSignal:
-        if not cancel_switch.is_on():
-            raise
-        return dismissed()
-    except ProcessorFailed as error:
-        if cancel_switch.is_on():
-            return dismissed()
-        logger.error("The processor failed.", exc_info=error.__cause__ or error)
-        failure: State[Any] = Failed(message=str(error))
-        state = failure if error.is_final else after_failure(failure, policy, attempt)
-        if error.error_type and state is failure:
-            labels: KeyValueLabels = {ERROR_TYPE_LABEL: error.error_type}
-            with suppress(httpx.HTTPError):  # the message says the most of it
-                client.update_flow_run_labels(flow_run.id, labels)
-        return state
-    except (PygeoapiPrefectError, OSError) as error:
-        logger.exception("The job failed.")
-        failure = Failed(message=str(error))
-        return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
-    if cancel_switch.is_on():
-        return dismissed()
-    page = page_of(flow_run)
-    return Completed(message=f"Job complete: {outputs}" + (f" at {page}" if page else ""))
 
+    def add_labels(labels: KeyValueLabels) -> None:
+        with suppress(httpx.HTTPError):  # the message says the most of it
+            client.update_flow_run_labels(flow_run.id, labels)
 
-def _surroundings() -> tuple[FlowRun, SyncPrefectClient]:
-    """Return the flow run that this process runs, and the client to Prefect it has."""
-    context = FlowRunContext.get()
-    if (
-        context is None
-        or context.flow_run is None
-        or not isinstance(context.client, SyncPrefectClient)
-    ):
-        raise RuntimeError("a process runs as a flow run of a deployment")
-    return context.flow_run, context.client
-
-
-def _execute(
-    request: ExecutionRequest, job_id: str, attempt: int, client: SyncPrefectClient
-) -> str:
-    """Run the processor, store the outputs and name them."""
-    configuration = current_configuration()
-    storage = open_storage(configuration.settings, patient=True)
-    processor = Registry(configuration).processor(request.process_id)
-    declared = list(processor.description.get("outputs") or {})
-    collector = Collector(storage, job_id, attempt, declared, request.requested)
-    inputs = request.inputs
-    if request.inputs_reference:
-        inputs = storage.read_inputs(request.inputs_reference)
-    channel = FlowRunChannel(
-        job_id, attempt, sender(client), collector, storage, lambda: cancel_switch.is_on()
+    return Surroundings(
+        flow_run=flow_run,
+        configuration=current_configuration(),
+        send=sender(client),
+        add_labels=add_labels,
+        is_cancelled=lambda: cancel_switch.is_on(),
+        logger=get_run_logger(),
     )
-    try:
-        with job.running(channel):
-            returned = processor.execute(request, inputs or {}, job_id)
-    finally:
-        channel.close()
-    if cancel_switch.is_on():
-        return "nothing"
-    collector.take_returned(returned.media_type, returned.value)
-    manifest = collector.manifest(
-        request.process_id,
-        as_document=request.as_document,
-        by_reference=request.by_reference,
-        service_url=request.service_url,
-    )
-    storage.write_manifest(manifest)
-    return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
 
 
 def wants_new_interpreter(process_id: str | None) -> bool:

@@ -1,0 +1,124 @@
+"""Running a process: what it makes is stored, and how it ends becomes the state of its flow run."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import TerminationSignal
+from prefect.states import Completed, Failed
+from prefect.types import KeyValueLabels
+
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import ExecutionPolicy
+from pygeoapi_prefect.engine.lifecycle.reconciliation import dismissed
+from pygeoapi_prefect.engine.lifecycle.retries import after_failure
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
+from pygeoapi_prefect.engine.prefect_api.runs import page_of
+from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, Send
+from pygeoapi_prefect.engine.storage import open_storage
+from pygeoapi_prefect.errors import (
+    ConfigurationError,
+    ProcessorFailed,
+    ProcessorUnusable,
+    PygeoapiPrefectError,
+    RequestError,
+)
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.running_job import job
+
+# What is wrong will be wrong again.
+_FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a job has around it while it runs.
+
+    Attributes:
+        flow_run: the run; its `run_count` is the number of the attempt.
+        configuration: of the service.
+        send: sends a request to Prefect and returns the decoded answer.
+        add_labels: keeps something on the run, if Prefect can be reached.
+        is_cancelled: returns True once the job should stop.
+        logger: for the log of the run.
+    """
+
+    flow_run: FlowRun
+    configuration: Configuration
+    send: Send
+    add_labels: Callable[[KeyValueLabels], None]
+    is_cancelled: Callable[[], bool]
+    logger: "logging.Logger | logging.LoggerAdapter[Any]"
+
+
+def run_process(
+    request: dict[str, Any], policy: ExecutionPolicy, around: Surroundings
+) -> State[Any]:
+    """Run a process and store what it makes.
+
+    Args:
+        request: an `ExecutionRequest`, as JSON.
+        policy: how its jobs are run.
+        around: the run and what it may use.
+
+    Returns:
+        The state of the flow run, with a message a client may read: final, or waiting for the
+        next attempt. Results never travel through Prefect.
+    """
+    attempt = around.flow_run.run_count
+    try:
+        outputs = _execute(ExecutionRequest.model_validate(request), around)
+    except TerminationSignal:
+        if not around.is_cancelled():
+            raise
+        return dismissed()
+    except ProcessorFailed as error:
+        if around.is_cancelled():
+            return dismissed()
+        around.logger.error("The processor failed.", exc_info=error.__cause__ or error)
+        failure: State[Any] = Failed(message=str(error))
+        state = failure if error.is_final else after_failure(failure, policy, attempt)
+        if error.error_type and state is failure:
+            around.add_labels({ERROR_TYPE_LABEL: error.error_type})
+        return state
+    except (PygeoapiPrefectError, OSError) as error:
+        around.logger.exception("The job failed.")
+        failure = Failed(message=str(error))
+        return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
+    if around.is_cancelled():
+        return dismissed()
+    page = page_of(around.flow_run)
+    return Completed(message=f"Job complete: {outputs}" + (f" at {page}" if page else ""))
+
+
+def _execute(request: ExecutionRequest, around: Surroundings) -> str:
+    """Run the processor, store the outputs and name them."""
+    job_id, attempt = str(around.flow_run.id), around.flow_run.run_count
+    storage = open_storage(around.configuration.settings, patient=True)
+    processor = Registry(around.configuration).processor(request.process_id)
+    declared = list(processor.description.get("outputs") or {})
+    collector = Collector(storage, job_id, attempt, declared, request.requested)
+    inputs = request.inputs
+    if request.inputs_reference:
+        inputs = storage.read_inputs(request.inputs_reference)
+    channel = FlowRunChannel(job_id, attempt, around.send, collector, storage, around.is_cancelled)
+    try:
+        with job.running(channel):
+            returned = processor.execute(request, inputs or {}, job_id)
+    finally:
+        channel.close()
+    if around.is_cancelled():
+        return "nothing"
+    collector.take_returned(returned.media_type, returned.value)
+    manifest = collector.manifest(
+        request.process_id,
+        as_document=request.as_document,
+        by_reference=request.by_reference,
+        service_url=request.service_url,
+    )
+    storage.write_manifest(manifest)
+    return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)

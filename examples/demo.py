@@ -82,7 +82,7 @@ class Stack:
         self._reader.join(5)
 
     def _read(self) -> None:
-        assert self._process.stdout  # noqa: S101
+        assert self._process.stdout
         for line in map(str.rstrip, self._process.stdout):
             self.last_lines.append(line)
             if not self._ready.is_set():

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pygeoapi_prefect.config.configuration import read_configuration
+from pygeoapi_prefect.config.configuration import Configuration, read_configuration
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.service.processes import ProcessService
@@ -24,7 +25,15 @@ def open_service(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> Pr
             its result storage; every fault is listed.
     """
     configuration = read_configuration(manager, resources, check=open_storage)
+    return compose(configuration, PrefectGateway(Transport(endpoint_for(configuration))))
+
+
+def compose(configuration: Configuration, gateway: Gateway) -> ProcessService:
+    """Return the service of a configuration over a gateway.
+
+    Raises:
+        ConfigurationError: nothing is installed that knows the URL of its result storage.
+    """
     storage = open_storage(configuration.settings)
-    gateway = PrefectGateway(Transport(endpoint_for(configuration)))
     foreign = ForeignFlows(gateway, storage, configuration)
     return ProcessService(configuration, gateway, storage, foreign)

@@ -29,7 +29,7 @@ from pygeoapi_prefect.results.manifest import Kind
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.requests import JobQuery
-from tests.support.fake_gateway import FakeGateway
+from pygeoapi_prefect.testing.gateway import InMemoryGateway
 
 LARGE = {"text": "x" * 250_000}
 UNKNOWN = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
@@ -41,10 +41,10 @@ class Service:
     def __init__(
         self,
         storage: ResultStorage,
-        gateway: FakeGateway | None = None,
+        gateway: InMemoryGateway | None = None,
         max_queued: int | None = None,
     ) -> None:
-        self.prefect = gateway or FakeGateway()
+        self.prefect = gateway or InMemoryGateway()
         self.storage = storage
         self.jobs = JobService(self.prefect, storage, max_queued=max_queued)
 
@@ -146,7 +146,7 @@ def test_a_subscriber_on_this_machine_is_fine_where_the_operator_allows_it(
 
 
 def test_a_process_that_prefect_does_not_know_is_named(local_storage: ResultStorage) -> None:
-    service = Service(local_storage, FakeGateway(deployments=[(FLOW_NAME, "other")]))
+    service = Service(local_storage, InMemoryGateway(deployments=[(FLOW_NAME, "other")]))
     with pytest.raises(DeploymentMissing, match="pygeoapi-process/p"):
         service.submit()
 
@@ -644,7 +644,7 @@ def test_a_job_whose_results_cannot_be_removed_stays(
 def test_services_that_share_a_prefect_server_see_only_their_own_jobs(
     local_storage: ResultStorage,
 ) -> None:
-    prefect = FakeGateway()
+    prefect = InMemoryGateway()
     request = ExecutionRequest(process_id="p", inputs={})
     services = [JobService(prefect, local_storage, pool) for pool in ("pygeoapi", "other")]
     for count, service in enumerate(services, 1):

@@ -5,6 +5,7 @@ nothing about requests: one instance serves many threads.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -35,6 +36,7 @@ from pygeoapi_prefect.processes.vanilla import VanillaProcessor
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
+from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.service.requests import JobQuery, RequestContext
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
@@ -75,10 +77,16 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self.is_async = True
         self.supports_subscribing = True
         try:
-            self._service = open_service(manager_def, manager_def.get("processes", {}))
+            self._service = self._open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
         patches.install()
+
+    def _open_service(
+        self, manager: Mapping[str, Any], resources: Mapping[str, Any]
+    ) -> ProcessService:
+        """Return what does the work; a manager for tests has another one."""
+        return open_service(manager, resources)
 
     def get_processor(self, process_id: str) -> BaseProcessor:
         """Return a processor of its own for each caller; pygeoapi asks it for its description.

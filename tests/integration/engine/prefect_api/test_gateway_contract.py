@@ -13,8 +13,8 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
+from pygeoapi_prefect.testing.gateway import InMemoryGateway
 from tests.integration.conftest import PrefectServer
-from tests.support.fake_gateway import FakeGateway
 from tests.support.programs import eventually
 
 FLOW, DEPLOYMENT = "contract-flow", "contract"
@@ -62,7 +62,7 @@ def real_gateway(server: PrefectServer) -> Gateway:
 def subject(request: pytest.FixtureRequest) -> Subject:
     tag = f"test-{uuid4()}"
     if request.param == "fake":
-        return Subject(FakeGateway([(FLOW, DEPLOYMENT)]), tag)
+        return Subject(InMemoryGateway([(FLOW, DEPLOYMENT)]), tag)
     return Subject(request.getfixturevalue("real_gateway"), tag)
 
 

@@ -22,7 +22,7 @@ from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.manifest import Kind, Output
 from pygeoapi_prefect.results.storage import ResultStorage
-from tests.support.fake_gateway import FakeGateway
+from pygeoapi_prefect.testing.gateway import InMemoryGateway
 
 VALUE = {"answer": 42}
 TEXT = json.dumps(VALUE).encode()
@@ -32,7 +32,7 @@ JSON = {"type": "json"}
 class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.gateway = FakeGateway()
+        self.gateway = InMemoryGateway()
         self.settings = ManagerSettings(output_dir=folder)
 
     def read(self, content: bytes | None, details: Any = None, **policy: Any) -> Any:

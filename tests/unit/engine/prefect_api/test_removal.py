@@ -13,15 +13,15 @@ from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_job, re
 from pygeoapi_prefect.errors import JobNotFound, PrefectUnavailable, StorageUnavailable
 from pygeoapi_prefect.results.manifest import Kind
 from pygeoapi_prefect.results.storage import ResultStorage
-from tests.support.fake_gateway import FINAL, FakeGateway
+from tests.support.fake_gateway import FINAL, InMemoryGateway
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 NOT_FINAL = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 
 
 @pytest.fixture
-def prefect() -> FakeGateway:
-    return FakeGateway()
+def prefect() -> InMemoryGateway:
+    return InMemoryGateway()
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def submit(
-    prefect: FakeGateway, state_type: str = "COMPLETED", tag: str = JOB_TAG, **labels: str
+    prefect: InMemoryGateway, state_type: str = "COMPLETED", tag: str = JOB_TAG, **labels: str
 ) -> str:
     run_id = prefect.create_flow_run(FLOW_NAME, "p", {}, labels, [tag]).id
     if state_type != "SCHEDULED":
@@ -61,25 +61,25 @@ def ids(runs: list[FlowRun]) -> set[str]:
 
 
 def test_a_job_goes_with_its_results_its_checkpoint_and_its_inputs(
-    prefect: FakeGateway, local_storage: ResultStorage
+    prefect: InMemoryGateway, local_storage: ResultStorage
 ) -> None:
     reference = local_storage.write_inputs({"a": 1})
     job_id = submit(prefect)
-    prefect.label(job_id, **{INPUTS_LABEL: reference})
+    prefect.add_labels(job_id, {INPUTS_LABEL: reference})
     write(local_storage, job_id)
     remove_job(prefect, local_storage, prefect.run(job_id))
     assert (prefect.run_ids, stored(local_storage)) == ([], [])
 
 
 def test_a_job_that_wrote_nothing_goes_as_well(
-    prefect: FakeGateway, local_storage: ResultStorage
+    prefect: InMemoryGateway, local_storage: ResultStorage
 ) -> None:
     remove_job(prefect, local_storage, prefect.run(submit(prefect, "FAILED")))
     assert prefect.run_ids == []
 
 
 def test_a_job_whose_results_cannot_be_removed_stays(
-    prefect: FakeGateway, broken_storage: ResultStorage
+    prefect: InMemoryGateway, broken_storage: ResultStorage
 ) -> None:
     job_id = submit(prefect)
     with pytest.raises(StorageUnavailable):
@@ -88,7 +88,7 @@ def test_a_job_whose_results_cannot_be_removed_stays(
 
 
 def test_a_job_that_prefect_did_not_remove_can_be_removed_again(
-    prefect: FakeGateway, local_storage: ResultStorage
+    prefect: InMemoryGateway, local_storage: ResultStorage
 ) -> None:
     job = prefect.run(submit(prefect))
     write(local_storage, job.id)
@@ -105,7 +105,7 @@ def test_a_job_that_prefect_did_not_remove_can_be_removed_again(
 
 @pytest.mark.parametrize("state_type", sorted(FINAL))
 def test_jobs_that_ended_long_ago_go_however_they_ended(
-    prefect: FakeGateway, local_storage: ResultStorage, state_type: str
+    prefect: InMemoryGateway, local_storage: ResultStorage, state_type: str
 ) -> None:
     submit(prefect, state_type)
     remove_old_jobs(prefect, local_storage, TOMORROW)
@@ -114,14 +114,16 @@ def test_jobs_that_ended_long_ago_go_however_they_ended(
 
 @pytest.mark.parametrize("state_type", NOT_FINAL)
 def test_jobs_that_have_not_ended_stay_however_old(
-    prefect: FakeGateway, local_storage: ResultStorage, state_type: str
+    prefect: InMemoryGateway, local_storage: ResultStorage, state_type: str
 ) -> None:
     job_id = submit(prefect, state_type)
     assert remove_old_jobs(prefect, local_storage, TOMORROW) == []
     assert prefect.run_ids == [job_id]
 
 
-def test_jobs_that_ended_lately_stay(prefect: FakeGateway, local_storage: ResultStorage) -> None:
+def test_jobs_that_ended_lately_stay(
+    prefect: InMemoryGateway, local_storage: ResultStorage
+) -> None:
     old = submit(prefect)
     between = datetime.now(UTC)
     young = submit(prefect)
@@ -129,14 +131,14 @@ def test_jobs_that_ended_lately_stay(prefect: FakeGateway, local_storage: Result
     assert (ids(removed), prefect.run_ids) == ({old}, [young])
 
 
-def test_runs_that_are_no_jobs_stay(prefect: FakeGateway, local_storage: ResultStorage) -> None:
+def test_runs_that_are_no_jobs_stay(prefect: InMemoryGateway, local_storage: ResultStorage) -> None:
     other = submit(prefect, tag="somebody-else-s")
     remove_old_jobs(prefect, local_storage, TOMORROW)
     assert prefect.run_ids == [other]
 
 
 def test_many_jobs_go_batch_by_batch_until_none_is_left(
-    prefect: FakeGateway, local_storage: ResultStorage, few_at_once: None
+    prefect: InMemoryGateway, local_storage: ResultStorage, few_at_once: None
 ) -> None:
     submitted = {submit(prefect) for _ in range(7)}
     batches = []
@@ -147,7 +149,7 @@ def test_many_jobs_go_batch_by_batch_until_none_is_left(
 
 
 def test_a_job_that_somebody_else_removes_meanwhile_does_not_keep_the_others(
-    prefect: FakeGateway, local_storage: ResultStorage, monkeypatch: pytest.MonkeyPatch
+    prefect: InMemoryGateway, local_storage: ResultStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted = [submit(prefect) for _ in range(3)]
     really_delete = prefect.delete_flow_run
@@ -163,7 +165,7 @@ def test_a_job_that_somebody_else_removes_meanwhile_does_not_keep_the_others(
 
 
 def test_old_jobs_stay_while_storage_is_away(
-    prefect: FakeGateway, broken_storage: ResultStorage
+    prefect: InMemoryGateway, broken_storage: ResultStorage
 ) -> None:
     submitted = [submit(prefect) for _ in range(3)]
     with pytest.raises(StorageUnavailable):
@@ -172,7 +174,7 @@ def test_old_jobs_stay_while_storage_is_away(
 
 
 def test_a_job_whose_results_cannot_be_removed_does_not_keep_the_others(
-    prefect: FakeGateway, local_storage: ResultStorage, monkeypatch: pytest.MonkeyPatch
+    prefect: InMemoryGateway, local_storage: ResultStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted = [submit(prefect) for _ in range(3)]
     really_delete = local_storage.delete
@@ -191,7 +193,7 @@ def test_a_job_whose_results_cannot_be_removed_does_not_keep_the_others(
 
 
 def test_looking_at_old_jobs_finds_all_of_them_and_removes_none(
-    prefect: FakeGateway, few_at_once: None
+    prefect: InMemoryGateway, few_at_once: None
 ) -> None:
     submitted = [submit(prefect) for _ in range(8)]
     submit(prefect, "RUNNING")
@@ -199,7 +201,7 @@ def test_looking_at_old_jobs_finds_all_of_them_and_removes_none(
     assert len(prefect.run_ids) == 9
 
 
-def test_there_may_be_no_old_jobs(prefect: FakeGateway) -> None:
+def test_there_may_be_no_old_jobs(prefect: InMemoryGateway) -> None:
     assert list(old_jobs(prefect, TOMORROW)) == []
 
 
@@ -212,9 +214,9 @@ def test_there_may_be_no_old_jobs(prefect: FakeGateway) -> None:
     ids=["look", "remove"],
 )
 def test_an_outage_of_prefect_is_not_an_absence_of_old_jobs(
-    prefect: FakeGateway,
+    prefect: InMemoryGateway,
     local_storage: ResultStorage,
-    look: Callable[[FakeGateway, ResultStorage], object],
+    look: Callable[[InMemoryGateway, ResultStorage], object],
 ) -> None:
     prefect.failure = PrefectUnavailable("down")
     with pytest.raises(PrefectUnavailable):

@@ -34,8 +34,8 @@ from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.modes import choose_mode
 from pygeoapi_prefect.service.requests import RequestContext
+from pygeoapi_prefect.testing.gateway import InMemoryGateway
 from tests.support.configuration import resources
-from tests.support.fake_gateway import FakeGateway
 from tests.support.processors import EchoProcessor
 
 MODES = [None, *RequestedProcessExecutionMode]
@@ -50,7 +50,7 @@ class Manager:
     """A manager whose Prefect and storage a test can look into."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **section: Any) -> None:
-        self.prefect = FakeGateway()
+        self.prefect = InMemoryGateway()
         self.storage = ResultStorage(str(folder / "results"))
         monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: self.prefect)
         self.it = PrefectManager(definition(folder, **section))

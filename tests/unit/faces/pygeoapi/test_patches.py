@@ -26,8 +26,8 @@ from pygeoapi_prefect.results import delivery
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.results.streams import Stream
+from pygeoapi_prefect.testing.gateway import InMemoryGateway
 from tests.support.configuration import configuration, prefect_manager, resources
-from tests.support.fake_gateway import FakeGateway
 
 PATCHED = ("execute_process", "get_jobs", "get_job_result", "delete_job")
 UNKNOWN = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
@@ -47,7 +47,7 @@ class Answer:
 class Site:
     """pygeoapi with our manager, whose Prefect and storage a test can look into."""
 
-    def __init__(self, folder: Path, prefect: FakeGateway, **more: Any) -> None:
+    def __init__(self, folder: Path, prefect: InMemoryGateway, **more: Any) -> None:
         self.prefect = prefect
         self.storage = ResultStorage(str(folder / "results"))
         section = prefect_manager(folder, sync_timeout=0.1, **more)
@@ -87,7 +87,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    prefect = FakeGateway()
+    prefect = InMemoryGateway()
     monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
     return Site(tmp_path, prefect)
 
@@ -209,7 +209,7 @@ def test_an_outage_is_answered_with_when_to_come_back(
 def test_who_finds_the_queue_full_is_told_when_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prefect = FakeGateway()
+    prefect = InMemoryGateway()
     monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
     site = Site(tmp_path, prefect, max_queued_jobs=1)
     answers = [site.execute(prefer="respond-async") for _ in range(2)]
@@ -396,7 +396,7 @@ def test_binary_results_keep_their_media_type(site: Site) -> None:
 
 def test_the_results_of_a_failed_job_say_why_there_are_none(site: Site) -> None:
     job_id = site.submit()
-    site.prefect.label(job_id, pygeoapi__error_type="KeyError")
+    site.prefect.add_labels(job_id, {"pygeoapi.error_type": "KeyError"})
     site.prefect.move(job_id, "FAILED", message="'red'")
     answer = site.ask("get_job_result", job_id)
     assert (answer.status, answer.json["description"]) == (400, "KeyError: 'red'")

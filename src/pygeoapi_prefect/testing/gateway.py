@@ -1,17 +1,23 @@
-"""A gateway without Prefect: everything in memory, states set by the test.
+"""A gateway without Prefect: everything in memory, states set by a test or a worker in memory.
 
-The contract tests in `tests/integration` run over this one and over the real one, so what a unit
-test learns here is what Prefect does.
+The tests of this package run one contract over this one and over the real one, so what a test
+learns here is what Prefect does.
 """
 
 import copy
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery, RunState
+from pygeoapi_prefect.engine.prefect_api.models import (
+    FINAL_STATE_TYPES,
+    FlowRun,
+    Progress,
+    RunQuery,
+    RunState,
+)
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.errors import (
@@ -22,18 +28,18 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.processes.deployment import Deployment
 
-FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
-
-class FakeGateway:
-    """Implements `engine.gateway.Gateway` in memory.
+class InMemoryGateway:
+    """Fulfils `engine.prefect_api.port.Gateway` in memory.
 
     Args:
         deployments: (flow name, deployment name) of those that exist; None = every one does.
 
     Attributes:
         failure: raised by every method while it is set.
+        on_create: called with each new run; a worker in memory listens here.
         on_read: called with the run's id before a run is read, for things that happen meanwhile.
+        has_worker: whether runs end without the test's doing, so that it makes sense to wait.
         reads: how often a single run was read.
         counts: how often runs were counted.
         deployments: `<flow>/<deployment>` -> what `read_deployment` returns; its id is its name.
@@ -44,7 +50,9 @@ class FakeGateway:
 
     def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
         self.failure: PygeoapiPrefectError | None = None
+        self.on_create: Callable[[FlowRun], None] = lambda _: None
         self.on_read: Callable[[str], None] = lambda _: None
+        self.has_worker = False
         self.reads = self.counts = 0
         self._deployments = None if deployments is None else set(deployments)
         self._runs: dict[str, FlowRun] = {}
@@ -55,6 +63,7 @@ class FakeGateway:
         self._flows: dict[str, str] = {}
         self._progress: dict[str, Progress] = {}
         self._lock = threading.RLock()
+        self._moved = threading.Condition(self._lock)
 
     # --- for tests -------------------------------------------------------------------------
 
@@ -82,10 +91,26 @@ class FakeGateway:
                     ),
                     "updated": now,
                     "start_time": run.start_time or (now if is_run else None),
-                    "end_time": now if state_type in FINAL else None,
+                    "end_time": now if state_type in FINAL_STATE_TYPES else None,
                     "run_count": run.run_count + is_run,
                 }
             )
+            self._moved.notify_all()
+
+    def move_from(self, state_types: Collection[str], run_id: str, *state: Any) -> bool:
+        """Put a run into a state if it is in one of some types now; return whether it was.
+
+        Args:
+            state_types: in which it may be.
+            run_id: the run; it may have been deleted.
+            state: as for `move`.
+        """
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None or run.state is None or run.state.type not in state_types:
+                return False
+            self.move(run_id, *state)
+            return True
 
     def tell_progress(self, run_id: str, percent: float, message: str | None = None) -> None:
         """Leave the progress of a run, as its job would."""
@@ -93,11 +118,16 @@ class FakeGateway:
             artifact_id=str(uuid4()), percent=percent, message=message, updated=datetime.now(UTC)
         )
 
-    def label(self, run_id: str, **labels: str) -> None:
-        """Put labels on a run; dots in names are written as underscores twice."""
-        run = self._runs[run_id]
-        more = {name.replace("__", "."): value for name, value in labels.items()}
-        self._runs[run_id] = run.model_copy(update={"labels": {**run.labels, **more}})
+    def add_labels(self, run_id: str, labels: Mapping[str, Any]) -> None:
+        """Put labels on a run."""
+        with self._lock:
+            run = self._runs[run_id]
+            self._runs[run_id] = run.model_copy(update={"labels": {**run.labels, **labels}})
+
+    def is_dismissed(self, run_id: str) -> bool:
+        """Return whether a run is to be stopped, or has been removed."""
+        run = self._runs.get(run_id)
+        return run is None or (run.state is not None and run.state.type == "CANCELLING")
 
     def run(self, run_id: str) -> FlowRun:
         """Return a run without asking the gateway for it."""
@@ -123,6 +153,7 @@ class FakeGateway:
         tags: Sequence[str],
         job_variables: Mapping[str, Any] | None = None,
     ) -> FlowRun:
+        """Create a scheduled run."""
         self._answer()
         name = (flow_name, deployment_name)
         if self._deployments is not None and name not in self._deployments:
@@ -145,9 +176,11 @@ class FakeGateway:
             self._runs[run.id] = run
             self.job_variables[run.id] = dict(job_variables or {})
             self._flows[run.id] = flow_name
-            return run
+        self.on_create(run)
+        return run
 
     def read_flow_run(self, flow_run_id: str) -> FlowRun:
+        """Read one run."""
         self._answer()
         self.reads += 1
         self.on_read(self._known(flow_run_id))
@@ -156,12 +189,14 @@ class FakeGateway:
     def list_flow_runs(
         self, query: RunQuery, *, limit: int | None = None, offset: int = 0
     ) -> list[FlowRun]:
+        """List runs, newest first."""
         self._answer()
         with self._lock:
             found = [run for run in reversed(self._runs.values()) if self._fits(run, query)]
         return found[offset:] if limit is None else found[offset : offset + limit]
 
     def count_flow_runs(self, query: RunQuery) -> int:
+        """Count runs."""
         self._answer()
         self.counts += 1
         if query.flow_name is not None:
@@ -192,6 +227,7 @@ class FakeGateway:
         )
 
     def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
+        """Return what a test has put into `deployments`."""
         self._answer()
         name = f"{flow_name}/{deployment_name}"
         if name not in self.deployments:
@@ -199,29 +235,33 @@ class FakeGateway:
         return self.deployments[name]
 
     def read_block(self, block: str) -> Mapping[str, Any]:
+        """Return what a test has put into `blocks`."""
         self._answer()
         if block not in self.blocks:
             raise StorageUnavailable(f"Prefect has no block {block}.")
         return self.blocks[block]
 
     def count_live_workers(self, work_pool: str) -> int | None:
+        """Return what a test has put into `live_workers`."""
         self._answer()
         return self.live_workers.get(work_pool)
 
     def read_progress(self, flow_run_ids: Sequence[str]) -> dict[str, Progress]:
+        """Read the progress of runs."""
         self._answer()
         return {run: self._progress[run] for run in flow_run_ids if run in self._progress}
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
     ) -> str:
+        """Propose a state for a run, or force it, as Prefect does."""
         self._answer()
         with self._lock:
             run_id = self._known(flow_run_id)
             state = self._runs[run_id].state
             now = state.type if state else "SCHEDULED"
             if state_type == "CANCELLING" and not force:
-                if now in FINAL:
+                if now in FINAL_STATE_TYPES:
                     return now
                 if now == "SCHEDULED":
                     # Nothing runs that would have to be stopped first.
@@ -230,15 +270,25 @@ class FakeGateway:
             return state_type
 
     def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
+        """Wait until a run has ended, if there is a worker."""
         self._answer()
-        return False  # there is no worker here
+        if not self.has_worker:
+            return False
+        with self._lock:
+            return self._moved.wait_for(lambda: self._has_ended(flow_run_id), seconds)
 
     def delete_flow_run(self, flow_run_id: str) -> None:
+        """Delete a run with its progress."""
         self._answer()
         with self._lock:
             run_id = self._known(flow_run_id)
             del self._runs[run_id]
             self._progress.pop(run_id, None)
+            self._moved.notify_all()
+
+    def _has_ended(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        return run is None or run.state is None or run.state.is_final
 
     def _answer(self) -> None:
         if self.failure is not None:

@@ -1,4 +1,4 @@
-"""Web processes that are killed, in front of a backend that they brought up; and what is kept."""
+"""Web processes that are killed, in front of a backend that they brought up."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,10 +14,6 @@ from tests.support.faults import Marks, wait_for_all
 from tests.support.programs import BIN, eventually
 from tests.support.stack import Stack, processes_of, web_server
 
-# Long enough to look at how jobs ended.
-RETENTION = "20s"
-# The background looks every 30 s.
-REMOVED_SECONDS = 90
 WEB_PROCESSES = 3
 
 
@@ -27,7 +23,7 @@ def web(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[St
     folder = tmp_path_factory.mktemp("web")
     gunicorn = [str(BIN / "gunicorn"), "-w", str(WEB_PROCESSES), "-b", "127.0.0.1:{port}"]
     command = [*gunicorn, "--timeout", "60", "pygeoapi.flask_app:APP"]
-    manager = prefect_manager(folder, job_retention=RETENTION)
+    manager = prefect_manager(folder)
     processes = fault_processes(folder / "cleared")
     with web_server(folder, command, manager, template, processes) as stack:
         eventually(lambda: stack.client.execute("echo").status_code == 200, "the backend", 120)
@@ -106,29 +102,3 @@ def test_jobs_end_truthfully_when_all_web_processes_are_killed(web: Stack, marks
     assert end["status"] == "successful" or "worker was stopped" in end["message"]
     assert marks.runs_of("steps") == 1
     assert marks.met == []
-
-
-def test_jobs_are_kept_as_long_as_configured(web: Stack, marks: Marks) -> None:
-    client = web.client
-    running = client.submit("steps", marks.inputs("running", hold=1))
-    waiting = client.submit("steps-later", marks.inputs("waiting", fail=1))
-    marks.wait_until_held("running")
-    ended = client.submit("steps", marks.inputs("ended"))
-    failed = client.submit("steps", marks.inputs("failed", fail=1))
-    wait_for_all(client, {ended: "successful", failed: "failed"})
-    results = web.folder / "results"
-    assert (results / ended).exists()
-
-    def ids() -> set[str]:
-        return {job["jobID"] for job in client.jobs(limit=500)["jobs"]}
-
-    assert ids() >= {running, waiting, ended, failed}
-    eventually(lambda: ids() == {running, waiting}, "what has ended is removed", REMOVED_SECONDS)
-    assert client.http.get(f"/jobs/{ended}", params={"f": "json"}).status_code == 404
-    assert client.results(ended).status_code == 404
-    left = {path.name for path in results.iterdir()} - {"inputs"}
-    assert left == {running, waiting}
-    assert client.job(running)["status"] == "running"
-    marks.let_go()
-    wait_for_all(client, {running: "successful"})
-    client.delete(waiting)

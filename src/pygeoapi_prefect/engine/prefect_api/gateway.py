@@ -18,7 +18,7 @@ from pygeoapi_prefect.engine.prefect_api.run_namer import RunNamer
 from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.engine.prefect_api.transport import (
     MAX_PAGE,
-    NotFound,
+    Missing,
     Transport,
     fault_in_body,
 )
@@ -78,7 +78,7 @@ class PrefectGateway:
                 answer = self._transport.write(
                     "POST", f"/deployments/{deployment_id}/create_flow_run", body, repeatable=True
                 )
-            except NotFound:
+            except Missing:
                 # It was deleted and perhaps made again: its id is not to be trusted.
                 self._deployment_ids.pop(name, None)
                 continue
@@ -101,7 +101,7 @@ class PrefectGateway:
         """Read one run."""
         try:
             answer = self._transport.read("GET", f"/flow_runs/{_as_uuid(flow_run_id)}")
-        except NotFound:
+        except Missing:
             raise JobNotFound(flow_run_id) from None
         return FlowRun.model_validate(answer)
 
@@ -137,7 +137,7 @@ class PrefectGateway:
             answer = self._transport.write(
                 "POST", f"/flow_runs/{_as_uuid(flow_run_id)}/set_state", body
             )
-        except NotFound:
+        except Missing:
             raise JobNotFound(flow_run_id) from None
         if notifications := self._notifications():
             notifications.call_attention()
@@ -152,7 +152,7 @@ class PrefectGateway:
             self._delete_artifact(artifact["id"])
         try:
             self._transport.write("DELETE", f"/flow_runs/{run_id}")
-        except NotFound:
+        except Missing:
             raise JobNotFound(flow_run_id) from None
 
     def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
@@ -184,7 +184,7 @@ class PrefectGateway:
             workers = self._transport.read(
                 "POST", f"/work_pools/{quote(work_pool)}/workers/filter", {}
             )
-        except NotFound:
+        except Missing:
             return None
         return sum(1 for worker in workers if worker.get("status") == "ONLINE")
 
@@ -193,7 +193,7 @@ class PrefectGateway:
         try:
             path = f"{path_of(block)}?include_secrets=true"
             document: dict[str, Any] = self._transport.read("GET", path)
-        except NotFound:
+        except Missing:
             raise StorageUnavailable(
                 f"Prefect has no block {block}; create it, or correct result_storage."
             ) from None
@@ -209,7 +209,7 @@ class PrefectGateway:
         path = f"/deployments/name/{quote(flow_name)}/{quote(deployment_name)}"
         try:
             answer: dict[str, Any] = self._transport.read("GET", path)
-        except NotFound:
+        except Missing:
             raise _deployment_missing(flow_name, deployment_name) from None
         return answer
 
@@ -243,7 +243,7 @@ class PrefectGateway:
     def _delete_artifact(self, artifact_id: str) -> None:
         try:
             self._transport.write("DELETE", f"/artifacts/{artifact_id}")
-        except NotFound:
+        except Missing:
             LOGGER.debug("artifact %s is gone already", artifact_id)
 
     def _notifications(self) -> NotificationSocket | None:

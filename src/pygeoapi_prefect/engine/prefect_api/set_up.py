@@ -12,6 +12,7 @@ from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, WorkQueue
 from pygeoapi_prefect.engine.prefect_api.names import DEFAULT_QUEUE
 from pygeoapi_prefect.engine.prefect_api.transport import (
     MAX_PAGE,
+    Missing,
     NotFound,
     Transport,
     fault_in_body,
@@ -80,7 +81,7 @@ class PrefectSetUp:
         """
         try:
             self._transport.read("GET", f"/work_pools/{quote(name)}")
-        except NotFound:
+        except Missing:
             return False
         return True
 
@@ -191,7 +192,7 @@ class PrefectSetUp:
         """
         try:
             self._transport.write("DELETE", f"/deployments/{deployment_id}")
-        except NotFound:
+        except Missing:
             LOGGER.debug("deployment %s is gone already", deployment_id)
 
     def server_version(self) -> str | None:
@@ -223,7 +224,7 @@ class PrefectSetUp:
         body = {"data": dict(data), "block_schema_id": schema_id}
         try:
             known = self._transport.read("GET", path_of(block))
-        except NotFound:
+        except Missing:
             new = {**body, "name": name, "block_type_id": type_id}
             self._transport.write("POST", "/block_documents/", new, conflict_is_fine=True)
         else:

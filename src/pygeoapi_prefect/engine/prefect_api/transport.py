@@ -69,7 +69,8 @@ class Transport:
             The answer, from JSON; None if there is none.
 
         Raises:
-            NotFound: Prefect does not know the path, or what it names.
+            Missing: Prefect does not have what the path names.
+            NotFound: the path is not known; perhaps it is not Prefect that answered.
             PrefectUnavailable: Prefect does not answer.
         """
         try:
@@ -102,7 +103,8 @@ class Transport:
             The answer, from JSON; None if there is none.
 
         Raises:
-            NotFound: Prefect does not know the path, or what it names.
+            Missing: Prefect does not have what the path names.
+            NotFound: the path is not known; perhaps it is not Prefect that answered.
             PrefectUnavailable: Prefect does not answer; the error says if it is sure to be undone.
         """
         if time.monotonic() - self._last_answer > _IDLE_SECONDS:
@@ -140,7 +142,8 @@ class Transport:
                 timeout=timeout,
             )
             if response.status_code == httpx.codes.NOT_FOUND:
-                raise NotFound(_refusal(endpoint, response) + " Is this a Prefect API?")
+                kind = Missing if _is_about_a_thing(response) else NotFound
+                raise kind(_refusal(endpoint, response) + " Is this a Prefect API?")
             if response.status_code == httpx.codes.CONFLICT and conflict_is_fine:
                 return None
             response.raise_for_status()
@@ -211,7 +214,28 @@ def _is_cut_off(error: BaseException | None) -> bool:
 
 
 class NotFound(PrefectUnavailable):
-    """Prefect answered 404; where that cannot be, it is not Prefect that answered."""
+    """The answer was 404; if it is no `Missing`, it may not be Prefect that answered."""
+
+
+class Missing(NotFound):
+    """Prefect says that it does not have the thing that it was asked for."""
+
+
+def _is_about_a_thing(response: httpx.Response) -> bool:
+    """Return whether a 404 is about what a path names, and not about the path itself.
+
+    Another program may listen where Prefect was a moment ago. Taking its word would make jobs
+    vanish that are there. Prefect says what it has not found (`HTTPException(404, detail=...)`, or
+    `exception_message` for its own `ObjectNotFoundError`); "Not Found" are Starlette's words for a
+    path that it does not know.
+    """
+    try:
+        said = response.json()
+    except ValueError:
+        return False
+    if not isinstance(said, dict):
+        return False
+    return "exception_message" in said or said.get("detail", "Not Found") != "Not Found"
 
 
 def _refusal(endpoint: Endpoint, response: httpx.Response) -> str:

@@ -12,7 +12,7 @@ from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
-from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.errors import JobNotFound, PrefectUnavailable
 
 RUN = {
     "id": "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10",
@@ -324,3 +324,34 @@ def test_a_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_query_that_prefect_would_read_otherwise_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be combined"):
         RunQuery(tag="tag", or_of_deployments=("a",), state_types=("RUNNING",))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"text": "<html>404</html>"},
+        {"json": {"detail": "Not Found"}},
+        {"json": {"code": "NoSuchJob", "type": "NoSuchJob", "description": "other"}},
+        {"json": []},
+        {"content": b""},
+    ],
+    ids=["a page", "another application", "pygeoapi", "a list", "nothing"],
+)
+def test_what_another_program_does_not_find_does_not_make_a_job_vanish(
+    prefect: Prefect, gateway: PrefectGateway, answer: dict[str, Any]
+) -> None:
+    # It may listen where Prefect was a moment ago.
+    prefect.answers[f"/flow_runs/{RUN['id']}"] = [httpx.Response(404, **answer)]
+    with pytest.raises(PrefectUnavailable, match="Is this a Prefect API"):
+        gateway.read_flow_run(str(RUN["id"]))
+
+
+@pytest.mark.parametrize(
+    "said", [{"detail": "Flow run not found"}, {"exception_message": "No flow run of this id"}]
+)
+def test_what_prefect_does_not_find_is_no_job(
+    prefect: Prefect, gateway: PrefectGateway, said: dict[str, Any]
+) -> None:
+    prefect.answers[f"/flow_runs/{RUN['id']}"] = [httpx.Response(404, json=said)]
+    with pytest.raises(JobNotFound):
+        gateway.read_flow_run(str(RUN["id"]))

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from pygeoapi_prefect.engine.prefect_api import removal
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import FINAL_STATE_TYPES, FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import FLOW_NAME, INPUTS_LABEL, JOB_TAG
 from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_job, remove_old_jobs
 from pygeoapi_prefect.errors import JobNotFound, PrefectUnavailable, StorageUnavailable
 from pygeoapi_prefect.results.manifest import Kind
 from pygeoapi_prefect.results.storage import ResultStorage
-from tests.support.fake_gateway import FINAL, InMemoryGateway
+from pygeoapi_prefect.testing.gateway import InMemoryGateway
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 NOT_FINAL = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
@@ -103,7 +103,7 @@ def test_a_job_that_prefect_did_not_remove_can_be_removed_again(
 # ---- old jobs
 
 
-@pytest.mark.parametrize("state_type", sorted(FINAL))
+@pytest.mark.parametrize("state_type", sorted(FINAL_STATE_TYPES))
 def test_jobs_that_ended_long_ago_go_however_they_ended(
     prefect: InMemoryGateway, local_storage: ResultStorage, state_type: str
 ) -> None:

@@ -124,15 +124,21 @@ class SilentRuns:
 
     async def _reconcile(self, client: PrefectClient, run: FlowRun) -> None:
         text = "The job has fallen silent; its worker is gone, or cannot reach Prefect."
-        reconciled = await reconcile(
-            client,
-            run.id,
-            None,
-            Crashed(message=text),
-            current_configuration(),
-            # It may only be cut off, and its worker would not stop it for another attempt.
-            may_retry=False,
-        )
+        try:
+            reconciled = await reconcile(
+                client,
+                run.id,
+                None,
+                Crashed(message=text),
+                current_configuration(),
+                # It may only be cut off, and its worker would not stop it for another attempt.
+                may_retry=False,
+            )
+        except Exception as error:  # the others need not wait for it
+            LOGGER.warning(
+                "job %s of process %s cannot be reconciled yet: %s", run.id, process_of(run), error
+            )
+            return
         if reconciled:
             LOGGER.warning(
                 "job %s of process %s on work pool %s fell silent",

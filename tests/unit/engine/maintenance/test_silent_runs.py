@@ -209,6 +209,26 @@ def test_a_look_that_fails_now_and_then_makes_nobody_immortal(world: World) -> N
     assert world.name(run_id) == "Crashed"
 
 
+def test_one_that_cannot_be_reconciled_yet_keeps_no_other_and_is_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = world.running(), world.running()
+    world.beat(first, second)
+    world.look()
+
+    def refuse(run_id: UUID) -> None:
+        if run_id == first:
+            raise OSError("not this one")
+
+    world.prefect.on_read = refuse
+    world.look(after=SILENT_SECONDS + 1)
+    assert (world.name(first), world.name(second)) == ("Running", "Crashed")
+    assert f"job {first}" in caplog.text
+    world.prefect.on_read = lambda _: None
+    world.look(after=LOOK_SECONDS)
+    assert world.name(first) == "Crashed"
+
+
 # ---- what dismissed jobs wrote
 
 

@@ -14,6 +14,17 @@ from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
 from pygeoapi_prefect.engine.runner import flow
+from pygeoapi_prefect.errors import (
+    ConfigurationError,
+    Fault,
+    InvalidInputs,
+    InvalidRequest,
+    PrefectUnavailable,
+    ProcessNotFound,
+    ProcessorUnusable,
+    ResultMissing,
+    StorageUnavailable,
+)
 from pygeoapi_prefect.results.storage import ResultStorage
 from tests.support.settings import configured
 
@@ -97,6 +108,35 @@ def test_a_job_that_may_be_tried_again_waits_for_that(client: Client) -> None:
 
 def test_a_request_that_is_wrong_is_not_tried_again() -> None:
     assert run(raising(Refused("no such river")), TWICE).is_failed()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        (InvalidInputs([Fault("/inputs/a", "is missing")]), True),
+        (InvalidRequest("no such response"), True),
+        (ProcessNotFound("acting"), True),
+        (ConfigurationError("the configuration", [Fault("/a", "is wrong")]), True),
+        (ProcessorUnusable("has no outputs"), True),
+        (ResultMissing("the inputs are gone"), False),
+        (StorageUnavailable("down"), False),
+        (PrefectUnavailable("down"), False),
+        (OSError("no space left on device"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+@pytest.mark.parametrize("policy", [ExecutionPolicy(), TWICE], ids=["once", "twice"])
+def test_what_will_be_wrong_again_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, is_final: bool, policy: ExecutionPolicy
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    # Where jobs begin: what a processor raises comes as another error.
+    monkeypatch.setattr(flow, "Registry", fail)
+    state = run(lambda: None, policy)
+    assert state.is_failed() if is_final or not policy.retries else state.is_scheduled()
+    assert str(error).rstrip(".") in str(state.message)
 
 
 @pytest.mark.parametrize("policy", [ExecutionPolicy(), TWICE], ids=["once", "twice"])

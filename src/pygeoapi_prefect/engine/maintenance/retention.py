@@ -33,6 +33,7 @@ class Retention:
         membership: knows which worker of the pool is the leader.
         remove_resources: lets a processor clear away what it keeps for jobs.
         gateway: to Prefect; None = where the settings of Prefect say.
+        now: the time, with a time zone.
     """
 
     def __init__(
@@ -40,11 +41,14 @@ class Retention:
         membership: Membership,
         remove_resources: Callable[[str, list[str]], Awaitable[None]],
         gateway: Gateway | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Remove nothing yet."""
         self._membership = membership
         self._remove_resources = remove_resources
         self._gateway = gateway or PrefectGateway(Transport(own_endpoint, patient=True))
+        self._now = now
 
     async def watch(self, sleep: Sleep = anyio.sleep) -> None:
         """Look now and then while this worker is the leader, until cancelled."""
@@ -74,7 +78,7 @@ class Retention:
         settings = current_configuration().settings
         storage = open_storage(settings)
         tag = names_of(settings.work_pool).job_tag
-        removed = remove_old_jobs(self._gateway, storage, datetime.now(UTC) - retention, tag)
+        removed = remove_old_jobs(self._gateway, storage, self._now() - retention, tag)
         if removed:
             LOGGER.info("%s jobs were older than %s and are removed", len(removed), retention)
         return removed

@@ -37,6 +37,8 @@ from pygeoapi_prefect.engine.prefect_api.runs import in_log
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 30.0
+# Who did not look for longer cannot tell who was silent: Prefect was away, or another led.
+_MAX_SECONDS_BETWEEN_LOOKS = 3 * _SECONDS_BETWEEN_LOOKS
 # Ten heartbeats.
 SILENT_SECONDS = 300.0
 
@@ -63,6 +65,7 @@ class SilentRuns:
         self._membership = membership
         # Run -> (its last heartbeat, when we first heard of that one): clocks need not agree.
         self._heard: dict[UUID, tuple[str, float]] = {}
+        self._looked_at = self._clock()
 
     async def watch(self, client: PrefectClient, sleep: Sleep = anyio.sleep) -> None:
         """Look now and then while this worker is the leader, until cancelled."""
@@ -89,6 +92,8 @@ class SilentRuns:
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
             ),
         )
+        if self._clock() - self._looked_at > _MAX_SECONDS_BETWEEN_LOOKS:
+            self._heard.clear()
         before, self._heard = self._heard, {}
         for run in running:
             # Without any heartbeat there is no telling: they may be switched off.
@@ -99,6 +104,7 @@ class SilentRuns:
             self._heard[run.id] = (beat, since if beat == old_beat else now)
             if beat == old_beat and now - since > SILENT_SECONDS:
                 await self._reconcile(client, run)
+        self._looked_at = self._clock()
 
     async def _clear_up_after_dismissed(self, client: PrefectClient, tag: str) -> None:
         since = datetime.now(UTC) - timedelta(seconds=3 * _SECONDS_BETWEEN_LOOKS)
@@ -118,15 +124,19 @@ class SilentRuns:
 
     async def _reconcile(self, client: PrefectClient, run: FlowRun) -> None:
         text = "The job has fallen silent; its worker is gone, or cannot reach Prefect."
-        reconciled = await reconcile(
-            client,
-            run.id,
-            None,
-            Crashed(message=text),
-            current_configuration(),
-            # It may only be cut off, and its worker would not stop it for another attempt.
-            may_retry=False,
-        )
+        try:
+            reconciled = await reconcile(
+                client,
+                run.id,
+                None,
+                Crashed(message=text),
+                current_configuration(),
+                # It may only be cut off, and its worker would not stop it for another attempt.
+                may_retry=False,
+            )
+        except Exception as error:  # the others need not wait for it
+            LOGGER.warning("%s cannot be reconciled yet: %s", in_log(run), error)
+            return
         if reconciled:
             LOGGER.warning("%s on work pool %s fell silent", in_log(run), run.work_pool_name)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import httpx
 
+from pygeoapi_prefect.cli.server_version import judge_server
 from pygeoapi_prefect.cli.service import (
     Service,
     deployed_processes,
@@ -78,14 +79,8 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     except PygeoapiPrefectError as error:
         yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
         return
-    # Prefect Cloud has no version that one could name.
-    fits = version is None or version.startswith("3.")
-    what = "Prefect Cloud" if version is None else f"version {version}"
-    yield (
-        "Prefect",
-        fits,
-        f"{what} at {endpoint.api_url}" + ("" if fits else "; Prefect 3 is needed"),
-    )
+    works, what = judge_server(version)
+    yield "Prefect", works, f"at {endpoint.api_url}: {what}"
     yield _clocks(endpoint)
     ours = service.settings.work_pool
     for pool in pools_of(service.checked):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pygeoapi_prefect.cli.server_version import judge_server
 from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_problem
 from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.connect import endpoint_for
@@ -43,7 +44,11 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         click.echo(f"pygeoapi-prefect: warning: {problem}")
     endpoint = endpoint_for(service.checked)
     transport = Transport(endpoint, patient=True)
-    if PrefectSetUp(transport).is_healthy():
+    set_up = PrefectSetUp(transport)
+    if set_up.is_healthy():
+        works, what = judge_server(set_up.server_version())
+        if not works:
+            click.echo(f"pygeoapi-prefect: warning: the Prefect server is of {what}")
         gateway = PrefectGateway(transport)
         for process_id, problem in deployed_processes(service, gateway).problems():
             click.echo(f"pygeoapi-prefect: warning: process {process_id}: {problem}")

@@ -189,9 +189,11 @@ def fault_in_body(error: PrefectUnavailable) -> str | None:
     if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
         return None
     try:
-        detail = cause.response.json().get("detail")
+        answer = cause.response.json()
     except ValueError:
         return None  # a proxy's own page
+    # Old servers have another word for it.
+    detail = answer.get("detail") or answer.get("exception_detail")
     return detail if isinstance(detail, str) else json.dumps(detail)
 
 

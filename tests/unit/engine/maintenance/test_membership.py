@@ -291,6 +291,14 @@ def test_who_is_forgotten_is_listed_no_more_and_has_no_lock(
     assert list(state_folder.rglob("*.lock")) == []
 
 
+def test_who_was_silent_and_is_forgotten_is_not_forgotten_again(world: World) -> None:
+    world.hear_and_look(ME, OTHER)
+    world.clock.now += GONE_SECONDS + 1
+    assert OTHER in world.workers.gone()
+    asyncio.run(world.workers.forget(world.prefect.client, OTHER))
+    assert world.workers.gone() == []
+
+
 def test_who_cannot_be_forgotten_now_is_still_gone(world: World) -> None:
     world.hear_and_look(ME, OTHER)
     killed(OTHER)

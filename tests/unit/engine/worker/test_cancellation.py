@@ -208,7 +208,7 @@ def test_jobs_of_other_workers_are_theirs(world: World) -> None:
 
 def test_a_job_whose_process_comes_later_is_stopped_then(world: World) -> None:
     run_id = world.job(process=False)
-    processes = []
+    processes: list[Process] = []
 
     def come(seconds: float) -> None:
         if world.pauses.count(POLL_SECONDS) == 3 and not processes:

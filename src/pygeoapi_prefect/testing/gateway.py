@@ -260,12 +260,11 @@ class InMemoryGateway:
             run_id = self._known(flow_run_id)
             state = self._runs[run_id].state
             now = state.type if state else "SCHEDULED"
-            if state_type == "CANCELLING" and not force:
-                if now in FINAL_STATE_TYPES:
-                    return now
-                if now == "SCHEDULED":
-                    # Nothing runs that would have to be stopped first.
-                    state_type = "CANCELLED"
+            if state_type == "CANCELLING" and now == "SCHEDULED":
+                # Nothing runs that would have to be stopped first; forcing it changes nothing.
+                state_type = "CANCELLED"
+            elif state_type == "CANCELLING" and now in FINAL_STATE_TYPES and not force:
+                return now
             self.move(run_id, state_type, message=message)
             return state_type
 

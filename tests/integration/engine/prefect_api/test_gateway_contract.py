@@ -307,9 +307,11 @@ class TestGatewayContract:
 
     # ---- states
 
-    def test_a_run_that_waits_is_cancelled_at_once(self, subject: Subject) -> None:
+    @pytest.mark.parametrize("force", [False, True])
+    def test_a_run_that_waits_is_cancelled_at_once(self, subject: Subject, force: bool) -> None:
         run = subject.create()
-        assert subject.gateway.set_state(run.id, "CANCELLING", message="m") == "CANCELLED"
+        moved = subject.gateway.set_state(run.id, "CANCELLING", message="m", force=force)
+        assert moved == "CANCELLED"
         run = subject.gateway.read_flow_run(run.id)
         assert state_of(run) == "CANCELLED" and run.end_time is not None
 

@@ -12,6 +12,7 @@ from pygeoapi_prefect.engine.prefect_api import gateway as gateway_module
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
 from pygeoapi_prefect.testing.gateway import InMemoryGateway
 from tests.integration.conftest import PrefectServer
@@ -244,7 +245,11 @@ class TestGatewayContract:
         assert subject.listed(state_types=[]) == []
 
     def test_a_listed_run_is_the_one_that_would_be_read(self, subject: Subject) -> None:
-        run = subject.move(subject.create({"a": 1}, process="p"), "RUNNING")
+        created = subject.create({"a": 1}, process="p")
+        # A new run is named in the background, which changes it.
+        name = name_of(DEPLOYMENT, created.id)
+        eventually(lambda: subject.gateway.read_flow_run(created.id).name == name, "its name", 30)
+        run = subject.move(created, "RUNNING")
         (listed,) = subject.gateway.list_flow_runs(RunQuery(tag=subject.tag))
         assert listed == run
 

@@ -62,11 +62,15 @@ class ProcessContract:
         assert not missing, f"{self.process_id}: its description lacks {missing}"
 
     def test_its_inputs_fit_its_description(self) -> None:
-        """What it succeeds with must not be refused."""
+        """What it succeeds with must not be refused, nor what its description gives as example."""
         with self.stack() as stack:
             description = stack.service.describe(self.process_id)
             faults = [str(fault) for fault in input_faults(description, self._inputs(stack))]
         assert not faults, f"{self.process_id}: mend `inputs`, or the description: {faults}"
+        example = description.get("example") or {}
+        if "inputs" in example:
+            faults = [str(fault) for fault in input_faults(description, example["inputs"])]
+            assert not faults, f"{self.process_id}: mend the example of its description: {faults}"
 
     # --- what it does ----------------------------------------------------------------------
 

@@ -112,6 +112,13 @@ class InMemoryGateway:
             self.move(run_id, *state)
             return True
 
+    def dismiss_all(self) -> None:
+        """Dismiss what has not ended, even during an outage: what waits at once, what runs soon."""
+        with self._lock:
+            for run_id in self.run_ids:
+                self.move_from(["SCHEDULED"], run_id, "CANCELLED")
+                self.move_from(["PENDING", "RUNNING"], run_id, "CANCELLING")
+
     def tell_progress(self, run_id: str, percent: float, message: str | None = None) -> None:
         """Leave the progress of a run, as its job would."""
         self._progress[run_id] = Progress(

@@ -79,7 +79,7 @@ class InMemoryStack:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let the job that runs come to its end, and remove everything."""
+        """Dismiss what has not ended, and remove everything."""
         self._worker.stop()
         if "http" in self.__dict__:
             from pygeoapi_prefect.testing import web

@@ -54,8 +54,12 @@ class InMemoryWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Run no more jobs; one that is under way comes to its end first."""
+        """Run no more jobs: dismiss those that wait, and ask the one that is under way to stop.
+
+        A test that fails while a job waits for its dismissal must not hang.
+        """
         self._gateway.has_worker = False
+        self._gateway.dismiss_all()
         self._due.put(None)
         self._thread.join()
 

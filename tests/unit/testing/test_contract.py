@@ -57,6 +57,13 @@ def test_each_test_fails_for_a_process_that_is_broken_in_that_way(
     assert message in str(failure.value) and "broken" in str(failure.value)
 
 
+def test_an_example_that_would_be_refused_is_told_though_other_inputs_are_given() -> None:
+    members = {"resource": resource_of(processors.OfNoUse), "inputs": {"x": 1}}
+    broken = type("TestBroken", (ProcessContract,), members)()
+    with pytest.raises(AssertionError, match="broken: mend the example"):
+        broken.test_its_inputs_fit_its_description()
+
+
 def test_a_process_whose_inputs_are_not_checked_is_told() -> None:
     resource = resource_of(processors.Double)
     resource["processor"]["validate_inputs"] = False

@@ -77,6 +77,18 @@ def test_a_job_that_waits_behind_another_is_dismissed_at_once(stack: InMemorySta
     assert stack.execute("double", {"x": 1}).status is JobStatus.SUCCESSFUL
 
 
+def test_leaving_stops_the_job_that_runs_and_starts_none_that_waits() -> None:
+    with InMemoryStack(RESOURCES) as stack:
+        running, waiting = stack.submit("waiting", {"x": 1}), stack.submit("double", {"x": 1})
+        eventually(lambda: stack.job(running).message == "waiting", "it runs", 10)
+        # Nothing that a test does to the gateway keeps it from leaving.
+        stack.gateway.failure = PrefectUnavailable("Prefect is away.")
+    for job_id in (running, waiting):
+        state = stack.gateway.run(job_id).state
+        assert state is not None and state.type == "CANCELLED"
+    assert stack.gateway.run(waiting).run_count == 0
+
+
 def test_what_cannot_be_a_job_is_none(stack: InMemoryStack) -> None:
     with pytest.raises(InvalidInputs, match="/inputs/x"):
         stack.submit("double", {})

@@ -78,7 +78,7 @@ class ProcessContract:
         """A job ends successful, with all of its progress."""
         job = self._ran().job
         assert job.status is JobStatus.SUCCESSFUL, f"{self.process_id} {job.status}: {job.message}"
-        assert job.progress == 100
+        assert job.progress == 100, f"{self.process_id} is successful at {job.progress} percent"
 
     def test_it_makes_the_outputs_that_it_describes(self) -> None:
         """Each output is there, of a media type and with a value as described."""
@@ -136,8 +136,10 @@ class ProcessContract:
             results = stack.http.get(f"{page}/results", params={"f": "json"})
             assert results.status_code == 200, f"{self.process_id}: {results.text}"
             assert results.json(), f"{self.process_id} has no results"
-            assert stack.http.delete(page).status_code == 200
-            assert stack.http.get(page, params={"f": "json"}).status_code == 404
+            removed = stack.http.delete(page)
+            assert removed.status_code == 200, f"{self.process_id}: {removed.text}"
+            gone = stack.http.get(page, params={"f": "json"})
+            assert gone.status_code == 404, f"{self.process_id} is still there: {gone.text}"
             left = stack.files_of(page.rpartition("/")[2])
             assert not left, f"{self.process_id} leaves behind: {left}"
 

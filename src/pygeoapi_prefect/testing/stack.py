@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -36,41 +37,43 @@ class InMemoryStack:
         resources: process id -> resource, as in pygeoapi's configuration.
         manager: settings of the manager (`server.manager`).
 
-    Attributes:
+    Attributes (within the `with` statement):
         configuration: of the service, read and checked.
         gateway: what stands for Prefect.
         service: describes and executes processes, and looks after their jobs.
-
-    Raises:
-        ConfigurationError: something in it is wrong; every fault is listed.
     """
 
     def __init__(self, resources: Mapping[str, Any], **manager: Any) -> None:
         """Start nothing yet."""
-        self._temporary = tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-")
-        self._folder = Path(self._temporary.name)
-        section = {
-            "connection": str(self._folder),
-            "output_dir": str(self._folder / "results"),
-            **manager,
-        }
         self._resources = {
-            process_id: {"type": "process", **resource}
-            for process_id, resource in resources.items()
+            name: {"type": "process", **resource} for name, resource in resources.items()
         }
-        try:
-            self.configuration = read_configuration(section, self._resources, check=open_storage)
-        except BaseException:
-            self._temporary.cleanup()
-            raise
-        self._storage = open_storage(self.configuration.settings)
-        self.gateway = InMemoryGateway()
-        self.service = compose(self.configuration, self.gateway)
-        self._worker = InMemoryWorker(self.gateway, self.configuration)
+        self._manager = manager
+        # Closed from the last to the first: HTTP, the worker, the folder.
+        self._until_the_end = ExitStack()
 
     def __enter__(self) -> Self:
-        """Run jobs."""
-        self._worker.start()
+        """Run jobs.
+
+        Raises:
+            ConfigurationError: something in the configuration is wrong; every fault is listed.
+        """
+        with ExitStack() as opened:
+            name = opened.enter_context(tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-"))
+            self._folder = Path(name)
+            section = {
+                "connection": name,
+                "output_dir": str(self._folder / "results"),
+                **self._manager,
+            }
+            self.configuration = read_configuration(section, self._resources, check=open_storage)
+            self._storage = open_storage(self.configuration.settings)
+            self.gateway = InMemoryGateway()
+            self.service = compose(self.configuration, self.gateway)
+            worker = InMemoryWorker(self.gateway, self.configuration)
+            worker.start()
+            opened.callback(worker.stop)
+            self._until_the_end = opened.pop_all()
         return self
 
     def __exit__(
@@ -80,13 +83,8 @@ class InMemoryStack:
         traceback: TracebackType | None,
     ) -> None:
         """Dismiss what has not ended, and remove everything."""
-        self._worker.stop()
-        if "http" in self.__dict__:
-            from pygeoapi_prefect.testing import web
-
-            self.http.close()
-            web.forget(self._folder)
-        self._temporary.cleanup()
+        self._until_the_end.close()
+        self.__dict__.pop("http", None)
 
     # --- without HTTP ----------------------------------------------------------------------
 
@@ -189,4 +187,7 @@ class InMemoryStack:
         # Only here: pygeoapi's application takes a second to import.
         from pygeoapi_prefect.testing import web
 
-        return web.open_client(self._folder, self.service, self._resources)
+        client = web.open_client(self._folder, self.service, self._resources)
+        self._until_the_end.callback(web.forget, self._folder)
+        self._until_the_end.callback(client.close)
+        return client

@@ -100,8 +100,9 @@ def test_what_cannot_be_a_job_is_none(stack: InMemoryStack) -> None:
 
 
 def test_a_wrong_configuration_is_told_with_its_faults() -> None:
-    with pytest.raises(ConfigurationError, match="retrys"):
-        InMemoryStack({"a": {"processor": {"name": "HelloWorld", "prefect": {"retrys": 1}}}})
+    wrong = InMemoryStack({"a": {"processor": {"name": "HelloWorld", "prefect": {"retrys": 1}}}})
+    with pytest.raises(ConfigurationError, match="retrys"), wrong:
+        pass
 
 
 def test_pygeoapi_answers_over_it(stack: InMemoryStack) -> None:

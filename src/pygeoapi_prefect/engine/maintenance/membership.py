@@ -21,6 +21,7 @@ from pygeoapi_prefect.config.manager_settings import user_state_folder
 from pygeoapi_prefect.engine._compat import remove_worker
 from pygeoapi_prefect.engine.host.locks import is_held
 from pygeoapi_prefect.engine.lifecycle.liveness import GONE_SECONDS, LETS_GO_SECONDS
+from pygeoapi_prefect.engine.maintenance.heartbeats import Heartbeats
 from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE
 
 _STARTING = ".starting"
@@ -111,8 +112,7 @@ class WorkerMembership:
         self._me = me
         self._pool = pool
         self._exclusive = exclusive
-        # Name -> (its last heartbeat as Prefect shows it, when we first saw that one).
-        self._seen: dict[str, tuple[object, float]] = {}
+        self._heartbeats = Heartbeats[str](clock)
         # Those that runs name but Prefect does not, and since when.
         self._unknown: dict[str, float] = {}
         self._last_contact = self._clock()
@@ -125,9 +125,10 @@ class WorkerMembership:
     @property
     def is_leader(self) -> bool:
         """Whether this worker is the leader; False until it knows which others are there."""
-        if self._exclusive or not self._seen:
+        names = set(self._heartbeats)
+        if self._exclusive or not names:
             return self._exclusive
-        return self._me == min(n for n in (*self._seen, self._me) if not self.is_gone(n))
+        return self._me == min(n for n in names | {self._me} if not self.is_gone(n))
 
     async def look(self, client: PrefectClient) -> None:
         """See which workers are there.
@@ -139,18 +140,16 @@ class WorkerMembership:
             workers = await client.read_workers_for_work_pool(self._pool, offset=0, limit=MAX_PAGE)
         except BaseException:
             # No heartbeats arrive while Prefect is away; that makes no worker gone.
-            self._seen.clear()
+            self._heartbeats.keep_only(())
             self._unknown.clear()
             raise
-        now = self._clock()
-        before, self._seen = self._seen, {}
         for worker in workers:
-            beat = worker.last_heartbeat_time
-            old_beat, since = before.get(worker.name, (None, now))
-            self._seen[worker.name] = (beat, since if beat == old_beat else now)
-        self._unknown = {n: since for n, since in self._unknown.items() if n not in self._seen}
-        if self._me in self._seen and self._seen[self._me][1] == now:
-            self._last_contact = now
+            is_new = self._heartbeats.hear(worker.name, worker.last_heartbeat_time)
+            if is_new and worker.name == self._me:
+                self._last_contact = self._clock()
+        names = {worker.name for worker in workers}
+        self._heartbeats.keep_only(names)
+        self._unknown = {n: since for n, since in self._unknown.items() if n not in names}
 
     def is_gone(self, name: str) -> bool:
         """Whether a worker is gone for good, with all its processes."""
@@ -161,13 +160,14 @@ class WorkerMembership:
             return not held
         if self._exclusive:
             return True
+        if name in self._heartbeats:
+            return self._heartbeats.silence(name) > GONE_SECONDS
         now = self._clock()
-        since = self._seen[name][1] if name in self._seen else self._unknown.setdefault(name, now)
-        return now - since > GONE_SECONDS
+        return now - self._unknown.setdefault(name, now) > GONE_SECONDS
 
     def gone(self) -> list[str]:
         """Return the workers that Prefect still lists but that are gone."""
-        return [name for name in self._seen if self.is_gone(name)]
+        return [name for name in self._heartbeats if self.is_gone(name)]
 
     async def forget(self, client: PrefectClient, name: str) -> None:
         """Remove a worker that is gone from Prefect's list.
@@ -176,7 +176,7 @@ class WorkerMembership:
             httpx.HTTPError: Prefect does not answer.
         """
         await remove_worker(client, self._pool, name)
-        self._seen.pop(name, None)
+        self._heartbeats.keep_only(set(self._heartbeats) - {name})
         _lock_path(name).unlink(missing_ok=True)
 
 

@@ -28,6 +28,7 @@ from prefect.states import Crashed
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine._compat import last_event
 from pygeoapi_prefect.engine.lifecycle.reconciliation import clear_up_after, dismissed, reconcile
+from pygeoapi_prefect.engine.maintenance.heartbeats import Heartbeats
 from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
@@ -63,8 +64,7 @@ class SilentRuns:
         self._clock = clock
         self._pool = pool
         self._membership = membership
-        # Run -> (its last heartbeat, when we first heard of that one): clocks need not agree.
-        self._heard: dict[UUID, tuple[str, float]] = {}
+        self._heartbeats = Heartbeats[UUID](clock)
         self._looked_at = self._clock()
 
     async def watch(self, client: PrefectClient, sleep: Sleep = anyio.sleep) -> None:
@@ -93,17 +93,17 @@ class SilentRuns:
             ),
         )
         if self._clock() - self._looked_at > _MAX_SECONDS_BETWEEN_LOOKS:
-            self._heard.clear()
-        before, self._heard = self._heard, {}
+            self._heartbeats.keep_only(())
+        heard = set()
         for run in running:
             # Without any heartbeat there is no telling: they may be switched off.
             if run.work_pool_name == self._pool or not (beat := await _last_beat(client, run)):
                 continue
-            now = self._clock()
-            old_beat, since = before.get(run.id, (None, now))
-            self._heard[run.id] = (beat, since if beat == old_beat else now)
-            if beat == old_beat and now - since > SILENT_SECONDS:
+            heard.add(run.id)
+            self._heartbeats.hear(run.id, beat)
+            if self._heartbeats.silence(run.id) > SILENT_SECONDS:
                 await self._reconcile(client, run)
+        self._heartbeats.keep_only(heard)
         self._looked_at = self._clock()
 
     async def _clear_up_after_dismissed(self, client: PrefectClient, tag: str) -> None:

@@ -65,7 +65,8 @@ class TypedProcessor(BaseProcessor):
             "flag": {"schema": {"type": "bool"}, "minOccurs": 0},
             "colour": {"schema": {"type": "string", "enum": ["red", "green"]}, "minOccurs": 0},
         }
-        super().__init__(processor_def, description("typed", inputs=inputs))
+        example = {"inputs": {"count": 1}}
+        super().__init__(processor_def, description("typed", inputs=inputs, example=example))
 
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
         return "application/json", data

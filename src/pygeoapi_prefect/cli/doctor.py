@@ -23,6 +23,8 @@ from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.processes.proof import proof_of
+from pygeoapi_prefect.processes.registry import Registry
 
 _CLOCKS_AGREE_SECONDS = 5
 
@@ -53,6 +55,7 @@ def _checks(config: Path) -> Iterator[Check]:
         yield "configuration", False, str(error)
         return
     yield "configuration", True, f"{len(service.resources)} processes, all loadable"
+    yield from _descriptions(service)
     yield _storage(service)
     endpoint = running_endpoint(service.settings)
     if endpoint is None:
@@ -63,6 +66,18 @@ def _checks(config: Path) -> Iterator[Check]:
         )
         return
     yield from _prefect(service, endpoint)
+
+
+def _descriptions(service: Service) -> Iterator[Check]:
+    """Name the processes whose inputs go unchecked, and why, so that their authors can mend it."""
+    registry = Registry(service.checked)
+    for process_id in service.checked.run_by_our_flow:
+        if service.checked.process(process_id).validate_inputs != "auto":
+            continue
+        proof = proof_of(registry.processor(process_id).description)
+        if not proof.holds:
+            finding = f"its inputs are not checked, because {proof} (see validate_inputs)"
+            yield f"process {process_id}", True, finding
 
 
 def _storage(service: Service) -> Check:

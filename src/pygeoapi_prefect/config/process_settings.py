@@ -130,18 +130,30 @@ class DeploymentPolicy(BaseModel):
     job_variables: dict[str, Any] = {}
 
 
+def _as_boolean(value: object) -> object:
+    """Return a boolean for one that was written as a text, as variables of the environment are."""
+    return (
+        {"true": True, "false": False}.get(value.lower(), value)
+        if isinstance(value, str)
+        else value
+    )
+
+
 class _Settings(BaseModel):
     """What holds for every kind of process.
 
     Attributes:
         job_control_options: takes the place of the processor's own `jobControlOptions`.
-        validate_inputs: whether inputs are checked against the process description.
+        validate_inputs: whether inputs are held against the process description; `auto` = if the
+            description has proved itself by an example that fits it, or is derived.
     """
+
+    is_description_derived: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     job_control_options: tuple[JobControlOption, ...] | None = None
-    validate_inputs: bool = True
+    validate_inputs: Annotated[Literal["auto", True, False], BeforeValidator(_as_boolean)] = "auto"
 
     @field_validator("job_control_options")
     @classmethod
@@ -184,6 +196,7 @@ class DeploymentSettings(_Settings):
         prefect: which one, and how its jobs are run.
     """
 
+    is_description_derived: ClassVar[bool] = True
     about_unknown_keys: ClassVar[str] = (
         f"known keys beside `deployment`: {', '.join(list(DeploymentPolicy.model_fields)[1:])}; "
         "a deployment has its own retries, limits and pool: set them in Prefect, on the flow, its "

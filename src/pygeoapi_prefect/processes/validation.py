@@ -90,7 +90,7 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
         message = f"must be an object with a member per input, but is {_shown(inputs)}"
         return [Fault("/inputs", message)]
     faults: list[Fault] = []
-    for name, declared in _declared_inputs(description):
+    for name, declared in declared_inputs(description):
         faults += _faults_of_input(description.get("id"), name, declared, inputs)
         if len(faults) >= _COUNTED:
             break
@@ -99,6 +99,25 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
         more = f"there are {at_least}{len(faults) - _LISTED} more faults"
         faults[_LISTED:] = [Fault("/inputs", more)]
     return faults
+
+
+def fitted(description: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs with a value in an array where the description has one, and it was left out.
+
+    Nothing else is converted: a text is no number.
+
+    Args:
+        description: the process description; only its `inputs` are read.
+        inputs: as parsed from JSON.
+    """
+    fitted = dict(inputs)
+    for name, declared in declared_inputs(description):
+        if name not in inputs or isinstance(inputs[name], list):
+            continue
+        schema = _schema_of(declared)
+        if not accepts(schema, inputs[name]) and accepts(schema, [inputs[name]]):
+            fitted[name] = [inputs[name]]
+    return fitted
 
 
 def accepts(schema: Mapping[str, Any], value: Any) -> bool:
@@ -123,7 +142,8 @@ def schema_fault(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _declared_inputs(description: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def declared_inputs(description: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Go through the inputs of a process description: id, and what is declared of it."""
     declared = description.get("inputs") if isinstance(description, Mapping) else None
     named: Iterable[tuple[object, object]] = ()
     if isinstance(declared, Mapping):

@@ -19,7 +19,6 @@ from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_job
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
 from pygeoapi_prefect.errors import (
-    InvalidInputs,
     JobDismissed,
     JobFailed,
     JobNotFound,
@@ -33,7 +32,6 @@ from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.client_urls import check_client_url
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
-from pygeoapi_prefect.processes.validation import input_faults
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -84,7 +82,6 @@ class JobService:
     def submit(
         self,
         request: ExecutionRequest,
-        description: Mapping[str, Any] | None,
         *,
         allow_internal: bool = False,
         deployed: DeploymentProcessor | None = None,
@@ -92,8 +89,7 @@ class JobService:
         """Make a job of a request. It exists in Prefect when this returns.
 
         Args:
-            request: what the client posted.
-            description: of the process, against which inputs are checked; None = no check.
+            request: what the client posted; its inputs have been checked.
             allow_internal: whether its subscriber may have addresses that are not public.
             deployed: the processor, if it is a deployment.
 
@@ -101,7 +97,7 @@ class JobService:
             The job's id.
 
         Raises:
-            InvalidInputs: the inputs do not fit; every fault is listed.
+            InvalidInputs: the inputs cannot be passed to a flow.
             InvalidRequest: a URL of the subscriber is not allowed.
             QueueFull: as many jobs wait as may.
             DeploymentMissing: Prefect does not know the process.
@@ -109,8 +105,6 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: large inputs cannot be stored.
         """
-        if description is not None and (faults := input_faults(description, request.inputs)):
-            raise InvalidInputs(faults)
         for url in request.subscriber.urls if request.subscriber else ():
             check_client_url(url, allow_internal=allow_internal)
         self._check_queue()

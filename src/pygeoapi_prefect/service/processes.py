@@ -19,6 +19,7 @@ from pygeoapi_prefect.processes.processor import LocalProcessor, Processor
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.input_check import InputCheck
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
 from pygeoapi_prefect.service.ports import ForeignFlows
@@ -54,6 +55,7 @@ class ProcessService:
         self._configuration = configuration
         self._registry = Registry(configuration)
         self._foreign = foreign
+        self._input_check = InputCheck()
         self._jobs = JobService(
             gateway,
             storage,
@@ -135,10 +137,10 @@ class ProcessService:
         process_id = request.process_id
         processor = self.processor(process_id)
         request = request.model_copy(update={"service_url": context.service_url})
-        is_checked = self._configuration.process(process_id).validate_inputs
+        settings = self._configuration.process(process_id)
+        request = self._input_check.check(request, processor, settings)
         job_id = self._jobs.submit(
             request,
-            processor.description if is_checked else None,
             allow_internal=self._configuration.allows_internal_requests(process_id),
             deployed=processor if isinstance(processor, DeploymentProcessor) else None,
         )

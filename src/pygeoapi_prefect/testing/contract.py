@@ -111,7 +111,7 @@ class ProcessContract:
                 rest = {key: value for key, value in inputs.items() if key != name}
                 assert self._is_refused(stack, rest), (
                     f"{self.process_id} takes a request without its required input {name}; "
-                    "is `validate_inputs` off?"
+                    "give the description an `example`, or set `validate_inputs: true`"
                 )
             assert not stack.jobs().total, f"{self.process_id} made a job of a wrong request"
             if not required:

@@ -438,9 +438,13 @@ def test_without_job_control_options_those_of_the_processor_count() -> None:
     assert read_process_settings({"p": process()})["p"].job_control_options is None
 
 
-def test_inputs_are_validated_unless_switched_off() -> None:
-    settings = read_process_settings({"on": process(), "off": process(validate_inputs=False)})
-    assert [settings["on"].validate_inputs, settings["off"].validate_inputs] == [True, False]
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [({}, "auto"), (True, True), (False, False), ("true", True), ("False", False), ("auto", "auto")],
+)
+def test_whether_inputs_are_validated_is_read_as_it_is_written(written: Any, read: Any) -> None:
+    keys = {} if written == {} else {"validate_inputs": written}
+    assert read_process_settings({"p": process(**keys)})["p"].validate_inputs == read
 
 
 def test_an_execution_policy_that_this_version_does_not_know_is_refused_not_ignored() -> None:

@@ -11,7 +11,6 @@ import pytest
 from pygeoapi_prefect.engine.prefect_api.names import CALLBACK_TAG, FLOW_NAME, JOB_TAG
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
-    InvalidInputs,
     InvalidRequest,
     JobDismissed,
     JobFailed,
@@ -50,7 +49,7 @@ class Service:
 
     def submit(self, inputs: dict[str, Any] | None = None, **more: Any) -> str:
         request = ExecutionRequest(process_id="p", inputs=inputs or {}, **more)
-        return self.jobs.submit(request, None)
+        return self.jobs.submit(request)
 
     def succeed(self, job_id: str, value: Any = "done") -> str:
         """Do what a worker does with a job that succeeds."""
@@ -115,20 +114,6 @@ def test_a_job_names_its_process(service: Service) -> None:
     assert service.jobs.get(service.submit()).process_id == "p"
 
 
-def test_faulty_inputs_are_refused_with_every_fault(service: Service) -> None:
-    description = {"inputs": {name: {"schema": {"type": "string"}} for name in "ab"}}
-    with pytest.raises(InvalidInputs) as caught:
-        service.jobs.submit(ExecutionRequest(process_id="p", inputs={}), description)
-    assert {fault.pointer for fault in caught.value.faults} == {"/inputs/a", "/inputs/b"}
-
-
-def test_a_refused_request_leaves_no_job(service: Service) -> None:
-    description = {"inputs": {"a": {"schema": {"type": "string"}}}}
-    with pytest.raises(InvalidInputs):
-        service.jobs.submit(ExecutionRequest(process_id="p", inputs=LARGE), description)
-    assert (service.prefect.run_ids, service.stored()) == ([], [])
-
-
 @pytest.mark.parametrize("which", ["success_uri", "in_progress_uri", "failed_uri"])
 def test_a_subscriber_on_this_machine_is_refused(service: Service, which: str) -> None:
     urls = {"success_uri": "http://8.8.8.8/", which: "http://127.0.0.1/"}
@@ -142,7 +127,7 @@ def test_a_subscriber_on_this_machine_is_fine_where_the_operator_allows_it(
 ) -> None:
     subscriber = Subscriber(success_uri="http://127.0.0.1/")
     request = ExecutionRequest(process_id="p", inputs={}, subscriber=subscriber)
-    assert service.jobs.submit(request, None, allow_internal=True)
+    assert service.jobs.submit(request, allow_internal=True)
 
 
 def test_a_process_that_prefect_does_not_know_is_named(local_storage: ResultStorage) -> None:
@@ -648,6 +633,6 @@ def test_services_that_share_a_prefect_server_see_only_their_own_jobs(
     request = ExecutionRequest(process_id="p", inputs={})
     services = [JobService(prefect, local_storage, pool) for pool in ("pygeoapi", "other")]
     for count, service in enumerate(services, 1):
-        job_ids = {service.submit(request, None) for _ in range(count)}
+        job_ids = {service.submit(request) for _ in range(count)}
         assert {job.id for job in service.page(JobQuery()).jobs} == job_ids
         assert service.page(JobQuery()).total == count

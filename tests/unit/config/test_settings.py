@@ -440,7 +440,14 @@ def test_without_job_control_options_those_of_the_processor_count() -> None:
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [({}, "auto"), (True, True), (False, False), ("true", True), ("False", False), ("auto", "auto")],
+    [
+        ({}, "auto"),
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("False", False),
+        ("auto", "auto"),
+    ],
 )
 def test_whether_inputs_are_validated_is_read_as_it_is_written(written: Any, read: Any) -> None:
     keys = {} if written == {} else {"validate_inputs": written}

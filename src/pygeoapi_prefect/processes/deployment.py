@@ -5,7 +5,7 @@ Knows what a deployment says about itself, not how that is read from Prefect.
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pygeoapi_prefect.config.process_settings import DeploymentSettings
@@ -34,6 +34,8 @@ class Deployment:
         work_pool: where its runs go; None = to a program that serves it.
         is_paused: whether it is paused.
         is_ready: whether a worker asked for its runs within the last minute or so.
+        values: of parameters that the deployment sets itself; Prefect passes them where a run says
+            nothing.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Deployment:
     work_pool: str | None
     is_paused: bool
     is_ready: bool
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -60,8 +63,8 @@ class Deployment:
 
     @property
     def required(self) -> frozenset[str]:
-        """The parameters without a default."""
-        return frozenset(self.parameter_schema.get("required") or ())
+        """The parameters that neither the flow nor the deployment has a value for."""
+        return frozenset(self.parameter_schema.get("required") or ()) - self.values.keys()
 
     @property
     def takes_request(self) -> bool:
@@ -186,10 +189,12 @@ def _described(
     deployment: Deployment, metadata: Mapping[str, Any], settings: DeploymentSettings
 ) -> dict[str, Any]:
     """Return the process description: what the deployment says, with what is configured on top."""
+    # Prefect's "None" is that of a flow without a docstring.
+    description = deployment.description if deployment.description != "None" else None
     derived: dict[str, Any] = {
         "version": deployment.version or "1.0.0",
         "title": deployment.flow_name,
-        "description": deployment.description or f"Runs {deployment.full_name} in Prefect.",
+        "description": description or f"Runs {deployment.full_name} in Prefect.",
         "keywords": list(deployment.tags),
         "links": [],
         "jobControlOptions": list(settings.job_control_options or _BOTH_MODES),
@@ -222,6 +227,8 @@ def _input(name: str, schema: Mapping[str, Any], deployment: Deployment) -> dict
         about["description"] = description
     if _refers(plain):
         plain["definitions"] = deepcopy(dict(definitions))
+    if name in deployment.values:
+        plain["default"] = deployment.values[name]
     minimum = 1 if name in deployment.required else 0
     return {**about, "schema": plain, "minOccurs": minimum, "maxOccurs": 1}
 

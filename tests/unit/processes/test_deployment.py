@@ -115,8 +115,22 @@ def test_a_model_inside_itself_stays_by_name_with_its_definition() -> None:
     assert parameters(request)["tree"]["children"] == [{"name": "b"}]
 
 
-def test_what_nobody_says_has_a_default() -> None:
-    described = processor(of=deployment(description=None)).description
+def test_what_the_deployment_sets_need_not_be_sent_and_is_the_default() -> None:
+    inputs = processor(of=deployment(values={"days": 5, "names": ["Bonn"]})).description["inputs"]
+    assert (inputs["days"]["minOccurs"], inputs["days"]["schema"]["default"]) == (0, 5)
+    assert inputs["names"]["schema"]["default"] == ["Bonn"]
+    assert inputs["where"]["schema"]["default"] == {"lon": 1.0, "lat": 2.0}
+
+
+def test_what_the_deployment_sets_is_left_to_prefect() -> None:
+    request = ExecutionRequest(process_id="forecast", inputs={"names": []})
+    made = processor(of=deployment(values={"days": 5})).parameters(request, "key")
+    assert made == {"names": []}
+
+
+@pytest.mark.parametrize("description", [None, "", "None"])
+def test_what_nobody_says_has_a_default(description: str | None) -> None:
+    described = processor(of=deployment(description=description)).description
     assert described["title"] == "forecast-flow"
     assert "forecast-flow/prod" in described["description"]
     assert described["version"] == "1.0.0"

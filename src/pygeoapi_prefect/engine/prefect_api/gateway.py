@@ -176,6 +176,7 @@ class PrefectGateway:
             work_pool=answer.get("work_pool_name"),
             is_paused=bool(answer.get("paused")),
             is_ready=answer.get("status") == "READY",
+            values=answer.get("parameters") or {},
         )
 
     def count_live_workers(self, work_pool: str) -> int | None:

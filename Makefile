@@ -29,8 +29,9 @@ up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-co
 	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)
 
 test: $(INSTALLED)  ## run all tests but those of test-infrastructure (ARGS="-k name -x" for some)
-	# Two at once: many tests wait for something to die or to come back.
-	$(VENV)/pytest --numprocesses 2 --dist loadfile -m "not (docker or hosts or large or pools)" $(ARGS)
+	# Two at once: many tests wait for something to die or to come back. The slow ones first, as
+	# they are collected, so that the many quick ones fill up what is left at the end.
+	$(VENV)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not (docker or hosts or large or pools)" $(ARGS)
 
 test-prefect-3.8: $(INSTALLED_3_8)  ## run the tests of what touches Prefect with Prefect 3.8
 	$(VENV_3_8)/pytest --numprocesses 2 --dist loadfile \

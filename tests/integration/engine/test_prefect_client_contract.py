@@ -131,7 +131,7 @@ class Real:
         return UUID(run.id)
 
     def make_pool(self, name: str) -> None:
-        self._gateway.ensure_work_pool(name, WORKER_TYPE)
+        self._server.set_up().ensure_work_pool(name, WORKER_TYPE)
 
     def emit(self, event: str, resource: str) -> None:
         said = {

@@ -206,3 +206,13 @@ def test_the_same_commands_are_below_pygeoapi(tmp_path: Path) -> None:
     )
     for command in ("up", "worker", "deploy", "doctor"):
         assert command in told.stdout
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_a_proxy_for_the_outside_world_is_not_asked_for_prefect(
+    tmp_path: Path, template: Path, name: str
+) -> None:
+    # Nothing listens there, as with a proxy that does not know the addresses of this machine.
+    variables = {name: f"http://127.0.0.1:{free_port()}"}
+    with up(tmp_path / "up", template=template, variables=variables) as stack:
+        assert stack.client.execute("echo", {"a": 1}).json() == {"a": 1}

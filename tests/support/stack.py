@@ -61,9 +61,10 @@ def up(
     *options: str,
     template: Path | None = None,
     processes: dict[str, Any] | None = None,
+    variables: dict[str, str] | None = None,
     **manager: Any,
 ) -> Iterator[Stack]:
-    """Run `pygeoapi-prefect up` on a folder."""
+    """Run `pygeoapi-prefect up` on a folder, perhaps with more in its environment."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     content = configuration(port, prefect_manager(folder, **manager), processes)
@@ -73,7 +74,7 @@ def up(
     command = [str(BIN / "pygeoapi-prefect"), "up", "--config", str(config), *options]
     log = folder / "up.log"
     log.unlink(missing_ok=True)
-    with program(command, log, environment(), folder) as process:
+    with program(command, log, environment(**variables or {}), folder) as process:
         wait_for_line(log, "ready http", process)
         client = Client(f"http://127.0.0.1:{port}")
         try:

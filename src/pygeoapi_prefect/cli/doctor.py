@@ -124,7 +124,8 @@ def _worker(gateway: PrefectGateway, pool: str, *, is_ours: bool) -> Check:
 
 def _clocks(endpoint: Endpoint) -> Check:
     try:
-        date = httpx.get(f"{endpoint.api_url}/health", timeout=5).headers["date"]
+        url, through_proxy = f"{endpoint.api_url}/health", bool(endpoint.api_key)
+        date = httpx.get(url, timeout=5, trust_env=through_proxy).headers["date"]
     except (httpx.HTTPError, KeyError):
         return "clocks", False, "the Prefect server does not tell its time"
     seconds = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())

@@ -1,9 +1,12 @@
 """How a worker is started as a program: its command line, and what its environment says."""
 
+import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE
+from pygeoapi_prefect.engine.host.proxies import directly
 
 
 def worker_command(
@@ -35,11 +38,17 @@ def worker_command(
 def worker_environment(api_url: str, snapshot: Path) -> dict[str, str]:
     """Return what a worker and its jobs need in their environment, wherever Prefect is.
 
+    Prefect is addressed directly, as web processes do it, unless it is Prefect Cloud (which has a
+    key): many institutions have a proxy for the outside world, and nothing says why a worker does
+    not start that asks it for Prefect.
+
     Args:
         api_url: of Prefect.
         snapshot: the configuration that they read.
     """
+    is_cloud = "PREFECT_API_KEY" in os.environ
     return {
+        **({} if is_cloud else directly(urlsplit(api_url).hostname or "localhost", os.environ)),
         "PREFECT_API_URL": api_url,
         # What waits for Prefect does so in our own way: a restart must not cost a job half a
         # minute.

@@ -12,11 +12,8 @@ from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.description import description_faults
-from pygeoapi_prefect.processes.processor import Processor
+from pygeoapi_prefect.processes.processor import BOTH_MODES, Processor
 from pygeoapi_prefect.processes.validation import accepts, is_qualified
-
-# As in every process description of OGC 18-062r2.
-_BOTH_MODES = ("sync-execute", "async-execute")
 
 
 @dataclass(frozen=True)
@@ -197,7 +194,7 @@ def _described(
         "description": description or f"Runs {deployment.full_name} in Prefect.",
         "keywords": list(deployment.tags),
         "links": [],
-        "jobControlOptions": list(settings.job_control_options or _BOTH_MODES),
+        "jobControlOptions": list(settings.job_control_options or BOTH_MODES),
         "outputTransmission": ["value", "reference"],
         "outputs": {
             "result": {"title": "Result", "description": "What the flow returns.", "schema": {}}

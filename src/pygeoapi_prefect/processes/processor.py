@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 
+# `jobControlOptions` of processes that declare none.
+BOTH_MODES = ("sync-execute", "async-execute")
+
 
 class Returned(BaseModel):
     """What a processor returned.

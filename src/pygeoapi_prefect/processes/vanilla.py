@@ -13,7 +13,7 @@ from pygeoapi.util import json_serial
 from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.processes.processor import Returned
+from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 
 LOGGER = logging.getLogger(__name__)
 
@@ -50,8 +50,9 @@ class VanillaProcessor:
         self.plugin.metadata.setdefault("outputTransmission", ["value", "reference"])
         # As pygeoapi's own manager does (BaseManager.get_processor).
         self.plugin.allow_internal_requests = resource.get("allow_internal_requests", False)
-        if settings.job_control_options:
-            self.plugin.metadata["jobControlOptions"] = list(settings.job_control_options)
+        # What a processor does not declare is possible: its jobs run outside the request anyway.
+        options = settings.job_control_options or self.plugin.metadata.get("jobControlOptions")
+        self.plugin.metadata["jobControlOptions"] = list(options or BOTH_MODES)
 
     @property
     def description(self) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
-from pygeoapi_prefect.processes.processor import LocalProcessor, Processor
+from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -116,6 +116,7 @@ class ProcessService:
                 "version": "0",
                 "title": process_id,
                 "description": f"This process cannot be described now. {error}",
+                "jobControlOptions": list(BOTH_MODES),
                 "inputs": {},
                 "outputs": {},
             }
@@ -144,7 +145,7 @@ class ProcessService:
             allow_internal=self._configuration.allows_internal_requests(process_id),
             deployed=processor if isinstance(processor, DeploymentProcessor) else None,
         )
-        options = processor.description.get("jobControlOptions", [])
+        options = processor.description["jobControlOptions"]
         limit = self._configuration.settings.sync_timeout
         applied, seconds = choose_mode(context.preferences, options, limit)
         if seconds is not None:

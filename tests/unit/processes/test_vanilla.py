@@ -139,6 +139,11 @@ def test_two_processors_of_a_class_do_not_share_their_description() -> None:
     assert vanilla().description["jobControlOptions"] == ["sync-execute"]
 
 
+def test_a_processor_that_declares_no_modes_has_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(METADATA, "jobControlOptions")
+    assert vanilla().description["jobControlOptions"] == ["sync-execute", "async-execute"]
+
+
 def test_configured_job_control_options_win() -> None:
     processor = vanilla(job_control_options=["async-execute"])
     assert processor.description["jobControlOptions"] == ["async-execute"]

@@ -108,3 +108,17 @@ class Waiting(Double):
 
     def remove_resources(self, job_id: str) -> None:
         self.released.append(job_id)
+
+
+class WithoutModes(Double):
+    description: ClassVar[dict[str, Any]] = {
+        name: value for name, value in described().items() if name != "jobControlOptions"
+    }
+
+
+class OnlySynchronous(Double):
+    description: ClassVar[dict[str, Any]] = described(jobControlOptions=["sync-execute"])
+
+
+class OnlyAsynchronous(Double):
+    description: ClassVar[dict[str, Any]] = described(jobControlOptions=["async-execute"])

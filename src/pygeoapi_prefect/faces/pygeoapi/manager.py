@@ -28,6 +28,7 @@ from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange
 from pygeoapi_prefect.faces.pygeoapi.jobs import as_pygeoapi_has_it
+from pygeoapi_prefect.faces.pygeoapi.modes import with_modes_as_declared
 from pygeoapi_prefect.ogc import job as ogc_job
 from pygeoapi_prefect.ogc.execution import read_execution_request
 from pygeoapi_prefect.ogc.preferences import Preferences
@@ -100,11 +101,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         is_the_one = exchange is not None and exchange.process_id == process_id
         try:
             if isinstance(plugin := self._service.own_processor(process_id), VanillaProcessor):
-                return plugin.plugin
+                return with_modes_as_declared(plugin.plugin)
         except errors.PygeoapiPrefectError as error:
             raise UnknownProcessError(str(error)) from error
         describe = self._service.describe if is_the_one else self._service.summarize
-        return BaseProcessor({"name": process_id}, describe(process_id))
+        return with_modes_as_declared(BaseProcessor({"name": process_id}, describe(process_id)))
 
     def execute_process(
         self,

@@ -33,6 +33,8 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     if endpoint is None:
         click.echo("nothing to do: the embedded Prefect registers processes when it starts")
         return
+    for process_id, why in service.unusable.items():
+        click.echo(f"warning: process {process_id} is left out of the API: {why}")
     configuration = service.checked
     set_up = PrefectSetUp(Transport(lambda: endpoint, patient=True))
     pool = service.settings.work_pool

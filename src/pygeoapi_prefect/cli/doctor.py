@@ -23,6 +23,7 @@ from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.proof import proof_of
 from pygeoapi_prefect.processes.registry import Registry
 
@@ -54,7 +55,10 @@ def _checks(config: Path) -> Iterator[Check]:
     except PygeoapiPrefectError as error:
         yield "configuration", False, str(error)
         return
-    yield "configuration", True, f"{len(service.resources)} processes, all loadable"
+    usable = len(service.resources) - len(service.unusable)
+    yield "configuration", True, f"{usable} of {len(service.resources)} processes can be used"
+    for process_id, why in service.unusable.items():
+        yield f"process {process_id}", False, f"{why} It is left out; the others work."
     yield from _descriptions(service)
     yield _storage(service)
     endpoint = running_endpoint(service.settings)
@@ -72,9 +76,15 @@ def _descriptions(service: Service) -> Iterator[Check]:
     """Name the processes whose inputs go unchecked, and why, so that their authors can mend it."""
     registry = Registry(service.checked)
     for process_id in service.checked.run_by_our_flow:
+        if process_id in service.unusable:
+            continue
+        description = registry.processor(process_id).description
+        for fault in description_faults(description):
+            finding = f"its description {fault}; the inputs of that schema are not checked"
+            yield f"process {process_id}", True, finding
         if service.checked.process(process_id).validate_inputs != "auto":
             continue
-        proof = proof_of(registry.processor(process_id).description)
+        proof = proof_of(description)
         if not proof.holds:
             finding = f"its inputs are not checked, because {proof} (see validate_inputs)"
             yield f"process {process_id}", True, finding

@@ -12,7 +12,6 @@ from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import ConfigurationError, Fault, PygeoapiPrefectError, pointer
-from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.files import local_folder
 
@@ -27,11 +26,13 @@ class Service:
         path: of the file.
         configuration: all of it.
         checked: what concerns this package.
+        unusable: process id -> why its code cannot be used; the others work without it.
     """
 
     path: Path
     configuration: Mapping[str, Any]
     checked: Configuration
+    unusable: Mapping[str, str]
 
     @property
     def manager(self) -> Mapping[str, Any]:
@@ -71,11 +72,21 @@ def read_service(path: Path) -> Service:
         open_storage(settings)
     except ConfigurationError as error:
         faults.extend(error.faults)
+    unusable: dict[str, str] = {}
     for process_id, resource in resources.items():
-        faults.extend(_process_faults(process_id, resource))
+        try:
+            _check_process(process_id, resource)
+        except ConfigurationError as error:
+            faults.extend(error.faults)
+        except PygeoapiPrefectError as error:
+            unusable[process_id] = str(error)
     if faults or settings is None:
+        location = "resources"
+        faults += [
+            Fault(pointer(location, name, "processor"), why) for name, why in unusable.items()
+        ]
         raise ConfigurationError(str(path), faults)
-    return Service(path, configuration, Configuration(settings, resources, manager))
+    return Service(path, configuration, Configuration(settings, resources, manager), unusable)
 
 
 def storage_problem(settings: ManagerSettings) -> str | None:
@@ -95,17 +106,13 @@ def deployed_processes(service: Service, gateway: Gateway) -> ForeignFlows:
     return ForeignFlows(gateway, storage, service.checked)
 
 
-def _process_faults(process_id: str, resource: Any) -> list[Fault]:
-    """Return what is wrong with one process, whatever is wrong with others."""
-    location = pointer("resources", process_id, "processor")
-    try:
-        alone = Configuration(ManagerSettings(), {process_id: resource})
-        if alone.deployed:
-            return []  # Prefect describes it; it may not be up yet
-        description = Registry(alone).processor(process_id).description
-    except ConfigurationError as error:
-        return list(error.faults)
-    except PygeoapiPrefectError as error:
-        return [Fault(location, str(error))]
-    faults = description_faults(description)
-    return [Fault(location, f"its description {fault}") for fault in faults]
+def _check_process(process_id: str, resource: Any) -> None:
+    """Load one process, whatever is wrong with others.
+
+    Raises:
+        ConfigurationError: what is written of it is wrong.
+        ProcessorUnusable: its code cannot be used.
+    """
+    alone = Configuration(ManagerSettings(), {process_id: resource})
+    if not alone.deployed:  # Prefect describes it; it may not be up yet
+        Registry(alone).processor(process_id)

@@ -179,6 +179,8 @@ class Stack:
         endpoint = self._supervisor.endpoint
         assert endpoint is not None  # noqa: S101
         gateway = PrefectGateway(Transport(lambda: endpoint))
+        for process_id, why in self._service.unusable.items():
+            _report(f"warning: process {process_id} is left out: {why}")
         for process_id, problem in deployed_processes(self._service, gateway).problems():
             _report(f"warning: process {process_id}: {problem}")
         _report(f"Prefect UI {endpoint.ui_url} (log in with {endpoint.auth_string})")

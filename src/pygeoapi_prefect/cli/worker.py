@@ -39,6 +39,8 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
             "the configuration names no Prefect server (prefect_api_url, or PREFECT_API_URL in "
             "the environment); the embedded one brings its own worker"
         )
+    for process_id, why in service.unusable.items():
+        click.echo(f"pygeoapi-prefect: warning: process {process_id} is left out: {why}")
     # Only a warning: the store may come up later than we do.
     if problem := storage_problem(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {problem}")

@@ -34,6 +34,7 @@ _TABLE: tuple[tuple[type[errors.PygeoapiPrefectError], HTTPStatus, str], ...] = 
     (errors.JobDismissed, HTTPStatus.NOT_FOUND, "JobDismissed"),
     (errors.JobFailed, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (errors.ResultMissing, HTTPStatus.INTERNAL_SERVER_ERROR, "JobResultNotFound"),
+    (errors.ProcessorUnusable, HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
     (errors.PygeoapiPrefectError, HTTPStatus.INTERNAL_SERVER_ERROR, "NoApplicableCode"),
 )

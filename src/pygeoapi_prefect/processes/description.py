@@ -9,6 +9,11 @@ from pygeoapi_prefect.processes.validation import schema_fault
 _NEEDED = ("title", "description", "inputs", "outputs")
 
 
+def lacking(description: Mapping[str, Any]) -> list[str]:
+    """Return what a process description lacks without which pygeoapi 0.24 cannot show it."""
+    return [name for name in _NEEDED if name not in description]
+
+
 def description_faults(description: Mapping[str, Any]) -> list[Fault]:
     """Return what is wrong with a process description.
 
@@ -21,8 +26,8 @@ def description_faults(description: Mapping[str, Any]) -> list[Fault]:
     Source:
         OGC 18-062r2, process.yaml; what pygeoapi 0.24 reads without asking whether it is there.
     """
-    lacking = [Fault("/", f"lacks {name!r}") for name in _NEEDED if name not in description]
-    return lacking or list(_wrong_schemas(description))
+    missing = [Fault("/", f"lacks {name!r}") for name in lacking(description)]
+    return missing or list(_wrong_schemas(description))
 
 
 def _wrong_schemas(description: Mapping[str, Any]) -> Iterator[Fault]:

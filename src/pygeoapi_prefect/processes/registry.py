@@ -8,6 +8,7 @@ from typing import Any
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ClassSettings, ProcessSettings
 from pygeoapi_prefect.errors import ProcessorUnusable
+from pygeoapi_prefect.processes.description import lacking
 from pygeoapi_prefect.processes.processor import LocalProcessor
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
 
@@ -59,7 +60,7 @@ class Registry:
 
         Raises:
             ProcessNotFound: no such process is configured.
-            ProcessorUnusable: its code cannot be loaded, or is not here.
+            ProcessorUnusable: its code cannot be loaded, is not here, or describes no process.
         """
         settings = self._configuration.process(process_id)
         kind = LOCAL_KINDS.get(type(settings))
@@ -68,7 +69,12 @@ class Registry:
                 f"The processor of process {process_id!r} is a deployment in Prefect; its code is "
                 "not here."
             )
-        return kind.load(process_id, self._configuration.resources[process_id], settings)
+        processor = kind.load(process_id, self._configuration.resources[process_id], settings)
+        if missing := lacking(processor.description):
+            raise ProcessorUnusable(
+                f"The description of process {process_id!r} lacks {', '.join(missing)}."
+            )
+        return processor
 
     def release(self, process_id: str | None, job_ids: Iterable[str]) -> None:
         """Let the code behind a process clear away what it keeps for jobs.

@@ -56,6 +56,7 @@ class ProcessService:
         self._registry = Registry(configuration)
         self._foreign = foreign
         self._input_check = InputCheck()
+        self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,
             storage,
@@ -90,6 +91,21 @@ class ProcessService:
             ProcessorUnusable: its code cannot be loaded.
         """
         return None if process_id in self._foreign.ids else self._registry.processor(process_id)
+
+    def is_usable(self, process_id: str) -> bool:
+        """Return whether the code of a process can be used; that of a deployment is not here.
+
+        Why not is logged once for each reason.
+        """
+        try:
+            self.own_processor(process_id)
+        except PygeoapiPrefectError as error:
+            if self._unusable.get(process_id) != str(error):
+                self._unusable[process_id] = str(error)
+                LOGGER.error("process %s is left out: %s", process_id, error)
+            return False
+        self._unusable.pop(process_id, None)
+        return True
 
     def describe(self, process_id: str) -> dict[str, Any]:
         """Return the description of a process (OGC 18-062r2, process.yaml), without id and links.

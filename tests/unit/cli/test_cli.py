@@ -137,8 +137,9 @@ def test_a_process_that_pygeoapi_could_not_describe_is_named(
         return metadata
 
     monkeypatch.setattr(processors, "description", lacking)
-    output = call("deploy", "--config", config(tmp_path)).output
-    assert "/resources/echo/processor" in output and repr(missing) in output
+    output = call("doctor", "--config", config(tmp_path)).output
+    assert f"FAIL process echo: The description of process 'echo' lacks {missing}." in output
+    assert "ok   result storage" in output
 
 
 # ---- up

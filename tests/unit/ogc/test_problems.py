@@ -56,7 +56,7 @@ ANSWERS = {
     errors.StorageUnavailable: (503, "ServiceUnavailable"),
     errors.DeploymentMissing: (500, "NoApplicableCode"),
     errors.DeploymentRefused: (500, "NoApplicableCode"),
-    errors.ProcessorUnusable: (500, "NoApplicableCode"),
+    errors.ProcessorUnusable: (503, "ServiceUnavailable"),
     errors.ProcessorFailed: (500, "NoApplicableCode"),
 }
 BASES = {errors.RequestError, errors.ResultError}

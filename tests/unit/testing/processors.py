@@ -122,3 +122,9 @@ class OnlySynchronous(Double):
 
 class OnlyAsynchronous(Double):
     description: ClassVar[dict[str, Any]] = described(jobControlOptions=["async-execute"])
+
+
+class Indescribable(Double):
+    description: ClassVar[dict[str, Any]] = {
+        name: value for name, value in described().items() if name != "outputs"
+    }

@@ -28,6 +28,7 @@ from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange
 from pygeoapi_prefect.faces.pygeoapi.jobs import as_pygeoapi_has_it
+from pygeoapi_prefect.faces.pygeoapi.listing import UsableProcesses
 from pygeoapi_prefect.faces.pygeoapi.modes import with_modes_as_declared
 from pygeoapi_prefect.ogc import job as ogc_job
 from pygeoapi_prefect.ogc.execution import read_execution_request
@@ -81,6 +82,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             self._service = self._open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
+        self.processes = UsableProcesses(manager_def.get("processes", {}), self._service.is_usable)
         patches.install()
 
     def _open_service(
@@ -93,16 +95,16 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """Return a processor of its own for each caller; pygeoapi asks it for its description.
 
         Raises:
-            UnknownProcessError: there is no such process, or its code cannot be loaded.
-            PygeoapiPrefectError: it is the deployment that a request is about, and Prefect cannot
-                describe it; where all processes are gone through, that does not stop the others.
+            UnknownProcessError: there is no such process.
+            PygeoapiPrefectError: its code cannot be used; or it is the deployment that a request
+                is about, and Prefect cannot describe it.
         """
         exchange = current_exchange()
         is_the_one = exchange is not None and exchange.process_id == process_id
         try:
             if isinstance(plugin := self._service.own_processor(process_id), VanillaProcessor):
                 return with_modes_as_declared(plugin.plugin)
-        except errors.PygeoapiPrefectError as error:
+        except errors.ProcessNotFound as error:
             raise UnknownProcessError(str(error)) from error
         describe = self._service.describe if is_the_one else self._service.summarize
         return with_modes_as_declared(BaseProcessor({"name": process_id}, describe(process_id)))

@@ -184,15 +184,6 @@ def test_an_unknown_process_is_answered_as_pygeoapi_expects(ours: Manager, proce
         ours.it.get_processor(process_id)
 
 
-def test_a_process_whose_code_cannot_be_loaded_is_answered_as_pygeoapi_expects(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = {"broken": {"type": "process", "processor": {"name": "no.such.Processor"}}}
-    ours = Manager(tmp_path, monkeypatch, processes=broken)
-    with pytest.raises(UnknownProcessError, match=re.escape("no.such.Processor")):
-        ours.it.get_processor("broken")
-
-
 # ---- synchronous or not: as pygeoapi's own managers decide it
 
 

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from pygeoapi.util import RequestedProcessExecutionMode
+
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.job import Job
+from pygeoapi_prefect.ogc.preferences import Preferences
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.service.requests import RequestContext
 
@@ -54,3 +57,23 @@ def exchanging(exchange: Exchange) -> Iterator[Exchange]:
         yield exchange
     finally:
         _exchange.reset(token)
+
+
+def context_of(
+    exchange: Exchange, execution_mode: RequestedProcessExecutionMode | None
+) -> RequestContext:
+    """Return what a request says beside what it asks for; pygeoapi reads one word of `Prefer`."""
+    said = exchange.context.preferences
+    read = preferences_of(execution_mode)
+    preferences = Preferences(
+        said.respond_async or read.respond_async, said.is_sync or read.is_sync, said.wait
+    )
+    return RequestContext(preferences, exchange.context.service_url)
+
+
+def preferences_of(mode: RequestedProcessExecutionMode | None) -> Preferences:
+    """Return the one preference that pygeoapi has read."""
+    return Preferences(
+        respond_async=mode is RequestedProcessExecutionMode.respond_async,
+        is_sync=mode is RequestedProcessExecutionMode.wait,
+    )

@@ -26,20 +26,19 @@ from pygeoapi.util import (
 from pygeoapi_prefect import errors
 from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.faces.pygeoapi import patches
-from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange
+from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, context_of, current_exchange
 from pygeoapi_prefect.faces.pygeoapi.jobs import as_pygeoapi_has_it
 from pygeoapi_prefect.faces.pygeoapi.listing import UsableProcesses
 from pygeoapi_prefect.faces.pygeoapi.modes import with_modes_as_declared
 from pygeoapi_prefect.ogc import job as ogc_job
 from pygeoapi_prefect.ogc.execution import read_execution_request
-from pygeoapi_prefect.ogc.preferences import Preferences
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.service.processes import ProcessService
-from pygeoapi_prefect.service.requests import JobQuery, RequestContext
+from pygeoapi_prefect.service.requests import JobQuery
 
 Executed = tuple[str, str, Any, JobStatus, dict[str, str] | None]
 
@@ -136,7 +135,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 response=requested_response or "raw",
                 subscriber=vars(subscriber) if subscriber else None,
             )
-            outcome = self._service.execute(request, _context(exchange, execution_mode))
+            outcome = self._service.execute(request, context_of(exchange, execution_mode))
         except errors.PygeoapiPrefectError as error:
             exchange.error = error
             raise ExecutionRefused(error) from error
@@ -217,26 +216,6 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
     def __repr__(self) -> str:
         """Return a short name for logs."""
         return f"<PrefectManager> {self.name}"
-
-
-def _context(
-    exchange: Exchange, execution_mode: RequestedProcessExecutionMode | None
-) -> RequestContext:
-    """Return what a request says beside what it asks for; pygeoapi reads one word of `Prefer`."""
-    said = exchange.context.preferences
-    read = preferences_of(execution_mode)
-    preferences = Preferences(
-        said.respond_async or read.respond_async, said.is_sync or read.is_sync, said.wait
-    )
-    return RequestContext(preferences, exchange.context.service_url)
-
-
-def preferences_of(mode: RequestedProcessExecutionMode | None) -> Preferences:
-    """Return the one preference that pygeoapi has read."""
-    return Preferences(
-        respond_async=mode is RequestedProcessExecutionMode.respond_async,
-        is_sync=mode is RequestedProcessExecutionMode.wait,
-    )
 
 
 def _for_pygeoapi(delivery: Delivery, exchange: Exchange) -> tuple[str, Any]:

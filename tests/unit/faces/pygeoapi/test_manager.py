@@ -27,8 +27,8 @@ from pygeoapi.util import (
 
 from pygeoapi_prefect import composition, errors
 from pygeoapi_prefect.faces.pygeoapi import manager, patches
-from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange
-from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager, preferences_of
+from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, preferences_of
+from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.ogc.preferences import Preferences
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage

@@ -180,6 +180,12 @@ def _exchange(api: API, request: APIRequest) -> Iterator[Exchange]:
 def _check_body(body: bytes | None) -> None:
     if not body:
         return
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The body of an execution request must be JSON in UTF-8; byte {error.start} is not."
+        ) from None
     # Parsing 20 MB twice only to see that they are an object is not worth it.
     start = body[:256].lstrip()[:1]
     if start == b"{" and b'"subscriber"' not in body:

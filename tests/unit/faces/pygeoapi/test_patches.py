@@ -561,3 +561,13 @@ def test_the_link_leads_to_the_output_itself(site: Site) -> None:
 def test_an_output_that_does_not_exist_is_not_found(site: Site) -> None:
     answer = site.ask("get_job_result", job_with_link(site), query="outputs=other")
     assert (answer.status, answer.json["code"]) == (404, "NoSuchOutput")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"inputs": {"name": "\xfc"}}', b"\xff\xfe{\x00}\x00", b"\x1f\x8b\x08compressed"]
+)
+def test_a_body_that_is_not_utf_8_is_refused_in_words(site: Site, body: bytes) -> None:
+    answer = site.execute(body)
+    assert (answer.status, answer.json["code"]) == (400, "InvalidParameterValue")
+    assert "UTF-8" in answer.json["description"]
+    assert site.prefect.run_ids == []

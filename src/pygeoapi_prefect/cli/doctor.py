@@ -104,8 +104,9 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     except PygeoapiPrefectError as error:
         yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
         return
-    works, what = judge_server(version)
-    yield "Prefect", works, f"at {endpoint.api_url}: {what}"
+    works, note = judge_server(version)
+    what = "Prefect Cloud" if version is None else f"version {version}"
+    yield "Prefect", works, f"{what} at {endpoint.api_url}" + (f"; {note}" if note else "")
     yield _clocks(endpoint)
     ours = service.settings.work_pool
     for pool in pools_of(service.checked):

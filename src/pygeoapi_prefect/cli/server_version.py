@@ -16,29 +16,32 @@ def judge_server(version: str | None) -> tuple[bool, str]:
 
     Args:
         version: as the server says; None = it does not say, as Prefect Cloud.
+
+    Returns:
+        The second is empty if there is nothing to say.
     """
     if version is None:
-        return True, "Prefect Cloud"
+        return True, ""
     try:
         known = Version(version)
     except InvalidVersion:
-        return True, f"version {version!r}, which was not tried"
+        return True, "a version that was not tried"
     if known.major != 3:
-        return False, f"version {version}; Prefect 3 is needed, 3.6.14 or newer"
+        return False, "Prefect 3 is needed, 3.6.14 or newer"
     # Of a development version the release counts that it is of.
     release = Version(known.base_version)
     if release < _KNOWS_LABELS:
-        return False, f"version {version}; it takes no jobs: {_UPGRADE}"
+        return False, f"it takes no jobs: {_UPGRADE}"
     if release < _WORKS:
         return False, (
-            f"version {version}; jobs that are dismissed before they start are never removed, and "
-            f"heartbeats of flows are not taken: {_UPGRADE}"
+            "jobs that are dismissed before they start are never removed, and heartbeats of flows "
+            f"are not taken: {_UPGRADE}"
         )
     if release < _IS_LIKE_OURS:
         return True, (
-            f"version {version}; older than the package. Flows that are paused cannot be "
-            "dismissed, and job_variables that were emptied stay"
+            "older than the package: flows that are paused cannot be dismissed, and job_variables "
+            "that were emptied stay"
         )
     if release >= _IS_NEWER_THAN_TRIED:
-        return True, f"version {version}, newer than what was tried (3.9)"
-    return True, f"version {version}"
+        return True, "newer than what was tried (3.9)"
+    return True, ""

@@ -48,9 +48,10 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
     transport = Transport(endpoint, patient=True)
     set_up = PrefectSetUp(transport)
     if set_up.is_healthy():
-        works, what = judge_server(set_up.server_version())
+        version = set_up.server_version()
+        works, note = judge_server(version)
         if not works:
-            click.echo(f"pygeoapi-prefect: warning: the Prefect server is of {what}")
+            click.echo(f"pygeoapi-prefect: warning: the Prefect server is {version}; {note}")
         gateway = PrefectGateway(transport)
         for process_id, problem in deployed_processes(service, gateway).problems():
             click.echo(f"pygeoapi-prefect: warning: process {process_id}: {problem}")

@@ -8,7 +8,7 @@ from pygeoapi_prefect.cli.server_version import judge_server
 @pytest.mark.parametrize(
     ("version", "works", "words"),
     [
-        (None, True, "Prefect Cloud"),
+        (None, True, ""),
         ("2.20.4", False, "Prefect 3 is needed"),
         ("4.0.0", False, "Prefect 3 is needed"),
         ("3.0.11", False, "it takes no jobs"),
@@ -24,12 +24,12 @@ from pygeoapi_prefect.cli.server_version import judge_server
 )
 def test_a_server_is_judged_by_its_version(version: str | None, works: bool, words: str) -> None:
     verdict, said = judge_server(version)
-    assert verdict is works and words in said and (version is None or version in said)
+    assert verdict is works and words in said
 
 
 @pytest.mark.parametrize("version", ["3.8.8", "3.9.1", "3.9.2.dev1", "3.9.1+5.g0a1b2c3"])
 def test_of_a_server_like_ours_nothing_is_to_be_said(version: str) -> None:
-    assert judge_server(version) == (True, f"version {version}")
+    assert judge_server(version) == (True, "")
 
 
 @pytest.mark.parametrize("version", ["3.1.8", "3.0.11"])

@@ -65,7 +65,14 @@ def forty_jobs_from_eight_clients(stack: Stack) -> None:
     assert {job_id: listed.count(job_id) for job_id in jobs} == dict.fromkeys(jobs, 1)
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The one that most have; the others take a minute each.
+        pytest.param(name, marks=[] if name == "flask" else pytest.mark.large)
+        for name in SERVERS
+    ],
+)
 def test_forty_jobs_from_eight_clients_over_one_backend_that_leaves_with_the_server(
     tmp_path: Path, template: Path, name: str
 ) -> None:
@@ -127,6 +134,7 @@ def test_describing_processes_starts_nothing(tmp_path: Path) -> None:
         assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.large
 def test_a_backend_killed_as_a_whole_is_brought_up_again(tmp_path: Path, template: Path) -> None:
     manager = prefect_manager(tmp_path)
     with web_server(tmp_path, SERVERS["starlette"], manager, template) as stack:

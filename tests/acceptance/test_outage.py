@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.programs import BIN, environment, eventually, free_port, program
 from tests.support.stack import Stack, use_template, web_server
@@ -131,6 +132,7 @@ def command(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.large
 def test_an_external_prefect_from_deployment_to_outage_and_back(
     tmp_path: Path, template: Path
 ) -> None:

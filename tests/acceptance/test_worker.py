@@ -143,6 +143,7 @@ def test_random_numbers_differ_from_job_to_job(client: Client) -> None:
     assert len({each["numpy"] for each in drawn}) == 3
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_four_hundred_mixed_calls_from_eight_threads_get_their_own_answers(
     client: Client,
@@ -157,6 +158,7 @@ def test_four_hundred_mixed_calls_from_eight_threads_get_their_own_answers(
     assert [got for got, _ in pairs] == [wanted for _, wanted in pairs]
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_a_hundred_jobs_over_four_web_workers_are_each_run_and_listed_once(
     tmp_path: Path, template: Path

@@ -115,4 +115,4 @@ def _check_process(process_id: str, resource: Any) -> None:
     """
     alone = Configuration(ManagerSettings(), {process_id: resource})
     if not alone.deployed:  # Prefect describes it; it may not be up yet
-        Registry(alone).processor(process_id)
+        Registry(alone).describable(process_id)

@@ -60,7 +60,7 @@ class Registry:
 
         Raises:
             ProcessNotFound: no such process is configured.
-            ProcessorUnusable: its code cannot be loaded, is not here, or describes no process.
+            ProcessorUnusable: its code cannot be loaded, or is not here.
         """
         settings = self._configuration.process(process_id)
         kind = LOCAL_KINDS.get(type(settings))
@@ -69,7 +69,16 @@ class Registry:
                 f"The processor of process {process_id!r} is a deployment in Prefect; its code is "
                 "not here."
             )
-        processor = kind.load(process_id, self._configuration.resources[process_id], settings)
+        return kind.load(process_id, self._configuration.resources[process_id], settings)
+
+    def describable(self, process_id: str) -> LocalProcessor:
+        """Load the code behind a process that is to be shown to clients.
+
+        Raises:
+            ProcessNotFound: no such process is configured.
+            ProcessorUnusable: its code cannot be loaded, is not here, or describes no process.
+        """
+        processor = self.processor(process_id)
         if missing := lacking(processor.description):
             raise ProcessorUnusable(
                 f"The description of process {process_id!r} lacks {', '.join(missing)}."

@@ -81,24 +81,26 @@ class ProcessService:
             ConfigurationError: its deployment does not fit what is configured.
             PrefectUnavailable: it is a deployment, and Prefect does not answer.
         """
-        return self.own_processor(process_id) or self._foreign.processor(process_id)
+        if process_id in self._foreign.ids:
+            return self._foreign.processor(process_id)
+        return self._registry.processor(process_id)
 
-    def own_processor(self, process_id: str) -> LocalProcessor | None:
-        """Return the code behind a process that our own flow runs, None if it is a deployment.
+    def describable(self, process_id: str) -> LocalProcessor | None:
+        """Return the code behind a process that is to be shown, None if it is a deployment.
 
         Raises:
             ProcessNotFound: there is no such process.
-            ProcessorUnusable: its code cannot be loaded.
+            ProcessorUnusable: its code cannot be loaded, or describes no process.
         """
-        return None if process_id in self._foreign.ids else self._registry.processor(process_id)
+        return None if process_id in self._foreign.ids else self._registry.describable(process_id)
 
     def is_usable(self, process_id: str) -> bool:
-        """Return whether the code of a process can be used; that of a deployment is not here.
+        """Return whether a process can be shown; the code of a deployment is not here.
 
         Why not is logged once for each reason.
         """
         try:
-            self.own_processor(process_id)
+            self.describable(process_id)
         except PygeoapiPrefectError as error:
             if self._unusable.get(process_id) != str(error):
                 self._unusable[process_id] = str(error)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.fault_processors import fault_processes
 from tests.support.faults import Marks, wait_for_all
 from tests.support.programs import eventually
@@ -13,6 +15,7 @@ RETENTION = "20s"
 REMOVED_SECONDS = 90
 
 
+@pytest.mark.large
 def test_jobs_are_kept_as_long_as_configured(tmp_path: Path, template: Path, marks: Marks) -> None:
     processes = fault_processes(tmp_path / "cleared")
     options = {"template": template, "processes": processes, "job_retention": RETENTION}

@@ -100,8 +100,8 @@ class SilentRuns:
             if run.work_pool_name == self._pool or not (beat := await _last_beat(client, run)):
                 continue
             heard.add(run.id)
-            self._heartbeats.hear(run.id, beat)
-            if self._heartbeats.silence(run.id) > SILENT_SECONDS:
+            is_new = self._heartbeats.hear(run.id, beat)
+            if not is_new and self._heartbeats.silence(run.id) > SILENT_SECONDS:
                 await self._reconcile(client, run)
         self._heartbeats.keep_only(heard)
         self._looked_at = self._clock()

@@ -101,7 +101,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         exchange = current_exchange()
         is_the_one = exchange is not None and exchange.process_id == process_id
         try:
-            if isinstance(plugin := self._service.own_processor(process_id), VanillaProcessor):
+            if isinstance(plugin := self._service.describable(process_id), VanillaProcessor):
                 return with_modes_as_declared(plugin.plugin)
         except errors.ProcessNotFound as error:
             raise UnknownProcessError(str(error)) from error

@@ -41,11 +41,19 @@ def test_the_others_run(stack: InMemoryStack) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_asked_for_by_its_id_it_says_what_is_wrong(stack: InMemoryStack, name: str) -> None:
-    described = stack.http.get(f"/processes/{name}", params={"f": "json"})
-    executed = stack.http.post(f"/processes/{name}/execution", json={"inputs": {"x": 2}})
-    for answer in (described, executed):
-        assert answer.status_code == 503, answer.text
-        assert repr(name) in answer.json()["description"]
+    answer = stack.http.get(f"/processes/{name}", params={"f": "json"})
+    assert answer.status_code == 503, answer.text
+    assert repr(name) in answer.json()["description"]
+
+
+def test_what_has_no_code_says_so_when_it_is_executed(stack: InMemoryStack) -> None:
+    answer = stack.http.post("/processes/missing/execution", json={"inputs": {"x": 2}})
+    assert answer.status_code == 503 and "'missing'" in answer.json()["description"]
+
+
+def test_what_can_only_not_be_shown_runs(stack: InMemoryStack) -> None:
+    answer = stack.http.post("/processes/indescribable/execution", json={"inputs": {"x": 2}})
+    assert answer.status_code == 200, answer.text
 
 
 def test_a_process_that_is_not_configured_is_still_not_there(stack: InMemoryStack) -> None:

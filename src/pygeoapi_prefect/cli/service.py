@@ -81,9 +81,9 @@ def read_service(path: Path) -> Service:
         except PygeoapiPrefectError as error:
             unusable[process_id] = str(error)
     if faults or settings is None:
-        location = "resources"
         faults += [
-            Fault(pointer(location, name, "processor"), why) for name, why in unusable.items()
+            Fault(pointer("resources", process_id, "processor"), why)
+            for process_id, why in unusable.items()
         ]
         raise ConfigurationError(str(path), faults)
     return Service(path, configuration, Configuration(settings, resources, manager), unusable)

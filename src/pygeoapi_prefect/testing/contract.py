@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pygeoapi_prefect.errors import InvalidInputs
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.description import description_faults
+from pygeoapi_prefect.processes.proof import examples_of, proof_of
 from pygeoapi_prefect.processes.validation import accepts, input_faults
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.testing.stack import InMemoryStack
@@ -67,10 +68,9 @@ class ProcessContract:
             description = stack.service.describe(self.process_id)
             faults = [str(fault) for fault in input_faults(description, self._inputs(stack))]
         assert not faults, f"{self.process_id}: mend `inputs`, or the description: {faults}"
-        example = description.get("example") or {}
-        if "inputs" in example:
-            faults = [str(fault) for fault in input_faults(description, example["inputs"])]
-            assert not faults, f"{self.process_id}: mend the example of its description: {faults}"
+        proof = proof_of(description)
+        if proof.count or "inputs" in (description.get("example") or {}):
+            assert proof.holds, f"{self.process_id}: mend the example of its description: {proof}"
 
     # --- what it does ----------------------------------------------------------------------
 
@@ -161,13 +161,12 @@ class ProcessContract:
     def _inputs(self, stack: InMemoryStack) -> Mapping[str, Any]:
         if self.inputs is not None:
             return self.inputs
-        example = stack.service.describe(self.process_id).get("example") or {}
-        assert "inputs" in example, (
+        example = next(examples_of(stack.service.describe(self.process_id)), None)
+        assert example is not None, (
             f"{self.process_id}: set `inputs` in {type(self).__name__}, or give the description an "
             "`example` with `inputs`"
         )
-        inputs: Mapping[str, Any] = example["inputs"]
-        return inputs
+        return example
 
     def _is_refused(self, stack: InMemoryStack, inputs: Mapping[str, Any]) -> bool:
         try:

@@ -3,10 +3,10 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 from warnings import catch_warnings, simplefilter
 
@@ -48,7 +48,8 @@ def open_client(
         "PYGEOAPI_OPENAPI": folder / "openapi.yml",
     }
     documents["PYGEOAPI_CONFIG"].write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    with _environment({name: str(path) for name, path in documents.items()}), catch_warnings():
+    variables = {name: str(path) for name, path in documents.items()}
+    with patch.dict(os.environ, variables), catch_warnings():
         # pygeoapi has models in the old style of pydantic; that is not what is being tested.
         simplefilter("ignore", DeprecationWarning)
         openapi = yaml.safe_dump(get_oas(configuration, fail_on_invalid_collection=False))
@@ -76,20 +77,6 @@ def _application() -> Any:
     finally:
         del sys.modules[name]
     return module.APP
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _configuration(folder: Path, resources: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,9 +35,7 @@ from pygeoapi_prefect.engine.prefect_api.names import FLOW_NAME
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.runner.channel import sender
 from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
-from pygeoapi_prefect.errors import (
-    ConfigurationError,
-)
+from pygeoapi_prefect.errors import ConfigurationError
 from pygeoapi_prefect.processes.registry import Registry
 
 # 20 s and more, with the jitter of pauses.

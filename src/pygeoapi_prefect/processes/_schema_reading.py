@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pygeoapi_prefect.processes.patterns import search_for
+
 # A schema that says nothing. The comment tells it from an author's own empty schema.
 _UNREAD = {"$comment": "could not be read"}
 
@@ -210,7 +212,7 @@ def _relax_the_unseen(read: dict[str, Any]) -> None:
         if _has_unseen(read.get(keyword)):
             del read[keyword]
     for keyword in ("unevaluatedItems", "unevaluatedProperties"):
-        if keyword in read and _has_unseen(read):
+        if keyword in read and (_has_unseen(read) or _has_patterns_of_names(read)):
             del read[keyword]
 
 
@@ -221,9 +223,22 @@ def _has_unseen(read: object) -> bool:
             (isinstance(reference, str) and not reference.startswith("#"))
             # A property may have the name of a keyword; then its value is no string.
             or any(isinstance(read.get(keyword), str) for keyword in _UNSEEN)
+            or (isinstance(read.get("pattern"), str) and search_for(read["pattern"]) is None)
             or any(map(_has_unseen, read.values()))
         )
     return isinstance(read, list) and any(map(_has_unseen, read))
+
+
+def _has_patterns_of_names(read: object) -> bool:
+    """Return whether jsonschema would read patterns of names, which it does as Python does."""
+    parts: list[object] = []
+    if isinstance(read, dict):
+        if "patternProperties" in read:
+            return True
+        parts = list(read.values())
+    elif isinstance(read, list):
+        parts = read
+    return any(map(_has_patterns_of_names, parts))
 
 
 def _nullable(read: dict[str, Any]) -> dict[str, Any]:

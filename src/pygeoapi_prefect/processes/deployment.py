@@ -13,7 +13,8 @@ from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, po
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Processor
-from pygeoapi_prefect.processes.validation import accepts, is_qualified
+from pygeoapi_prefect.processes.schemas import accepts
+from pygeoapi_prefect.processes.validation import is_qualified
 
 
 @dataclass(frozen=True)

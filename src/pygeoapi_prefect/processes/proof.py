@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.errors import Fault
-from pygeoapi_prefect.processes.validation import declared_inputs, input_faults
+from pygeoapi_prefect.processes.validation import InputRules, declared_inputs
 
 _EXAMPLES = ("example", "examples")
 # An example in an example in an example is none any more.
@@ -41,16 +41,18 @@ class Proof:
         return "the example in its description does not fit it: " + "; ".join(map(str, self.faults))
 
 
-def proof_of(description: Mapping[str, Any]) -> Proof:
+def proof_of(description: Mapping[str, Any], rules: InputRules | None = None) -> Proof:
     """Try the examples of a process description against it.
 
     Args:
+        rules: what the description says of inputs, if it has been read already.
         description: its `inputs`, and `example` or `examples` in any of the spellings that are
             found: a request, its inputs alone, a list of either, several by name, or OpenAPI's
             example objects (`{"value": ...}`).
     """
+    rules = rules or InputRules(description)
     examples = list(examples_of(description))
-    faults = [fault for inputs in examples for fault in input_faults(description, inputs)]
+    faults = [fault for inputs in examples for fault in rules.faults(inputs)]
     return Proof(len(examples), tuple(dict.fromkeys(faults)))
 
 

@@ -3,143 +3,173 @@
 Must not know where descriptions and inputs come from, and never fetches anything.
 """
 
-import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
-from jsonschema.validators import create
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import EMPTY_REGISTRY
 
 from pygeoapi_prefect.errors import Fault
-from pygeoapi_prefect.errors import pointer as json_pointer
-from pygeoapi_prefect.processes._schema_reading import as_meant, count
+from pygeoapi_prefect.ogc.execution import is_deeper
+from pygeoapi_prefect.processes._schema_reading import count
+from pygeoapi_prefect.processes.schemas import unreadable_patterns, validator_of
+from pygeoapi_prefect.processes.words import in_words, short_pointer, shown
 
-type _Check = Callable[[Validator, Any, Any, Any], Iterator[ValidationError]]
-
-logger = logging.getLogger(__name__)
+LOGGER = logging.getLogger(__name__)
 
 _LISTED = 100  # faults told to a client
 _COUNTED = 10_000  # faults counted; a large array can have millions, and each costs time
-_SHOWN = 80  # characters of a client's value
-_SHOWN_OF_SCHEMA = 200  # characters of what the description says, and of names
 _DEEP = 32  # levels; no sensible input has more, and Python's stack ends not far above
 
 # OGC 18-062r2, qualifiedInputValue.yaml and format.yaml.
 _QUALIFIERS = {"value", "mediaType", "encoding", "schema"}
 
-_JSON = json.JSONEncoder(ensure_ascii=False, default=str, skipkeys=True)
-
 # A thing of no JSON type: only a schema that says nothing about types accepts it.
 _NO_JSON: Any = object()
 
-_MESSAGES: dict[object, str] = {
-    None: "is not allowed here",  # the schema `false`
-    "const": "must be {expected}, but is {value}",
-    "contains": "must contain an item as described",
-    "enum": "must be one of {expected}, but is {value}",
-    "exclusiveMaximum": "must be less than {expected}, but is {value}",
-    "exclusiveMinimum": "must be more than {expected}, but is {value}",
-    "format": "must have the format {expected}, but is {value}",
-    "items": "must not have more items than described",
-    "maxItems": "must have at most {expected} items, but has {size}",
-    "maxLength": "must have at most {expected} characters, but has {size}",
-    "maxProperties": "must have at most {expected} members, but has {size}",
-    "maximum": "must be at most {expected}, but is {value}",
-    "minItems": "must have at least {expected} items, but has {size}",
-    "minLength": "must have at least {expected} characters, but has {size}",
-    "minProperties": "must have at least {expected} members, but has {size}",
-    "minimum": "must be at least {expected}, but is {value}",
-    "multipleOf": "must be a multiple of {expected}, but is {value}",
-    "not": "must not be {value}, the description excludes it",
-    "oneOf": "must fit exactly one of the alternatives, but fits several",
-    "pattern": "must match the pattern {expected}, but is {value}",
-    "required": "required member is missing",
-    "type": "must be of type {types}, but is {value}",
-    "uniqueItems": "must not have two equal items",
-}
 
-
-def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
-    """Return everything that is wrong with the inputs of an execution request.
+class InputRules:
+    """What a process description says of its inputs, ready to hold requests against.
 
     An input is a plain value, a qualified value (`{"value": ..., "mediaType": ...}`), a link
     (`{"href": ...}`, its content is unknown here and accepted) or, where more than one is allowed,
     an array of those. Schemas are read as their authors meant them; an input whose schema cannot be
     used accepts anything, and a warning names it. Undeclared inputs pass.
 
+    To be kept as long as the description: each schema takes half a millisecond to compile.
+
     Args:
         description: the process description; only its `id` and `inputs` are read.
-        inputs: the member `inputs` of the execution request, as parsed from JSON.
-
-    Returns:
-        The faults in the order of the description; empty if there is none. After 100 faults one
-        last fault says how many more there are.
 
     Source:
         OGC 18-062r2, execute.yaml and inlineOrRefData.yaml; JSON Schema 2020-12.
     """
-    if not isinstance(inputs, Mapping):
-        message = f"must be an object with a member per input, but is {_shown(inputs)}"
-        return [Fault("/inputs", message)]
-    faults: list[Fault] = []
-    for name, declared in declared_inputs(description):
-        faults += _faults_of_input(description.get("id"), name, declared, inputs)
-        if len(faults) >= _COUNTED:
-            break
-    if len(faults) > _LISTED:
-        at_least = "at least " if len(faults) >= _COUNTED else ""
-        more = f"there are {at_least}{len(faults) - _LISTED} more faults"
-        faults[_LISTED:] = [Fault("/inputs", more)]
-    return faults
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        """Compile the schemas."""
+        is_one = isinstance(description, Mapping)
+        self._process_id = description.get("id") if is_one else None
+        self._inputs = [
+            _input_from(self._process_id, name, declared)
+            for name, declared in declared_inputs(description)
+        ]
+
+    def faults(self, inputs: object) -> list[Fault]:
+        """Return everything that is wrong with the inputs of an execution request.
+
+        Args:
+            inputs: the member `inputs` of the execution request, as parsed from JSON.
+
+        Returns:
+            The faults in the order of the description; empty if there is none. After 100 faults one
+            last fault says how many more there are.
+        """
+        if not isinstance(inputs, Mapping):
+            message = f"must be an object with a member per input, but is {shown(inputs)}"
+            return [Fault("/inputs", message)]
+        faults: list[Fault] = []
+        for declared in self._inputs:
+            faults += self._faults_of(declared, inputs)
+            if len(faults) >= _COUNTED:
+                break
+        if len(faults) > _LISTED:
+            at_least = "at least " if len(faults) >= _COUNTED else ""
+            more = f"there are {at_least}{len(faults) - _LISTED} more faults"
+            faults[_LISTED:] = [Fault("/inputs", more)]
+        return faults
+
+    def fitted(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return inputs with a value in an array where the description has one that was left out.
+
+        Nothing else is converted: a text is no number.
+
+        Args:
+            inputs: as parsed from JSON.
+        """
+        fitted = dict(inputs)
+        for declared in self._inputs:
+            name = declared.name
+            if name not in inputs or isinstance(inputs[name], list):
+                continue
+            if not declared.accepts(inputs[name]) and declared.accepts([inputs[name]]):
+                fitted[name] = [inputs[name]]
+        return fitted
+
+    def _faults_of(self, declared: "_Input", inputs: Mapping[str, Any]) -> list[Fault]:
+        name, minimum = declared.name, declared.minimum
+        pointer = short_pointer("inputs", name)
+        value = inputs.get(name)
+        if name not in inputs or (value is None and minimum == 0):
+            at_least = f", at least {minimum} values are needed" if minimum > 1 else ""
+            return [Fault(pointer, f"required input is missing{at_least}")] if minimum else []
+        if declared.validator is None:
+            return []
+        try:
+            faults = _faults_of_given(declared.validator, value, pointer, minimum, declared.maximum)
+            return list(islice(faults, _COUNTED))
+        except Exception as error:
+            if isinstance(error, RecursionError) and is_deeper(value, _DEEP):
+                return [Fault(pointer, "is nested too deeply to be checked")]
+            _warn(self._process_id, name, error)
+            return []
 
 
-def fitted(description: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return inputs with a value in an array where the description has one, and it was left out.
+@dataclass(frozen=True)
+class _Input:
+    """An input as it is declared; without a validator any value is accepted."""
 
-    Nothing else is converted: a text is no number.
+    name: str
+    minimum: int
+    maximum: float
+    validator: Validator | None
 
-    Args:
-        description: the process description; only its `inputs` are read.
-        inputs: as parsed from JSON.
-    """
-    fitted = dict(inputs)
-    for name, declared in declared_inputs(description):
-        if name not in inputs or isinstance(inputs[name], list):
-            continue
-        schema = _schema_of(declared)
-        if not accepts(schema, inputs[name]) and accepts(schema, [inputs[name]]):
-            fitted[name] = [inputs[name]]
-    return fitted
+    def accepts(self, value: Any) -> bool:
+        try:
+            return self.validator is None or self.validator.is_valid(value)
+        except Exception:  # as for faults: whatever an author wrote
+            return True
 
 
-def accepts(schema: Mapping[str, Any], value: Any) -> bool:
-    """Return whether a value fits a schema; a schema that cannot be used accepts anything."""
+def _input_from(process_id: object, name: str, declared: Mapping[str, Any]) -> _Input:
+    schema = _schema_of(declared)
+    minimum, maximum = _occurrences(declared, schema)
+    validator = None
     try:
-        return _validator(schema).is_valid(value)
-    except Exception:  # as for faults: whatever an author wrote
-        return True
+        validator = validator_of(schema)
+        for pattern in unreadable_patterns(schema):
+            LOGGER.warning(
+                "Process %s, input %s: the pattern %r is no regular expression and is passed over",
+                process_id,
+                name,
+                pattern,
+            )
+    except Exception as error:
+        _warn(process_id, name, error)
+    return _Input(name, minimum, maximum, validator)
+
+
+def _warn(process_id: object, name: str, error: Exception) -> None:
+    """Say what a client cannot mend: the processor has to judge the value."""
+    LOGGER.warning(
+        "Process %s, input %s: its schema cannot be used, so any value is accepted: %s",
+        process_id,
+        name,
+        error,
+    )
+
+
+def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
+    """Return what is wrong with the inputs of one request; see `InputRules` for the rules."""
+    return InputRules(description).faults(inputs)
 
 
 def is_qualified(value: Mapping[str, Any]) -> bool:
     """Return whether an object can be a qualified value (18-062r2, qualifiedInputValue.yaml)."""
     return "value" in value and value.keys() <= _QUALIFIERS
-
-
-def schema_fault(schema: Mapping[str, Any]) -> str | None:
-    """Return why a schema cannot be used, None if it can."""
-    try:
-        Draft202012Validator.check_schema(as_meant(schema))
-    except SchemaError as error:
-        return _cut(error.message, _SHOWN_OF_SCHEMA)
-    return None
 
 
 def declared_inputs(description: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -183,32 +213,6 @@ def _occurrences(declared: Mapping[str, Any], schema: Mapping[str, Any]) -> tupl
     return minimum, max(count(written) or 1, minimum)
 
 
-def _faults_of_input(
-    process_id: object, name: str, declared: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> list[Fault]:
-    schema = _schema_of(declared)
-    minimum, maximum = _occurrences(declared, schema)
-    pointer = _pointer("inputs", name)
-    value = inputs.get(name)
-    if name not in inputs or (value is None and minimum == 0):
-        at_least = f", at least {minimum} values are needed" if minimum > 1 else ""
-        return [Fault(pointer, f"required input is missing{at_least}")] if minimum else []
-    try:
-        faults = _faults_of_given(_validator(schema), value, pointer, minimum, maximum)
-        return list(islice(faults, _COUNTED))
-    except Exception as error:
-        if isinstance(error, RecursionError) and _is_deep(value):
-            return [Fault(pointer, "is nested too deeply to be checked")]
-        # Whatever an author wrote, a client cannot mend it: the processor has to judge the value.
-        logger.warning(
-            "Process %s, input %s: its schema cannot be used, so any value is accepted: %s",
-            process_id,
-            name,
-            _cut(str(getattr(error, "message", error)), _SHOWN_OF_SCHEMA),
-        )
-        return []
-
-
 def _faults_of_given(
     validator: Validator, value: Any, pointer: str, minimum: int, maximum: float
 ) -> Iterator[Fault]:
@@ -249,7 +253,7 @@ def _faults_of_value(validator: Validator, value: Any, pointer: str) -> Iterator
 def _faults(errors: Iterable[ValidationError], pointer: str) -> Iterator[Fault]:
     for error in errors:
         precise = best_match([error])
-        yield Fault(pointer + _pointer(*precise.absolute_path), _message(precise))
+        yield Fault(pointer + short_pointer(*precise.absolute_path), in_words(precise))
 
 
 def _errors(validator: Validator, value: Any) -> list[ValidationError]:
@@ -267,110 +271,3 @@ def _is_wrong_kind(error: ValidationError) -> bool:
         allowed = value if error.validator == "enum" else [value]
         return not any(isinstance(each, type(error.instance)) for each in allowed)
     return error.validator == "type"
-
-
-def _is_deep(value: object) -> bool:
-    pending: list[tuple[object, int]] = [(value, 0)]
-    while pending:
-        part, depth = pending.pop()
-        if depth > _DEEP:
-            return True
-        if isinstance(part, Mapping | list):
-            parts = part.values() if isinstance(part, Mapping) else part
-            pending.extend((each, depth + 1) for each in parts)
-    return False
-
-
-def _message(error: ValidationError) -> str:
-    if error.context:
-        if all(each.validator == "type" and not each.path for each in error.context):
-            types = dict.fromkeys(kind for each in error.context for kind in _types(each))
-            return f"must be of type {' or '.join(types)}, but is {_shown(error.instance)}"
-        alternatives = "; ".join(dict.fromkeys(map(_message, error.context)))
-        return _cut(f"must fit one of the alternatives: {alternatives}", 2 * _SHOWN_OF_SCHEMA)
-    template = _MESSAGES.get(error.validator)
-    if template is None:
-        return _cut(error.message, _SHOWN_OF_SCHEMA)
-    return template.format(
-        types=" or ".join(_types(error)),
-        expected=_shown(error.validator_value, _SHOWN_OF_SCHEMA),
-        value=_shown(error.instance),
-        size=len(error.instance) if hasattr(error.instance, "__len__") else "",
-    )
-
-
-def _types(error: ValidationError) -> list[str]:
-    value: Any = error.validator_value
-    return value if error.validator == "type" else []
-
-
-def _shown(value: object, limit: int = _SHOWN) -> str:
-    """Return the beginning of a value as JSON, without spelling out the rest."""
-    text = ""
-    for piece in _JSON.iterencode(value[: limit + 1] if isinstance(value, str) else value):
-        text += piece
-        if len(text) > limit:
-            break
-    return _cut(text, limit)
-
-
-def _cut(text: str, limit: int) -> str:
-    shown = text if len(text) <= limit else text[:limit] + "…"
-    # JSON can spell half a surrogate pair; UTF-8, in which the answer travels, cannot.
-    return shown.encode(errors="backslashreplace").decode()
-
-
-def _pointer(*names: str | int) -> str:
-    return json_pointer(*(_cut(str(name), _SHOWN_OF_SCHEMA) for name in names))
-
-
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    readable = as_meant(schema)
-    Draft202012Validator.check_schema(readable)
-    # The empty registry has nothing to fetch with.
-    return _InputValidator(
-        readable, format_checker=Draft202012Validator.FORMAT_CHECKER, registry=EMPTY_REGISTRY
-    )
-
-
-def _check_type(
-    validator: Validator, types: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    # jsonschema's own spells out the whole value, even where another alternative then fits.
-    if not any(validator.is_type(instance, kind) for kind in types):
-        yield ValidationError("wrong type")
-
-
-def _check_required(
-    validator: Validator, names: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    # jsonschema's own does not say in its path which member is missing.
-    if validator.is_type(instance, "object"):
-        for name in names:
-            if name not in instance:
-                yield ValidationError("missing", path=[name])
-
-
-def _check_if_resolvable(keyword: str) -> _Check:
-    follow: _Check = Draft202012Validator.VALIDATORS[keyword]
-
-    def check(
-        validator: Validator, reference: Any, instance: Any, schema: Any
-    ) -> Iterator[ValidationError]:
-        # What cannot be resolved accepts anything.
-        with suppress(Unresolvable):
-            yield from follow(validator, reference, instance, schema)
-
-    return check
-
-
-_InputValidator = create(
-    Draft202012Validator.META_SCHEMA,
-    {
-        **Draft202012Validator.VALIDATORS,
-        "$dynamicRef": _check_if_resolvable("$dynamicRef"),
-        "$ref": _check_if_resolvable("$ref"),
-        "required": _check_required,
-        "type": _check_type,
-    },
-)

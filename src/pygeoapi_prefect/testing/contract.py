@@ -9,7 +9,8 @@ from pygeoapi_prefect.errors import InvalidInputs
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.proof import examples_of, proof_of
-from pygeoapi_prefect.processes.validation import accepts, input_faults
+from pygeoapi_prefect.processes.schemas import accepts
+from pygeoapi_prefect.processes.validation import input_faults
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.testing.stack import InMemoryStack
 

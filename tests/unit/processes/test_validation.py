@@ -318,9 +318,53 @@ def test_a_schema_that_cannot_be_used_accepts_anything_and_is_named_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert is_accepted({"type": "string", "pattern": "("}, 5)
+        assert is_accepted({"type": "string", "$id": "two##"}, 5)
     (record,) = caplog.records
     assert "Process p, input x" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "accepted", "refused"),
+    [
+        pytest.param(r"^\p{L}+$", "Straße", "Straße 3", id="classes of Unicode"),
+        pytest.param(r"^\p{Script=Greek}+$", "Ωμέγα", "Omega", id="scripts"),
+        pytest.param(r"^(?<y>\d{4})-\k<y>$", "2024-2024", "2024-2025", id="named groups"),
+        pytest.param(r"^\d+$", "12", "١٢", id="digits are those of ASCII"),
+        pytest.param(r"^abc$", "abc", "abc\n", id="the end is the end"),
+        pytest.param(r"^[\u{1F600}-\u{1F64F}]$", "\U0001f600", "a", id="code points"),
+        pytest.param(r"(?i)^[a-z]+\Z", "ABC", "A1", id="what only Python understands"),
+        pytest.param(r"^a.c$", "a\ud800c", "ac", id="half a surrogate pair in the value"),
+    ],
+)
+def test_patterns_are_those_of_ecma_262(pattern: str, accepted: str, refused: str) -> None:
+    schema = {"type": "string", "pattern": pattern}
+    assert is_accepted(schema, accepted)
+    (fault,) = faults_of(schema, refused)
+    assert fault.message.startswith("must match the pattern")
+    names = {"patternProperties": {pattern: {"type": "integer"}}, "additionalProperties": False}
+    assert is_accepted(names, {accepted: 1})
+    assert [fault.message for fault in faults_of(names, {accepted: "1"})] == [
+        'must be of type integer, but is "1"'
+    ]
+    assert [fault.message for fault in faults_of(names, {refused: 1})] == ["is not allowed here"]
+
+
+def test_a_pattern_nobody_can_read_is_passed_over_and_the_rest_checked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    schema = {"type": "string", "pattern": "(", "maxLength": 3}
+    with caplog.at_level(logging.WARNING):
+        assert is_accepted(schema, "abc")
+    assert "Process p, input x: the pattern '(' is no regular expression" in caplog.text
+    assert [fault.message for fault in faults_of(schema, "abcd")] == [
+        "must have at most 3 characters, but has 4"
+    ]
+    names = {"patternProperties": {"(": {"type": "integer"}}, "additionalProperties": False}
+    assert is_accepted(names, {"a": "any"})
+    assert not is_accepted({**schema, "not": {"pattern": "b"}}, "abc")
+    assert is_accepted({"not": {"pattern": "("}}, "abc")
+    alternatives = {"oneOf": [{"type": "string"}, {"type": "string", "pattern": "["}]}
+    assert is_accepted(alternatives, "abc")
 
 
 def test_a_schema_that_refers_to_itself_without_end_accepts_anything() -> None:

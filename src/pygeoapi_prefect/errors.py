@@ -5,8 +5,9 @@ Knows neither HTTP nor Prefect nor pygeoapi; the faces map these to their own pr
 PygeoapiPrefectError
 ├── ConfigurationError        the configuration is wrong (all faults listed)
 ├── RequestError              the client asked for something that cannot be done
-│   ├── InvalidInputs         inputs do not fit the process description (all faults listed)
+│   ├── InvalidInputs         it does not fit the process description (all faults listed)
 │   ├── InvalidRequest        another part of the execution request is wrong
+│   ├── UnsupportedBody       its body is in a form that is not understood
 │   ├── ProcessNotFound
 │   ├── JobNotFound
 │   └── OutputNotFound
@@ -17,6 +18,7 @@ PygeoapiPrefectError
 │   └── ResultMissing         they were written and are gone, or cannot be read
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
+│   ├── NoFreeSlot            jobs that run hold every slot of the workers
 │   ├── PrefectUnavailable
 │   ├── DeploymentNotReady    no worker would run the deployment of a process now
 │   └── StorageUnavailable
@@ -72,7 +74,7 @@ class RequestError(PygeoapiPrefectError):
 
 
 class InvalidInputs(RequestError):
-    """The inputs of an execution request do not fit the process description.
+    """An execution request does not fit the process description.
 
     Attributes:
         faults: every fault found, each with its JSON pointer into the request.
@@ -87,6 +89,10 @@ class InvalidInputs(RequestError):
 
 class InvalidRequest(RequestError):
     """A part of the execution request other than its inputs is wrong."""
+
+
+class UnsupportedBody(RequestError):
+    """The body of a request is compressed or encoded in a way that is not understood."""
 
 
 class ProcessNotFound(RequestError):
@@ -148,6 +154,10 @@ class Unavailable(PygeoapiPrefectError):
 
 class QueueFull(Unavailable):
     """As many jobs wait as may wait."""
+
+
+class NoFreeSlot(Unavailable):
+    """A synchronous request found no free slot of a worker for as long as it may wait."""
 
 
 class PrefectUnavailable(Unavailable):

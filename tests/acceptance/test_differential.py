@@ -22,6 +22,7 @@ DIFFERENCES = {
     "sync: json-text": "JSON text is sent as it is; the builtin encodes it a second time",
     "sync: object with markup": "< and > stay; the builtin replaces them by HTML entities",
     "sync: nothing": "JSON null; the builtin fails without a media type",
+    "sync: hello-world, other output": "400 naming it; the builtin answers with what there is",
     "document: hello-world": "results.yaml wants one member per output; the builtin wraps a list",
     "document: kinds text": "as above",
     "results: object with markup": "JSON, compact; the builtin indents it",

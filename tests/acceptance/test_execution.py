@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pygeoapi_prefect.ogc.execution import MAX_DEPTH
 from tests.support.client import Client
 from tests.support.processors import PNG
 
@@ -36,7 +37,7 @@ def test_a_request_that_is_itself_such_a_value_comes_back_verbatim(client: Clien
 
 def test_deep_non_ascii_empty_and_null_inputs_arrive_exactly_as_sent(client: Client) -> None:
     deep: object = "end"
-    for _ in range(60):
+    for _ in range(MAX_DEPTH // 2):
         deep = {"k": [deep]}
     inputs = {
         "deep": deep,

@@ -213,7 +213,8 @@ def test_a_proxy_for_the_outside_world_is_not_asked_for_prefect(
     tmp_path: Path, template: Path
 ) -> None:
     # Nothing listens there, as with a proxy that does not know the addresses of this machine.
-    proxy = f"http://127.0.0.1:{free_port()}"
-    variables = {"HTTP_PROXY": proxy, "http_proxy": proxy}
+    address = f"127.0.0.1:{free_port()}"
+    proxy, of_socks = f"http://{address}", f"socks5://{address}"
+    variables = {"HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": of_socks}
     with up(tmp_path / "up", template=template, variables=variables) as stack:
         assert stack.client.execute("echo", {"a": 1}).json() == {"a": 1}

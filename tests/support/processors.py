@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy
 import psutil
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
@@ -245,3 +246,17 @@ class OnlyAsyncProcessor(BaseProcessor):
 
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
         return "application/json", data
+
+
+class CallingProcessor(BaseProcessor):
+    """Calls a process of the same server, which is itself, some levels deep, and waits for it."""
+
+    def __init__(self, processor_def: dict[str, Any]) -> None:
+        super().__init__(processor_def, description("calling"))
+
+    def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        if not data["levels"]:
+            return "application/json", {"levels": 0}
+        inputs = {"url": data["url"], "levels": data["levels"] - 1}
+        answer = httpx.post(data["url"], json={"inputs": inputs}, timeout=90, trust_env=False)
+        return "application/json", {"status": answer.status_code, "answer": answer.json()}

@@ -23,7 +23,7 @@ from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
-from pygeoapi_prefect.processes.description import description_faults
+from pygeoapi_prefect.processes.description import description_faults, unread_patterns
 from pygeoapi_prefect.processes.proof import proof_of
 from pygeoapi_prefect.processes.registry import Registry
 
@@ -72,6 +72,12 @@ def _checks(config: Path) -> Iterator[Check]:
     yield from _prefect(service, endpoint)
 
 
+_SLOTS = (
+    "; each runs as many jobs at once as its --workers says, and as many again for which a client "
+    "waits: a job that waits for another one holds its slot"
+)
+
+
 def _descriptions(service: Service) -> Iterator[Check]:
     """Name the processes whose inputs go unchecked, and why, so that their authors can mend it."""
     registry = Registry(service.checked)
@@ -82,6 +88,8 @@ def _descriptions(service: Service) -> Iterator[Check]:
         for fault in description_faults(description):
             finding = f"its description {fault}; the inputs of that schema are not checked"
             yield f"process {process_id}", True, finding
+        for fault in unread_patterns(description):
+            yield f"process {process_id}", True, f"its description {fault}; it is passed over"
         if service.checked.process(process_id).validate_inputs != "auto":
             continue
         proof = proof_of(description)
@@ -126,7 +134,8 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
 def _worker(gateway: PrefectGateway, pool: str, *, is_ours: bool) -> Check:
     workers = gateway.count_live_workers(pool)
     if workers:
-        return "worker", True, f"{workers} online in work pool {pool!r}"
+        found = f"{workers} online in work pool {pool!r}"
+        return "worker", True, found + _SLOTS if is_ours else found
     if workers is None and not is_ours:
         return "worker", False, missing_pool(pool)
     remedy = "pygeoapi-prefect worker" if is_ours else f"prefect worker start --pool {pool}"

@@ -7,10 +7,12 @@ own that changes what it serves (`engine/embedded/server.py`).
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partialmethod
 from typing import Any
 
 import anyio.abc
 from prefect import serializers
+from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.workers.base import (
@@ -19,6 +21,8 @@ from prefect.workers.base import (
     BaseWorker,
     BaseWorkerResult,
 )
+
+from pygeoapi_prefect.engine.worker_program import is_prefect_cloud
 
 JsonEncoder = Callable[[Any], Any]
 
@@ -56,6 +60,19 @@ async def last_event(
     response = await client._client.post("/events/filter", json={"filter": wanted, "limit": 1})
     events = response.raise_for_status().json()["events"]
     return str(events[0]["id"]) if events else None
+
+
+def address_prefect_directly() -> None:
+    """Have Prefect's clients in this process ask no proxy, unless they ask for Prefect Cloud.
+
+    To name hosts in NO_PROXY is not enough for httpx: a client is not even made if the environment
+    has a proxy that it does not understand, such as one of SOCKS.
+    """
+    if is_prefect_cloud():
+        return
+    for client_class in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
+        directly = partialmethod(client_class.__init__, trust_env=False)
+        setattr(client_class, "__init__", directly)  # noqa: B010
 
 
 def replace_json_encoder(replacement: Callable[[JsonEncoder], JsonEncoder]) -> None:

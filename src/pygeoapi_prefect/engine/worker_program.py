@@ -35,6 +35,11 @@ def worker_command(
     return [*command, "--exclusive" if is_exclusive else "--events"]
 
 
+def is_prefect_cloud() -> bool:
+    """Return whether the Prefect of this process is Prefect Cloud; no other needs a key."""
+    return bool(os.environ.get("PREFECT_API_KEY"))
+
+
 def worker_environment(api_url: str, snapshot: Path) -> dict[str, str]:
     """Return what a worker and its jobs need in their environment, wherever Prefect is.
 
@@ -46,9 +51,12 @@ def worker_environment(api_url: str, snapshot: Path) -> dict[str, str]:
         api_url: of Prefect.
         snapshot: the configuration that they read.
     """
-    is_cloud = "PREFECT_API_KEY" in os.environ
     return {
-        **({} if is_cloud else directly(urlsplit(api_url).hostname or "localhost", os.environ)),
+        **(
+            {}
+            if is_prefect_cloud()
+            else directly(urlsplit(api_url).hostname or "localhost", os.environ)
+        ),
         "PREFECT_API_URL": api_url,
         # What waits for Prefect does so in our own way: a restart must not cost a job half a
         # minute.

@@ -1,12 +1,16 @@
 """An execution request: what a client posts to have a process run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pygeoapi_prefect.errors import Fault, InvalidInputs
+from pygeoapi_prefect.errors import Fault, InvalidInputs, pointer
+
+# Levels of arrays and objects in a member of a request: many times what geometries need. Prefect
+# and the parsers on the way to a job end at about 200.
+MAX_DEPTH = 150
 
 
 class Response(StrEnum):
@@ -89,11 +93,38 @@ def read_execution_request(process_id: str, **members: Any) -> ExecutionRequest:
     Raises:
         InvalidInputs: a member is not what it must be; every one is named.
     """
-    if not isinstance(members.get("inputs"), Mapping):
+    inputs = members.get("inputs")
+    if not isinstance(inputs, Mapping):
         raise InvalidInputs([Fault("/inputs", "must be an object")])
+    if deep := list(_too_deep(members)):
+        raise InvalidInputs(deep)
     try:
         return ExecutionRequest.model_validate({"process_id": process_id, **members})
     except ValidationError as error:
         messages = {f"/{detail['loc'][0]}": detail["msg"] for detail in error.errors()}
         faults = [Fault(pointer, message) for pointer, message in messages.items()]
         raise InvalidInputs(faults) from None
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Return whether arrays and objects in a value are nested more deeply than some levels."""
+    pending: list[tuple[object, int]] = [(value, 1)]
+    while pending:
+        part, depth = pending.pop()
+        if isinstance(part, Mapping | list):
+            if depth > levels:
+                return True
+            parts = part.values() if isinstance(part, Mapping) else part
+            pending += [(each, depth + 1) for each in parts if isinstance(each, Mapping | list)]
+    return False
+
+
+def _too_deep(members: Mapping[str, Any]) -> Iterator[Fault]:
+    for member, value in members.items():
+        parts = value if isinstance(value, Mapping) else {}
+        where = {pointer(member, name): part for name, part in parts.items()} or {
+            f"/{member}": value
+        }
+        for place, part in where.items():
+            if is_deeper(part, MAX_DEPTH):
+                yield Fault(place, f"is nested more deeply than {MAX_DEPTH} levels")

@@ -21,6 +21,19 @@ class JobStatus(StrEnum):
 
 
 @dataclass(frozen=True)
+class JobOutput:
+    """An output that a job has.
+
+    Attributes:
+        id: of the output.
+        media_type: what it is.
+    """
+
+    id: str
+    media_type: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One execution of a process.
 
@@ -36,6 +49,7 @@ class Job:
         updated: the last change, UTC.
         media_type: of the results, once there are any.
         failure: why it failed, in the processor's own words; None unless it failed.
+        outputs: what there is to be had one by one; empty if the results are one thing.
     """
 
     id: str
@@ -49,3 +63,4 @@ class Job:
     updated: datetime
     media_type: str | None = None
     failure: str | None = None
+    outputs: tuple[JobOutput, ...] = ()

@@ -18,6 +18,11 @@ class Preferences:
     is_sync: bool = False
     wait: float | None = None
 
+    @property
+    def takes_async(self) -> bool:
+        """Whether it is prepared for an answer before the job has ended."""
+        return self.respond_async or self.wait is not None
+
 
 def read_preferences(header: str | None) -> Preferences:
     """Return what a header says; what cannot be understood is ignored, as the RFC asks.

@@ -27,6 +27,7 @@ class Problem:
 _TABLE: tuple[tuple[type[errors.PygeoapiPrefectError], HTTPStatus, str], ...] = (
     (errors.InvalidInputs, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (errors.InvalidRequest, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
+    (errors.UnsupportedBody, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "InvalidParameterValue"),
     (errors.ProcessNotFound, HTTPStatus.NOT_FOUND, "NoSuchProcess"),
     (errors.JobNotFound, HTTPStatus.NOT_FOUND, "NoSuchJob"),
     (errors.OutputNotFound, HTTPStatus.NOT_FOUND, "NoSuchOutput"),

@@ -13,6 +13,7 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import (
     INPUTS_LABEL,
     PROCESS_LABEL,
+    SYNCHRONOUS_TAG,
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -22,6 +23,7 @@ from pygeoapi_prefect.errors import (
     JobDismissed,
     JobFailed,
     JobNotFound,
+    NoFreeSlot,
     PrefectUnavailable,
     PygeoapiPrefectError,
     QueueFull,
@@ -84,6 +86,7 @@ class JobService:
         request: ExecutionRequest,
         *,
         allow_internal: bool = False,
+        is_waited_for: bool = False,
         deployed: DeploymentProcessor | None = None,
     ) -> str:
         """Make a job of a request. It exists in Prefect when this returns.
@@ -91,6 +94,7 @@ class JobService:
         Args:
             request: what the client posted; its inputs have been checked.
             allow_internal: whether its subscriber may have addresses that are not public.
+            is_waited_for: whether the client waits for its end.
             deployed: the processor, if it is a deployment.
 
         Returns:
@@ -111,6 +115,8 @@ class JobService:
         tags = [self._names.job_tag]
         if request.subscriber:
             tags.append(self._names.callback_tag)
+        if is_waited_for:
+            tags.append(SYNCHRONOUS_TAG)
         if deployed is not None and self._deployed is not None:
             run = self._deployed.submit(deployed, request, tags)
         else:
@@ -175,6 +181,35 @@ class JobService:
                 return self._job(run)
             time.sleep(min(pause, left))
             pause = min(_MAX_LOOK_SECONDS, pause * 1.25)
+
+    def wait_on_slots(self, job_id: str, seconds: float) -> Job:
+        """Wait as `wait` does, but take the job back if others hold all slots half of that time.
+
+        One of them may be the client itself, and would wait for its own end. If a job waits for
+        that one in turn, the other half is left to it. Where no job runs, a worker is still to
+        come, and the job waits for it.
+
+        Raises:
+            NoFreeSlot: it was taken back.
+            JobNotFound: it was removed meanwhile.
+            PrefectUnavailable: Prefect does not answer.
+            StorageUnavailable: result storage does not answer.
+        """
+        half = seconds / 2
+        job = self.wait(job_id, half)
+        if job.status.is_final:
+            return job
+        others = self._query(state_types=("RUNNING",))
+        if job.status is JobStatus.ACCEPTED and self._gateway.count_flow_runs(others):
+            self.dismiss(job_id)
+            raise NoFreeSlot(
+                f"No worker had a free slot for this synchronous request within {half:.0f} s: jobs "
+                "that run hold them all. Try again later, or ask for an asynchronous answer with "
+                "the header Prefer: respond-async. Jobs that wait for other jobs need a slot for "
+                "each of them (see --workers).",
+                retry_after=30,
+            )
+        return self.wait(job_id, half)
 
     def get(self, job_id: str) -> Job:
         """Return one job.
@@ -266,9 +301,10 @@ class JobService:
             if not (run.state and run.state.is_final):
                 return Dismissal(self._job(run), is_removed=False, is_idle=False)
             # It ended by itself while we asked it to stop.
+        job = self._job(run)
         remove_job(self._gateway, self._storage, run)
         record(Event.REMOVED, job_id, run.labels.get(PROCESS_LABEL))
-        return Dismissal(job_from(run), is_removed=True, is_idle=True)
+        return Dismissal(job, is_removed=True, is_idle=True)
 
     def _job(self, run: FlowRun) -> Job:
         status = status_of(run.state)

@@ -6,7 +6,6 @@ protocol. Which process, mode, wait, and answer apply is decided here.
 
 import logging
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
@@ -15,14 +14,15 @@ from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
+from pygeoapi_prefect.processes.openapi_dialect import in_openapi
 from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
-from pygeoapi_prefect.service.input_check import InputCheck
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
 from pygeoapi_prefect.service.ports import ForeignFlows
+from pygeoapi_prefect.service.request_check import RequestCheck
 from pygeoapi_prefect.service.requests import (
     Dismissal,
     JobPage,
@@ -55,7 +55,7 @@ class ProcessService:
         self._configuration = configuration
         self._registry = Registry(configuration)
         self._foreign = foreign
-        self._input_check = InputCheck()
+        self._request_check = RequestCheck()
         self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,
@@ -115,7 +115,7 @@ class ProcessService:
         Raises:
             PygeoapiPrefectError: as for `processor`.
         """
-        return deepcopy(dict(self.processor(process_id).description))
+        return in_openapi(self.processor(process_id).description)
 
     def summarize(self, process_id: str) -> dict[str, Any]:
         """Return the description of a process for a list of all; one cannot spoil the others.
@@ -142,7 +142,8 @@ class ProcessService:
     def execute(self, request: ExecutionRequest, context: RequestContext) -> Outcome:
         """Make a job of a request and, if it is synchronous, wait for it.
 
-        A synchronous request that takes too long is answered as an asynchronous one.
+        A synchronous request that takes too long is answered as an asynchronous one; if it found no
+        free slot at all, it is taken back.
 
         Args:
             request: what the client posted.
@@ -151,23 +152,32 @@ class ProcessService:
         Raises:
             RequestError: it cannot be a job; the error says why.
             QueueFull: as many jobs wait as may.
+            NoFreeSlot: other jobs held all slots for as long as it may wait.
             PygeoapiPrefectError: as for `processor`; Prefect or result storage do not answer.
         """
         process_id = request.process_id
         processor = self.processor(process_id)
         request = request.model_copy(update={"service_url": context.service_url})
         settings = self._configuration.process(process_id)
-        request = self._input_check.check(request, processor, settings)
-        job_id = self._jobs.submit(
-            request,
-            allow_internal=self._configuration.allows_internal_requests(process_id),
-            deployed=processor if isinstance(processor, DeploymentProcessor) else None,
-        )
+        request = self._request_check.check(request, processor, settings)
         options = processor.description["jobControlOptions"]
         limit = self._configuration.settings.sync_timeout
         applied, seconds = choose_mode(context.preferences, options, limit)
+        deployed = processor if isinstance(processor, DeploymentProcessor) else None
+        job_id = self._jobs.submit(
+            request,
+            allow_internal=self._configuration.allows_internal_requests(process_id),
+            is_waited_for=seconds is not None,
+            deployed=deployed,
+        )
         if seconds is not None:
-            job = self._jobs.wait(job_id, seconds)
+            on_our_slots = (
+                deployed is None and self._configuration.policy(process_id).work_pool is None
+            )
+            if on_our_slots and not context.preferences.takes_async:
+                job = self._jobs.wait_on_slots(job_id, seconds)
+            else:
+                job = self._jobs.wait(job_id, seconds)
             if job.status.is_final:
                 delivery = None if job.failure is not None else self._jobs.delivery(job)
                 return Outcome(job_id, job, delivery, applied)

@@ -5,9 +5,9 @@ from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import is_ours
-from pygeoapi_prefect.ogc.job import Job, JobStatus
+from pygeoapi_prefect.ogc.job import Job, JobOutput, JobStatus
 from pygeoapi_prefect.results.manifest import Manifest
-from pygeoapi_prefect.results.media_types import media_type_of_results
+from pygeoapi_prefect.results.media_types import in_header, media_type_of_results
 
 # State names that say more than their type; the others mean what their type means.
 STATUS_OF_NAME = {
@@ -106,6 +106,7 @@ def job_from(
         updated=max(moment for moment in moments if moment),
         media_type=_media_type(manifest),
         failure=failure,
+        outputs=_outputs(manifest),
     )
 
 
@@ -141,6 +142,13 @@ def _percent(status: JobStatus, progress: Progress | None) -> int:
     if progress is None or status is JobStatus.ACCEPTED:
         return 0
     return min(99, int(progress.percent))
+
+
+def _outputs(manifest: Manifest | None) -> tuple[JobOutput, ...]:
+    selected = manifest.selected if manifest else ()
+    if len(selected) < 2:
+        return ()
+    return tuple(JobOutput(output.id, in_header(output.media_type)) for output in selected)
 
 
 def _media_type(manifest: Manifest | None) -> str | None:

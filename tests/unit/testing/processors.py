@@ -50,6 +50,16 @@ class WithoutExample(Double):
     description: ClassVar[dict[str, Any]] = described(example={})
 
 
+OPTIONAL = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "null"}]}
+
+
+class InPydanticsWords(Double):
+    description: ClassVar[dict[str, Any]] = described(
+        inputs={"x": {"title": "x", "schema": OPTIONAL, "minOccurs": 0}},
+        outputs={"y": {"title": "y", "schema": OPTIONAL}},
+    )
+
+
 class Failing(Double):
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
         raise ProcessorExecuteError("no such number")
@@ -93,6 +103,18 @@ class Persevering(Double):
         if steps < 2:
             raise ConnectionError(f"step {steps}")
         return "application/json", {"y": steps}
+
+
+class Several(Double):
+    """Has outputs of several types."""
+
+    description: ClassVar[dict[str, Any]] = described(
+        outputs={"map": {"schema": {"type": "string"}}, "y": {"schema": NUMBER}}
+    )
+
+    def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        job.output("map", b"\x89PNG", media_type="image/png")
+        return "application/json", 2 * data["x"]
 
 
 class Waiting(Double):

@@ -18,6 +18,8 @@ DEFAULT_QUEUE = "default"
 JOB_TAG = "pygeoapi-job"
 # On every job of which a subscriber is still to hear something.
 CALLBACK_TAG = "pygeoapi-callback"
+# On every job for whose end its client waits, at first.
+SYNCHRONOUS_TAG = "pygeoapi-synchronous"
 # On every deployment that we made.
 DEPLOYMENT_TAG = "pygeoapi-process"
 

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, NoReturn
 from prefect.client.schemas.objects import FlowRun, State
 
 from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine._compat import address_prefect_directly
 from pygeoapi_prefect.engine.host.process_tree import adopt_orphans, kill_tree
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.runner.attempt import connect, run_attempt
@@ -40,6 +41,7 @@ _MAX_MESSAGE = 500_000
 
 def prepare() -> None:
     """Set up, before the fork, what every job needs."""
+    address_prefect_directly()
     logging.getLogger().setLevel(logging.INFO)
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+from pygeoapi_prefect.engine._compat import address_prefect_directly
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 from pygeoapi_prefect.engine.worker.worker import JobWorker
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--exclusive", action="store_true")
     parser.add_argument("--follow-parent", action="store_true")
     options = parser.parse_args()
+    address_prefect_directly()
     if options.follow_parent:
         follow_parent()
 

@@ -13,6 +13,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.settings import PREFECT_API_URL
 
 from pygeoapi_prefect.engine.prefect_api.notification_socket import MAX_LINE_BYTES, listening_socket
+from pygeoapi_prefect.engine.worker_program import is_prefect_cloud
 
 LOGGER = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ Greet = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def server_is_up() -> None:
     """Wait for the Prefect server; its own worker would back off for longer and longer."""
     health = f"{PREFECT_API_URL.value()}/health"
-    async with httpx.AsyncClient(timeout=5) as client:
+    async with httpx.AsyncClient(timeout=5, trust_env=is_prefect_cloud()) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 # Prefect Cloud need not know the path. A load balancer without servers says 5xx.

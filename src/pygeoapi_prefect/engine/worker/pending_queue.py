@@ -9,6 +9,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
+from pygeoapi_prefect.engine.prefect_api.names import SYNCHRONOUS_TAG
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 
 # Longer than any answer of the server takes.
@@ -24,12 +25,14 @@ class _Waiting:
         process_id: of its process.
         limit: how many jobs of that may run at once, None if any number.
         turn: what comes first is lower.
+        is_waited_for: whether a client waits for its end.
     """
 
     run: FlowRun
     process_id: str | None
     limit: int | None
     turn: tuple[int, datetime]
+    is_waited_for: bool
 
 
 class PendingQueue:
@@ -38,18 +41,23 @@ class PendingQueue:
     What is heard of a run may be older than what has happened to it: a run is known by the state
     in which it waits, and one that was taken in that state does not come back in it.
 
+    Jobs for which a client waits have as many slots again, which no other can take: the client may
+    be a job itself, which holds its slot until the other one has ended.
+
     Args:
         policy_of: tells how the jobs of a run's process are run.
+        slots: how many jobs run at once for which no client waits.
     """
 
-    def __init__(self, policy_of: Callable[[FlowRun], ExecutionPolicy]) -> None:
+    def __init__(self, policy_of: Callable[[FlowRun], ExecutionPolicy], slots: int) -> None:
         """Start with none."""
         self._policy_of = policy_of
+        self._slots = slots
         self._waiting: dict[UUID, _Waiting] = {}
         self._offered: dict[UUID, FlowRun] = {}
         self._taken: dict[UUID, tuple[UUID | None, datetime]] = {}
-        # Those that have a slot here, also while they are being stopped, and their processes.
-        self._active: dict[UUID, str | None] = {}
+        # Those that have a slot here, also while they are being stopped.
+        self._active: dict[UUID, _Waiting] = {}
 
     def __contains__(self, run_id: UUID) -> bool:
         """Whether a run waits here."""
@@ -79,12 +87,17 @@ class PendingQueue:
 
     def first(self) -> FlowRun | None:
         """Return the run whose turn it is: the lowest priority, then who came first."""
+        if len(self._active) >= 2 * self._slots:
+            return None
+        active = self._active.values()
+        others = sum(not each.is_waited_for for each in active)
         # The server does not count jobs that are being stopped; their processes are still there.
-        active = Counter(self._active.values())
+        by_process = Counter(each.process_id for each in active)
         may_run = (
             each
             for each in self._waiting.values()
-            if each.limit is None or active[each.process_id] < each.limit
+            if (each.is_waited_for or others < self._slots)
+            and (each.limit is None or by_process[each.process_id] < each.limit)
         )
         found = min(may_run, key=lambda each: each.turn, default=None)
         return found.run if found else None
@@ -98,7 +111,7 @@ class PendingQueue:
 
     def take(self, run: FlowRun) -> None:
         """Remove a run because this worker is about to run it."""
-        del self._waiting[run.id]
+        self._active[run.id] = self._waiting.pop(run.id)
         now = datetime.now(UTC)
         self._taken = {
             run_id: (state_id, when)
@@ -106,7 +119,6 @@ class PendingQueue:
             if now - when < _OLD_NEWS
         }
         self._taken[run.id] = (_state_id(run), now)
-        self._active[run.id] = process_of(run)
 
     def release(self, run: FlowRun) -> None:
         """Hear that a run that was taken has no slot any more."""
@@ -124,7 +136,8 @@ class PendingQueue:
         policy = self._policy_of(run)
         since = run.next_scheduled_start_time or run.expected_start_time or run.created
         turn = policy.priority, since or datetime.now(UTC)
-        return _Waiting(run, process_of(run), policy.concurrency_limit, turn)
+        is_waited_for = SYNCHRONOUS_TAG in run.tags
+        return _Waiting(run, process_of(run), policy.concurrency_limit, turn, is_waited_for)
 
 
 def _state_id(run: FlowRun) -> UUID | None:

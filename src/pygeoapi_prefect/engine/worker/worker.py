@@ -10,13 +10,16 @@ import contextlib
 import logging
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import anyio
 import httpx
+from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.states import Crashed, Pending
 from prefect.utilities.engine import propose_state
@@ -44,7 +47,7 @@ from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
 from pygeoapi_prefect.engine.periodic import once
 from pygeoapi_prefect.engine.prefect_api.claims import taken
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import reason_of
-from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.names import SYNCHRONOUS_TAG, WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
@@ -70,7 +73,7 @@ class JobWorker(PrefectWorker):
 
     Args:
         work_pool_name: the pool to serve.
-        limit: how many jobs run at once.
+        limit: how many jobs run at once; as many again may for whose end a client waits.
         ready_file: written once jobs can run; None = no program waits for it.
         notification_socket: where web processes of this machine tell of runs; None = nowhere.
         events: whether Prefect's events are listened to, for web processes on other machines.
@@ -98,12 +101,11 @@ class JobWorker(PrefectWorker):
             prefetch_seconds=0,
             heartbeat_interval_seconds=HEARTBEAT_SECONDS,
         )
-        self._slots = limit
         self._ready_file = ready_file
         self._notification_socket = notification_socket
         self._events = events
         self._exclusive = exclusive
-        self._pending = PendingQueue(_policy)
+        self._pending = PendingQueue(_policy, limit)
         self._may_be_more = False
         self._look = asyncio.Event()
         self._running: dict[UUID, JobProcess | None] = {}
@@ -179,13 +181,33 @@ class JobWorker(PrefectWorker):
         self._pending.begin_look()
         try:
             waiting = await self.scheduled_runs()
+            self._may_be_more = len(waiting) >= _MANY_RUNS
+            if self._may_be_more:
+                waiting += await self._waited_for()
         except Exception as error:  # it may be better the next time; running jobs must not suffer
             LOGGER.warning("cannot look for new jobs: %s: %s", type(error).__name__, error)
             return []
         self._pending.end_look(waiting)
-        self._may_be_more = len(waiting) >= _MANY_RUNS
         self._run_what_fits(just_looked=True)
         return waiting
+
+    async def _waited_for(self) -> list[FlowRun]:
+        """Return runs for which a client waits; behind many others, Prefect would not name them."""
+        wanted = {
+            "tags": {"all_": [SYNCHRONOUS_TAG]},
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+            "next_scheduled_start_time": {"before_": datetime.now(UTC)},
+        }
+        found = await self.client.read_flow_runs(
+            flow_run_filter=FlowRunFilter.model_validate(wanted),
+            work_pool_filter=WorkPoolFilter.model_validate(
+                {"name": {"any_": [self.work_pool_name]}}
+            ),
+            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+            limit=_MANY_RUNS,
+        )
+        # How many of a process may run is known to those only whom Prefect names.
+        return [run for run in found if not self._pending.is_limited(run)]
 
     def _look_in(self, seconds: float) -> None:
         """Look when a run is due; the slow poll might be two seconds late."""
@@ -204,7 +226,7 @@ class JobWorker(PrefectWorker):
             await anyio.sleep(0.1)
 
     def _run_what_fits(self, *, just_looked: bool = False) -> None:
-        while len(self._running) < self._slots and (flow_run := self._pending.first()):
+        while flow_run := self._pending.first():
             if self._pending.is_limited(flow_run) and not just_looked:
                 self._look.set()
                 return

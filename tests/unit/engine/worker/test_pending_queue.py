@@ -12,9 +12,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Scheduled
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
+from pygeoapi_prefect.engine.prefect_api.names import SYNCHRONOUS_TAG
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 
+SLOTS = 3
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICIES: Mapping[str | None, ExecutionPolicy] = {
     "usual": ExecutionPolicy(),
@@ -24,13 +26,14 @@ POLICIES: Mapping[str | None, ExecutionPolicy] = {
 }
 
 
-def run(process_id: str = "usual", seconds: float = 0) -> FlowRun:
+def run(process_id: str = "usual", seconds: float = 0, *tags: str) -> FlowRun:
     """Return a run that is to start some seconds from now on."""
     when = NOW + timedelta(seconds=seconds)
     return FlowRun(
         id=uuid4(),
         flow_id=uuid4(),
         parameters={"request": {"process_id": process_id}},
+        tags=list(tags),
         state=Scheduled(scheduled_time=when),
         next_scheduled_start_time=when,
     )
@@ -43,7 +46,7 @@ def again(flow_run: FlowRun) -> FlowRun:
 
 @pytest.fixture
 def pending() -> PendingQueue:
-    return PendingQueue(lambda flow_run: POLICIES[process_of(flow_run)])
+    return PendingQueue(lambda flow_run: POLICIES[process_of(flow_run)], SLOTS)
 
 
 def look(pending: PendingQueue, *runs: FlowRun) -> None:
@@ -187,7 +190,7 @@ def test_the_order_is_that_of_priority_and_time_however_the_news_arrive(
     wanted: list[tuple[str, int]],
     chance: random.Random,
 ) -> None:
-    pending = PendingQueue(lambda flow_run: POLICIES[process_of(flow_run)])
+    pending = PendingQueue(lambda flow_run: POLICIES[process_of(flow_run)], SLOTS)
     runs = [run(process_id, seconds) for process_id, seconds in wanted]
     by_id = {
         each.id: (POLICIES[process_id].priority, seconds)
@@ -210,7 +213,7 @@ def test_how_a_run_is_run_is_asked_when_it_comes_and_not_for_every_turn() -> Non
         asked.append(flow_run.id)
         return POLICIES[process_of(flow_run)]
 
-    pending = PendingQueue(policy_of)
+    pending = PendingQueue(policy_of, SLOTS)
     runs = [run(seconds=number) for number in range(20)]
     look(pending, *runs)
     assert take_all(pending) == asked == [each.id for each in runs]
@@ -218,7 +221,7 @@ def test_how_a_run_is_run_is_asked_when_it_comes_and_not_for_every_turn() -> Non
 
 def test_a_policy_that_has_changed_holds_from_the_next_look_on() -> None:
     policies = {"a": ExecutionPolicy(priority=1), "b": ExecutionPolicy(priority=2)}
-    pending = PendingQueue(lambda flow_run: policies[process_of(flow_run) or ""])
+    pending = PendingQueue(lambda flow_run: policies[process_of(flow_run) or ""], SLOTS)
     a, b = run("a"), run("b")
     look(pending, a, b)
     assert pending.first() == a
@@ -252,3 +255,45 @@ def test_a_slot_that_becomes_free_is_the_next_one_s(pending: PendingQueue) -> No
     pending.take(second)
     pending.release(first)
     assert pending.first() == third
+
+
+# ---- slots
+
+
+def take(pending: PendingQueue) -> list[FlowRun]:
+    """Take all that have a slot; none of them ends."""
+    taken = []
+    while flow_run := pending.first():
+        pending.take(flow_run)
+        taken.append(flow_run)
+    return taken
+
+
+def waited_for(seconds: float) -> FlowRun:
+    return run("usual", seconds, SYNCHRONOUS_TAG)
+
+
+def test_runs_for_which_a_client_waits_have_slots_that_no_other_can_take(
+    pending: PendingQueue,
+) -> None:
+    others = [run(seconds=number) for number in range(SLOTS + 2)]
+    awaited = [waited_for(100 + number) for number in range(SLOTS + 1)]
+    look(pending, *others, *awaited)
+    assert take(pending) == others[:SLOTS] + awaited[:SLOTS]
+    pending.release(others[0])
+    assert take(pending) == others[SLOTS : SLOTS + 1]
+    pending.release(awaited[0])
+    assert take(pending) == awaited[SLOTS:]
+
+
+def test_where_no_other_runs_those_for_which_a_client_waits_may_have_all_slots(
+    pending: PendingQueue,
+) -> None:
+    awaited = [waited_for(number) for number in range(2 * SLOTS + 1)]
+    later = run(seconds=100)
+    look(pending, later, *awaited)
+    assert take(pending) == awaited[:-1]
+    pending.release(awaited[0])
+    assert take(pending) == awaited[-1:]
+    pending.release(awaited[1])
+    assert take(pending) == [later]

@@ -1,8 +1,10 @@
 """What clients of pygeoapi get where its API layer would spoil a manager's answer."""
 
 import functools
+import gzip
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -348,6 +350,7 @@ def test_a_body_that_is_no_execution_request_is_the_client_s_fault(site: Site, b
     [
         {"inputs": {}},
         {"inputs": {"subscriber": "an input of that name"}},
+        {"inputs": {"x": "NaN and Infinity, as texts"}},
         {"inputs": {}, "subscriber": {"successUri": "http://8.8.8.8/"}},
         {"inputs": {}, "subscriber": None},
         {"inputs": {}, "response": "document", "outputs": {"result": {}}},
@@ -356,6 +359,103 @@ def test_a_body_that_is_no_execution_request_is_the_client_s_fault(site: Site, b
 def test_a_body_that_is_an_execution_request_becomes_a_job(
     site: Site, body: dict[str, Any]
 ) -> None:
+    assert site.execute(body, prefer="respond-async").status == 201
+
+
+PLAIN = b'{"inputs": {"a": 1}}'
+NOT_A_NUMBER = b'{"inputs": {"x": [1, NaN]}}'
+DEEP = b'{"inputs": {"x": ' + b"[" * 151 + b"]" * 151 + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "words"),
+    [
+        pytest.param(b'{"inputs": {"x": "K\xf6ln"}}', {}, 400, "UTF-8; byte 19", id="Latin-1"),
+        pytest.param(
+            b'{"inputs": {}}',
+            {"content_type": "application/json; charset=ISO-8859-1"},
+            415,
+            "charset=iso-8859-1",
+            id="called Latin-1",
+        ),
+        pytest.param(
+            b'{"inputs": {}}',
+            {"content_type": "text/x; charset=?"},
+            415,
+            "charset",
+            id="called odd",
+        ),
+        pytest.param(
+            b'{"inputs": {}}', {"content_encoding": "br"}, 415, "'br'; gzip", id="unknown coding"
+        ),
+        pytest.param(
+            b'{"inputs": {}}', {"content_encoding": "gzip"}, 400, "no complete 'gzip'", id="no gzip"
+        ),
+        pytest.param(
+            gzip.compress(b'{"inputs": {}}')[:-3],
+            {"content_encoding": "gzip"},
+            400,
+            "no complete 'gzip'",
+            id="half of a gzip",
+        ),
+        pytest.param(
+            gzip.compress(b'{"inputs": {"x": "' + b" " * (64 << 20) + b'"}}'),
+            {"content_encoding": "gzip"},
+            400,
+            "larger than 67108864 bytes",
+            id="too large",
+        ),
+        pytest.param(NOT_A_NUMBER, {}, 400, "NaN is no number", id="NaN"),
+        pytest.param(
+            NOT_A_NUMBER.replace(b"NaN", b"-Infinity"), {}, 400, "-Infinity is no", id="infinity"
+        ),
+        pytest.param(DEEP, {}, 400, "/inputs/x: is nested more deeply than 150", id="deep"),
+        pytest.param(
+            b'{"inputs": {}, "outputs": {"result": {"x": ' + b"[" * 151 + b"]" * 151 + b"}}}",
+            {},
+            400,
+            "/outputs/result: is nested more deeply than 150",
+            id="deep in outputs",
+        ),
+        pytest.param(
+            b'{"inputs": {"x": ' + b"[" * 90_000 + b"]" * 90_000 + b"}}",
+            {},
+            400,
+            "nested too deeply",
+            id="too deep to be parsed",
+        ),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_in_words(
+    site: Site, body: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = site.ask("execute_process", "echo", body=body, **headers)
+    assert (answer.status, site.prefect.run_ids) == (status, [])
+    assert words in answer.json["description"]
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        pytest.param("gzip", gzip.compress(PLAIN), id="gzip"),
+        pytest.param("X-GZIP", gzip.compress(PLAIN), id="by its older name"),
+        pytest.param("deflate", zlib.compress(PLAIN), id="deflate"),
+        pytest.param("deflate, gzip", gzip.compress(zlib.compress(PLAIN)), id="twice"),
+        pytest.param("identity", PLAIN, id="not at all"),
+        pytest.param("", b"\xef\xbb\xbf" + PLAIN, id="with a byte order mark"),
+    ],
+)
+def test_a_compressed_body_is_read(site: Site, coding: str, body: bytes) -> None:
+    headers = {"content-encoding": coding, "prefer": "respond-async"}
+    answer = site.ask("execute_process", "echo", body=body, **headers)
+    assert answer.status == 201
+    parameters = site.prefect.read_flow_run(answer.json["jobID"]).parameters
+    assert parameters["request"]["inputs"] == {"a": 1}
+
+
+def test_inputs_may_be_nested_as_deeply_as_the_bound(site: Site) -> None:
+    body = b'{"inputs": {"x": ' + b"[" * 150 + b"]" * 150 + b"}}"
     assert site.execute(body, prefer="respond-async").status == 201
 
 

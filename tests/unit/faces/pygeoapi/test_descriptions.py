@@ -1,18 +1,28 @@
-"""What is described of a process's modes is what happens."""
+"""What is described is what happens, in the words of the standard."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from pygeoapi.openapi import get_oas, validate_openapi_document
 
 from pygeoapi_prefect.testing import InMemoryStack
+from tests.support.configuration import configuration, prefect_manager
 from tests.unit.testing import processors
 
+POSITIVE_OR_NONE = {
+    "type": "number",
+    "minimum": 0,
+    "exclusiveMinimum": True,
+    "nullable": True,
+}
 BOTH = ["sync-execute", "async-execute"]
 KINDS = (
     processors.Double,
     processors.WithoutModes,
     processors.OnlySynchronous,
     processors.OnlyAsynchronous,
+    processors.InPydanticsWords,
 )
 
 
@@ -46,3 +56,25 @@ def test_the_modes_that_are_described_are_those_that_there_are(
         for headers in ({}, {"prefer": "respond-async"})
     ]
     assert [answer.status_code for answer in answers] == [plain, asked]
+
+
+def test_descriptions_speak_the_dialect_of_the_standard(
+    stack: InMemoryStack,
+) -> None:
+    path = "/processes/InPydanticsWords"
+    described = stack.http.get(path, params={"f": "json"}).json()
+    assert described["inputs"]["x"]["schema"] == POSITIVE_OR_NONE
+    assert described["outputs"]["y"]["schema"] == POSITIVE_OR_NONE
+    # What is checked is still what the author wrote.
+    for x, status in ((1, 200), (0, 400)):
+        answer = stack.http.post(f"{path}/execution", json={"inputs": {"x": x}})
+        assert answer.status_code == status, answer.text
+
+
+def test_the_openapi_document_is_one(tmp_path: Path) -> None:
+    of_class = {"name": f"{processors.__name__}.InPydanticsWords"}
+    process = {"type": "process", "processor": of_class}
+    document = get_oas(configuration(5000, prefect_manager(tmp_path), {"optional": process}))
+    assert validate_openapi_document(document)
+    answer = document["paths"]["/processes/optional/execution"]["post"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"] == POSITIVE_OR_NONE

@@ -1,4 +1,4 @@
-"""Whose inputs are held against the description, and what is said where they are not."""
+"""Which requests are held against the description, and what is said where they are not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from pygeoapi_prefect.config.process_settings import ClassSettings, DeploymentSettings
 from pygeoapi_prefect.errors import InvalidInputs
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.service.input_check import InputCheck
+from pygeoapi_prefect.service.request_check import RequestCheck
 
 GOOD, BAD = {"days": 3}, {"days": "three"}
 
@@ -62,7 +62,7 @@ def request(inputs: Mapping[str, Any]) -> ExecutionRequest:
 def test_inputs_are_refused_where_the_description_is_believed(
     processor: Described, settings: ClassSettings | DeploymentSettings, is_strict: bool
 ) -> None:
-    check = InputCheck()
+    check = RequestCheck()
     assert check.check(request(GOOD), processor, settings).inputs == GOOD
     if not is_strict:
         assert check.check(request(BAD), processor, settings).inputs == BAD
@@ -74,7 +74,7 @@ def test_inputs_are_refused_where_the_description_is_believed(
 def test_what_would_be_refused_is_said_once_for_each_process(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    check = InputCheck()
+    check = RequestCheck()
     for inputs in (GOOD, BAD, BAD):
         check.check(request(inputs), UNPROVED, of_class())
     (line,) = caplog.messages
@@ -84,23 +84,39 @@ def test_what_would_be_refused_is_said_once_for_each_process(
 def test_nothing_is_said_where_the_operator_wants_no_check(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    InputCheck().check(request(BAD), UNPROVED, of_class(validate_inputs=False))
+    RequestCheck().check(request(BAD), UNPROVED, of_class(validate_inputs=False))
     assert caplog.messages == []
 
 
 def test_a_description_that_changes_is_tried_anew() -> None:
-    check, settings = InputCheck(), of_class()
+    check, settings = RequestCheck(), of_class()
     check.check(request(BAD), UNPROVED, settings)
     with pytest.raises(InvalidInputs):
         check.check(request(BAD), PROVED, settings)
 
 
 def test_a_single_value_is_taken_where_the_description_has_an_array() -> None:
-    checked = InputCheck().check(request({**GOOD, "sites": "Bonn"}), PROVED, of_class())
+    checked = RequestCheck().check(request({**GOOD, "sites": "Bonn"}), PROVED, of_class())
     assert checked.inputs == {**GOOD, "sites": ["Bonn"]}
 
 
 @pytest.mark.parametrize("inputs", [{"days": "3"}, {**GOOD, "sites": 4}])
 def test_nothing_else_is_converted(inputs: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputs):
-        InputCheck().check(request(inputs), PROVED, of_class())
+        RequestCheck().check(request(inputs), PROVED, of_class())
+
+
+@pytest.mark.parametrize("settings", [of_class(), of_class(validate_inputs=False)])
+def test_outputs_that_a_process_does_not_have_are_always_refused(settings: ClassSettings) -> None:
+    processor = Described(outputs={"levels": {}})
+    wanted = request(GOOD).model_copy(update={"outputs": {"level": {}}})
+    with pytest.raises(InvalidInputs, match="/outputs/level: is not an output"):
+        RequestCheck().check(wanted, processor, settings)
+
+
+def test_faults_of_inputs_and_outputs_are_told_together() -> None:
+    processor = Described(outputs={"levels": {}}, example=GOOD)
+    wanted = request(BAD).model_copy(update={"outputs": {"level": {}}})
+    with pytest.raises(InvalidInputs) as refused:
+        RequestCheck().check(wanted, processor, of_class())
+    assert [fault.pointer for fault in refused.value.faults] == ["/inputs/days", "/outputs/level"]

@@ -1,0 +1,91 @@
+"""Whether a request is held against the description of its process."""
+
+import logging
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.errors import InvalidInputs
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.processor import Processor
+from pygeoapi_prefect.processes.proof import Proof, proof_of
+from pygeoapi_prefect.processes.requested_outputs import output_faults
+from pygeoapi_prefect.processes.validation import InputRules
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A description, as far as it is about inputs: reading it takes milliseconds."""
+
+    description: Mapping[str, Any]
+    rules: InputRules
+    proof: Proof
+
+
+class RequestCheck:
+    """Checks the inputs and the outputs that a client asks for.
+
+    Inputs are checked where the description has proved itself, or the operator says so. Deployed
+    flows are always checked unless that is switched off: their descriptions are derived from code.
+    Outputs are checked always: nothing but the description says which there are.
+    """
+
+    def __init__(self) -> None:
+        """Know of no description yet."""
+        self._descriptions: dict[str, _Read] = {}
+        self._told: set[str] = set()
+
+    def check(
+        self, request: ExecutionRequest, processor: Processor, settings: ProcessSettings
+    ) -> ExecutionRequest:
+        """Return a request with its inputs in the form that the description has.
+
+        Args:
+            request: what the client posted.
+            processor: of its process.
+            settings: of its process.
+
+        Raises:
+            InvalidInputs: it does not fit, and is to; every fault is listed.
+        """
+        description = processor.description
+        faults = output_faults(description, request)
+        if settings.validate_inputs is not False:
+            read = self._read(request.process_id, description)
+            why_not = None
+            if settings.validate_inputs == "auto" and not settings.is_description_derived:
+                why_not = None if read.proof.holds else str(read.proof)
+            if why_not is None:
+                inputs = read.rules.fitted(request.inputs or {})
+                faults = read.rules.faults(inputs) + faults
+                request = request.model_copy(update={"inputs": inputs})
+            elif request.process_id not in self._told:
+                self._tell(request, read.rules, why_not)
+        if faults:
+            raise InvalidInputs(faults)
+        return request
+
+    def _tell(self, request: ExecutionRequest, rules: InputRules, why_not: str) -> None:
+        """Say once what is wrong; it is the author's to mend, not the client's."""
+        if faults := rules.faults(request.inputs or {}):
+            self._told.add(request.process_id)
+            LOGGER.warning(
+                "process %s: inputs are not held against its description, because %s. This request "
+                "would be refused: %s",
+                request.process_id,
+                why_not,
+                "; ".join(map(str, faults)),
+            )
+
+    def _read(self, process_id: str, description: Mapping[str, Any]) -> _Read:
+        known = self._descriptions.get(process_id)
+        if known is None or known.description != description:
+            rules = InputRules(description)
+            # A copy: the description may be changed where it is shown.
+            known = _Read(deepcopy(dict(description)), rules, proof_of(description, rules))
+            self._descriptions[process_id] = known
+        return known

@@ -1,0 +1,101 @@
+"""Which outputs can be asked for, and how."""
+
+from typing import Any
+
+import pytest
+
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.requested_outputs import output_faults
+
+DECLARED: dict[str, Any] = {
+    "map": {"schema": {"type": "string", "contentMediaType": "image/tiff; application=geotiff"}},
+    "table": {
+        "schema": {
+            "oneOf": [
+                {"type": "string", "contentMediaType": "text/csv"},
+                {"type": "object", "contentMediaType": "application/json"},
+            ]
+        }
+    },
+    "report": {"schema": {"oneOf": [{"contentMediaType": "text/html"}, {"type": "object"}]}},
+    "old": {"formats": [{"mimeType": "image/png"}, {"mediaType": "image/jpeg"}]},
+    "any": {"schema": {}},
+}
+
+
+def faults(outputs: Any, **description: Any) -> dict[str, str]:
+    request = ExecutionRequest(process_id="p", inputs={}, outputs=outputs)
+    found = output_faults({"outputs": DECLARED, **description}, request)
+    return {fault.pointer: fault.message for fault in found}
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        None,
+        {},
+        [],
+        ["map", "table"],
+        {"map": {}, "table": None},
+        {"map": {"transmissionMode": "value"}},
+        {"map": {"transmissionMode": "reference"}},
+        {"map": {"format": {"mediaType": "image/tiff"}}},
+        {"map": {"format": {"mediaType": "Image/TIFF; application=geotiff"}}},
+        {"map": {"format": {"schema": "http://example.org/s"}}},
+        {"table": {"format": {"mediaType": "text/csv"}}},
+        {"table": {"format": {"mediaType": "application/json"}}},
+        {"report": {"format": {"mediaType": "application/geo+json"}}},
+        {"old": {"format": {"mediaType": "image/jpeg"}}},
+        {"any": {"format": {"mediaType": "what/ever"}}},
+    ],
+)
+def test_what_a_process_has_can_be_asked_for(outputs: Any) -> None:
+    assert faults(outputs) == {}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "where", "words"),
+    [
+        (["mop"], "/outputs/mop", "no"),
+        ({"mop": {}, "map": {}}, "/outputs/mop", "it has: map, table, report, old, any"),
+        ({"a/b": {}}, "/outputs/a~1b", "is not an output"),
+        ({"map": 5}, "/outputs/map", "must be an object, but is 5"),
+        ({"map": "value"}, "/outputs/map", "must be an object"),
+        (
+            {"map": {"transmissionMode": "pigeon"}},
+            "/outputs/map/transmissionMode",
+            'must be one of value, reference, but is "pigeon"',
+        ),
+        ({"map": {"transmissionMode": ["value"]}}, "/outputs/map/transmissionMode", "must be one"),
+        ({"map": {"format": "image/tiff"}}, "/outputs/map/format", "must be an object"),
+        ({"map": {"format": {"mediaType": 5}}}, "/outputs/map/format/mediaType", "must be a text"),
+        (
+            {"map": {"format": {"mediaType": "image/png"}}},
+            "/outputs/map/format/mediaType",
+            'must be one of image/tiff; application=geotiff, but is "image/png"',
+        ),
+        (
+            {"table": {"format": {"mediaType": "text/html"}}},
+            "/outputs/table/format/mediaType",
+            "must be one of text/csv, application/json",
+        ),
+        ({"old": {"format": {"mediaType": "image/gif"}}}, "/outputs/old/format/mediaType", "png"),
+    ],
+)
+def test_what_a_process_does_not_have_is_named(outputs: Any, where: str, words: str) -> None:
+    found = faults(outputs)
+    assert list(found) == [where]
+    assert words in found[where]
+
+
+def test_links_are_refused_where_only_values_are_declared() -> None:
+    wanted = {"map": {"transmissionMode": "reference"}, "table": {"transmissionMode": "value"}}
+    assert faults(wanted, outputTransmission=["value"]) == {
+        "/outputs/map/transmissionMode": "'reference' is not possible here; value is"
+    }
+    assert faults(wanted, outputTransmission=["value", "reference"]) == {}
+
+
+def test_of_a_process_that_declares_no_outputs_any_can_be_asked_for() -> None:
+    request = ExecutionRequest(process_id="p", inputs={}, outputs={"mop": {}})
+    assert output_faults({"outputs": {}}, request) == output_faults({}, request) == []

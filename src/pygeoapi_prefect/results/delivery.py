@@ -49,11 +49,14 @@ class Delivery:
         body: its bytes, or a stream of them that its reader closes; JSON and text are UTF-8.
         links: what to send in place of the body, if the face can: an answer without content, with
             these in its header.
+        items: where each output that is in the body is by itself; empty if the body is one output,
+            or where our own service is is not known.
     """
 
     media_type: str
     body: bytes | Stream
     links: tuple[Link, ...] = ()
+    items: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
             return Delivery(in_header(parts[0].media_type), parts[0].content)
         if not parts:
             return Delivery(JSON, b"{}")
-        return _multipart(parts)
+        return _multipart(parts, tuple(_items(manifest, parts)))
 
 
 def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> Delivery:
@@ -189,9 +192,20 @@ def _own_url(manifest: Manifest, output_id: str) -> str | None:
     """Return where our own service delivers an output; None if it is not to be linked to."""
     if manifest.service_url is None or output_id not in manifest.by_reference:
         return None
+    return output_url(manifest.service_url, manifest.job_id, output_id)
+
+
+def output_url(service_url: str, job_id: str, output_id: str) -> str:
+    """Return where a service delivers one output of a job as it is."""
     # The name of the parameter is that of version 2 of the standard.
-    query = quote(output_id, safe="")
-    return f"{manifest.service_url}/jobs/{manifest.job_id}/results?outputs={query}"
+    return f"{service_url}/jobs/{job_id}/results?outputs={quote(output_id, safe='')}"
+
+
+def _items(manifest: Manifest, parts: Sequence[_Part]) -> Iterator[Link]:
+    if manifest.service_url is not None:
+        for part in parts:
+            href = part.href or output_url(manifest.service_url, manifest.job_id, part.id)
+            yield Link(part.id, href, in_header(part.media_type))
 
 
 def _document(parts: Sequence[_Part]) -> bytes | Stream:
@@ -259,7 +273,7 @@ def _qualified(
     return [b'{"value":', *value, end]
 
 
-def _multipart(parts: Sequence[_Part]) -> Delivery:
+def _multipart(parts: Sequence[_Part], items: tuple[Link, ...]) -> Delivery:
     """Put several outputs in one body (RFC 2387, as 18-062r2 requires for raw).
 
     Those asked for by reference are empty parts that say where their content is.
@@ -278,4 +292,5 @@ def _multipart(parts: Sequence[_Part]) -> Delivery:
         pieces += [f"Content-Length: {size}\r\n\r\n".encode(), part.content, b"\r\n"]
     pieces.append(f"--{boundary}--\r\n".encode())
     kind = in_header(parts[0].media_type).partition(";")[0].strip()
-    return Delivery(f'{MULTIPART}; type="{kind}"; boundary={boundary}', joined(pieces))
+    media_type = f'{MULTIPART}; type="{kind}"; boundary={boundary}'
+    return Delivery(media_type, joined(pieces), items=items)

@@ -4,7 +4,6 @@ Translates calls, answers and errors between pygeoapi and the service; decides n
 nothing about requests: one instance serves many threads.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,17 +25,16 @@ from pygeoapi.util import (
 from pygeoapi_prefect import errors
 from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.faces.pygeoapi import patches
+from pygeoapi_prefect.faces.pygeoapi.deliveries import for_pygeoapi
+from pygeoapi_prefect.faces.pygeoapi.descriptions import as_shown
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, context_of, current_exchange
 from pygeoapi_prefect.faces.pygeoapi.jobs import as_pygeoapi_has_it
 from pygeoapi_prefect.faces.pygeoapi.listing import UsableProcesses
-from pygeoapi_prefect.faces.pygeoapi.modes import with_modes_as_declared
 from pygeoapi_prefect.ogc import job as ogc_job
 from pygeoapi_prefect.ogc.execution import read_execution_request
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor
-from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.media_types import JSON
-from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.service.requests import JobQuery
 
@@ -102,11 +100,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         is_the_one = exchange is not None and exchange.process_id == process_id
         try:
             if isinstance(plugin := self._service.describable(process_id), VanillaProcessor):
-                return with_modes_as_declared(plugin.plugin)
+                return as_shown(plugin.plugin)
         except errors.ProcessNotFound as error:
             raise UnknownProcessError(str(error)) from error
         describe = self._service.describe if is_the_one else self._service.summarize
-        return with_modes_as_declared(BaseProcessor({"name": process_id}, describe(process_id)))
+        return as_shown(BaseProcessor({"name": process_id}, describe(process_id)))
 
     def execute_process(
         self,
@@ -146,7 +144,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             code, words = "InvalidParameterValue", outcome.job.failure
             body = {"type": code, "code": code, "description": f"Error executing process: {words}"}
             return outcome.job_id, JSON, body, JobStatus.failed, headers
-        media_type, content = _for_pygeoapi(outcome.delivery, exchange)
+        media_type, content = for_pygeoapi(outcome.delivery, exchange)
         return outcome.job_id, media_type, content, JobStatus.successful, headers
 
     def get_jobs(
@@ -197,7 +195,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             delivery = self._service.results(job_id, exchange.output_id)
         except (errors.ResultMissing, errors.JobNotFound) as error:
             raise JobResultNotFoundError(str(error)) from error
-        return _for_pygeoapi(delivery, exchange)
+        return for_pygeoapi(delivery, exchange)
 
     def delete_job(self, job_id: str) -> bool:
         """Stop a job, or remove it with its results if it has ended.
@@ -208,22 +206,13 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             StorageUnavailable: its results cannot be removed; the job stays.
         """
         try:
-            self._service.dismiss(job_id)
+            dismissal = self._service.dismiss(job_id)
         except errors.JobNotFound:
             raise JobNotFoundError from None
+        if exchange := current_exchange():
+            exchange.job = dismissal.job
         return True
 
     def __repr__(self) -> str:
         """Return a short name for logs."""
         return f"<PrefectManager> {self.name}"
-
-
-def _for_pygeoapi(delivery: Delivery, exchange: Exchange) -> tuple[str, Any]:
-    """Return a delivery so that pygeoapi sends it as it is."""
-    exchange.delivery = delivery
-    if delivery.media_type != JSON:
-        return delivery.media_type, delivery.body
-    # pygeoapi encodes the value itself, or makes a page of it; of a stream it makes none.
-    if exchange.html and not isinstance(delivery.body, Stream):
-        return JSON, json.loads(delivery.body)
-    return patches.READY_JSON, delivery.body

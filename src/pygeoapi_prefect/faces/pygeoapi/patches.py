@@ -8,7 +8,10 @@ pygeoapi switches it off:
 - What a manager raises on status, list and results becomes a bare 500: our errors become the
   answers of `problems`.
 - `Prefer` is understood only if it is exactly `respond-async` or `wait`.
-- A request body that is JSON but no object, or a subscriber that is none, is a bare 500.
+- A request body that is JSON but no object, that is not UTF-8, compressed or nested without end, or
+  a subscriber that is none, is a bare 500.
+- The status document says nothing of single outputs, and that of a dismissed job lacks its type and
+  always has a progress of 100.
 - Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
   HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
@@ -17,7 +20,6 @@ pygeoapi switches it off:
 """
 
 import functools
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -28,10 +30,13 @@ from typing import Any
 from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 
-from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError
+from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError, RequestError
+from pygeoapi_prefect.faces.pygeoapi.bodies import read_body
+from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.results.delivery import output_url
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.service.requests import RequestContext
@@ -41,22 +46,13 @@ LOGGER = logging.getLogger(__name__)
 Answer = tuple[dict[str, str], int, str | bytes | Stream]
 Handler = Callable[..., Answer]
 
-# JSON that is ready to be sent carries this media type from the manager through pygeoapi, which
-# re-encodes whatever is called exactly `application/json`.
-READY_JSON = f"{JSON}; charset=utf-8"
 _NO_CONTENT = HTTPStatus.NO_CONTENT
 _MARK = "patched_by_pygeoapi_prefect"
 
 
 def install() -> None:
     """Patch pygeoapi's handlers; doing it again changes nothing."""
-    for name, patch in (
-        ("describe_processes", _patched_description),
-        ("execute_process", _patched_execute),
-        ("get_jobs", _patched),
-        ("get_job_result", _patched_results),
-        ("delete_job", _patched),
-    ):
+    for name, patch in _PATCHES.items():
         handler = getattr(processes, name)
         if not hasattr(handler, _MARK):
             patched = functools.wraps(handler)(functools.partial(patch, handler))
@@ -75,6 +71,8 @@ def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Ans
     if delivery and delivery.links and status == HTTPStatus.OK:
         links = ", ".join(link.as_header() for link in delivery.links)
         return {**headers, "Content-Type": JSON, "Link": links}, _NO_CONTENT, b""
+    if delivery and delivery.items:
+        headers = {**headers, "Link": ", ".join(item.as_header() for item in delivery.items)}
     if isinstance(content, Stream):
         _stream_under_starlette()
         media_type = delivery.media_type if delivery else headers["Content-Type"]
@@ -88,6 +86,46 @@ def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Ans
         retry_after = exchange.error and problem_of(exchange.error).retry_after
         headers.setdefault("Retry-After", str(retry_after or 5))
     return headers, status, content
+
+
+def _json(encode: Callable[..., str], document: Any, *args: Any) -> str:
+    """Make JSON of a document, which is the status of a job perhaps."""
+    return encode(_completed(document), *args)
+
+
+def _page(
+    render: Callable[..., str], config: Any, templates: Any, name: Any, data: Any, *args: Any
+) -> str:
+    """Make a page, which shows the status of a job perhaps."""
+    if isinstance(data, dict) and "jobs" in data:
+        data = {**data, "jobs": _completed(data["jobs"])}
+    return render(config, templates, name, data, *args)
+
+
+def _completed(document: Any) -> Any:
+    """Return the status document of the job that was asked for with what it lacks."""
+    exchange = current_exchange()
+    if exchange is None or exchange.job is None or not isinstance(document, dict):
+        return document
+    job, service_url = exchange.job, exchange.context.service_url
+    if document.get("jobID") != job.id:
+        return document
+    links = [
+        {
+            "href": output_url(service_url or "", job.id, output.id),
+            "rel": "item",
+            "type": output.media_type,
+            "title": output.id,
+        }
+        for output in job.outputs
+    ]
+    return {
+        "type": "process",
+        "processID": job.process_id,
+        **document,
+        "progress": job.progress,
+        "links": [*document.get("links", ()), *links],
+    }
 
 
 def _patched_description(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
@@ -126,12 +164,15 @@ def _stream_under_starlette() -> None:
 
 
 def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
-    """Refuse bodies that pygeoapi stumbles over."""
+    """Refuse bodies that pygeoapi stumbles over, and hand it the others as it reads them."""
     try:
-        _check_body(request.data)
-    except InvalidRequest as error:
+        request._data = read_body(request.data, request.headers)
+        return _patched(handler, api, request, *args)
+    except RequestError as error:
         return _answer(api, request, error)
-    return _patched(handler, api, request, *args)
+    except RecursionError:
+        deep = InvalidRequest("The body of the execution request is nested too deeply.")
+        return _answer(api, request, deep)
 
 
 def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
@@ -177,25 +218,12 @@ def _exchange(api: API, request: APIRequest) -> Iterator[Exchange]:
         yield exchange
 
 
-def _check_body(body: bytes | None) -> None:
-    if not body:
-        return
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(
-            f"The body of an execution request must be JSON in UTF-8; byte {error.start} is not."
-        ) from None
-    # Parsing 20 MB twice only to see that they are an object is not worth it.
-    start = body[:256].lstrip()[:1]
-    if start == b"{" and b'"subscriber"' not in body:
-        return
-    try:
-        content = json.loads(body)
-    except ValueError:
-        return  # pygeoapi has a good answer to that
-    if not isinstance(content, dict):
-        raise InvalidRequest("The body of an execution request must be a JSON object.")
-    subscriber = content.get("subscriber")
-    if subscriber is not None and not isinstance(subscriber, dict):
-        raise InvalidRequest("/subscriber: must be a JSON object.")
+_PATCHES: dict[str, Callable[..., Any]] = {
+    "describe_processes": _patched_description,
+    "execute_process": _patched_execute,
+    "get_jobs": _patched,
+    "get_job_result": _patched_results,
+    "delete_job": _patched,
+    "to_json": _json,
+    "render_j2_template": _page,
+}

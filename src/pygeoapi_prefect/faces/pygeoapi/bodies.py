@@ -1,0 +1,109 @@
+"""Bodies of execution requests, made so that pygeoapi can read them."""
+
+import codecs
+import json
+import zlib
+from collections.abc import Mapping
+from email.message import Message
+
+from pygeoapi_prefect.errors import InvalidRequest, UnsupportedBody
+
+# Of what a compressed body becomes; a thousandth of it is enough to fill the memory of a server.
+MAX_DECOMPRESSED = 64 << 20
+# What pygeoapi stumbles over, and what Python takes for JSON although it is none.
+_SUSPICIOUS = (b'"subscriber"', b"NaN", b"Infinity")
+_UTF8 = ("utf-8", "ascii")
+# `wbits` of zlib: gzip; and zlib's own format, which HTTP calls deflate (RFC 9110, 8.4.1).
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+def read_body(body: bytes | None, headers: Mapping[str, str]) -> bytes:
+    """Return the body of an execution request as plain JSON in UTF-8.
+
+    Args:
+        body: as it was sent.
+        headers: of the request, found without regard to case.
+
+    Raises:
+        UnsupportedBody: it is compressed in an unknown way, or declared as something but UTF-8.
+        InvalidRequest: it is not what it is said to be, becomes too large, or is no execution
+            request.
+
+    Source:
+        RFC 8259, 8.1: JSON is UTF-8; RFC 9110, 8.4: several codings are undone from the last on.
+    """
+    if not body:
+        return b""
+    _check_charset(headers.get("Content-Type", ""))
+    for coding in reversed(headers.get("Content-Encoding", "").lower().split(",")):
+        body = _decoded(body, coding.strip())
+    body = body.removeprefix(codecs.BOM_UTF8)
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The body of an execution request must be JSON in UTF-8; byte {error.start} is not."
+        ) from None
+    _check_members(body)
+    return body
+
+
+def _check_charset(content_type: str) -> None:
+    header = Message()
+    header["Content-Type"] = content_type.encode("ascii", "replace").decode()
+    charset = header.get_content_charset("utf-8")
+    try:
+        is_utf8 = codecs.lookup(charset).name in _UTF8
+    except LookupError:
+        is_utf8 = False
+    if not is_utf8:
+        raise UnsupportedBody(
+            f"The body of an execution request must be JSON in UTF-8, but Content-Type says "
+            f"charset={charset}."
+        )
+
+
+def _decoded(body: bytes, coding: str) -> bytes:
+    if coding in ("", "identity"):
+        return body
+    if coding not in _WINDOWS:
+        raise UnsupportedBody(
+            f"The body of an execution request is compressed as {coding!r}; gzip and deflate are "
+            "understood."
+        )
+    decompressor = zlib.decompressobj(_WINDOWS[coding])
+    broken = InvalidRequest(f"The body of an execution request is no complete {coding!r}.")
+    try:
+        content = decompressor.decompress(body, MAX_DECOMPRESSED)
+    except zlib.error:
+        raise broken from None
+    if decompressor.unconsumed_tail:
+        raise InvalidRequest(
+            f"The body of an execution request is larger than {MAX_DECOMPRESSED} bytes when it is "
+            "decompressed; send large inputs as links."
+        )
+    if not decompressor.eof or decompressor.unused_data:
+        raise broken
+    return content
+
+
+def _check_members(body: bytes) -> None:
+    # Parsing 20 MB twice only to see that they are an object is not worth it.
+    start = body[:256].lstrip()[:1]
+    if start == b"{" and not any(word in body for word in _SUSPICIOUS):
+        return
+    try:
+        content = json.loads(body, parse_constant=_refuse_constant)
+    except ValueError:
+        return  # pygeoapi has a good answer to that
+    if not isinstance(content, dict):
+        raise InvalidRequest("The body of an execution request must be a JSON object.")
+    subscriber = content.get("subscriber")
+    if subscriber is not None and not isinstance(subscriber, dict):
+        raise InvalidRequest("/subscriber: must be a JSON object.")
+
+
+def _refuse_constant(name: str) -> None:
+    raise InvalidRequest(
+        f"The body of an execution request is not JSON: {name} is no number there."
+    )

@@ -30,7 +30,10 @@ RUN uv venv --python "$(command -v python3)" "$VIRTUAL_ENV" && \
 # Later than the dependencies, which take minutes and change seldom.
 COPY README.md LICENSE ./
 COPY src src
-RUN uv pip install --no-deps .
+# What images on top of this one install may need this package. By its name installers would find
+# another project: see UV_CONSTRAINT below.
+RUN uv pip install --no-deps . && \
+    uv pip list --format freeze | grep '^pygeoapi-prefect=' >"$VIRTUAL_ENV/constraints.txt"
 
 FROM base
 # By hand: slim images need not have useradd.
@@ -38,6 +41,8 @@ RUN echo 'pygeoapi:x:1000:1000::/home/pygeoapi:/bin/sh' >>/etc/passwd && \
     echo 'pygeoapi:x:1000:' >>/etc/group && \
     install --directory --owner 1000 --group 1000 /home/pygeoapi
 COPY --from=build /opt/pygeoapi-prefect /opt/pygeoapi-prefect
+# `uv pip install` on top of this image keeps this package, or fails and says why.
+ENV UV_CONSTRAINT=/opt/pygeoapi-prefect/constraints.txt
 USER pygeoapi
 WORKDIR /home/pygeoapi
 CMD ["pygeoapi-prefect", "--help"]

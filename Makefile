@@ -20,7 +20,7 @@ unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-prefect-3.8 test-infrastructure check docs bench soak lock clean help
+.PHONY: demo up test test-prefect-3.8 test-infrastructure check docs wheel bench soak lock clean help
 
 demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 	$(VENV)/python examples/demo.py
@@ -52,6 +52,9 @@ check: $(INSTALLED)  ## lint, format, types, import rules, documentation, tracke
 docs: $(INSTALLED)  ## build the documentation into site/
 	$(VENV)/mkdocs build --strict
 
+wheel: $(TOOLS)  ## build the package into dist/, to be installed elsewhere
+	$(UV_COMMAND) build --quiet --wheel --python "$$(tools/find-python)" --out-dir dist
+
 bench: $(INSTALLED)  ## run the benchmarks
 	$(VENV)/python -m benchmarks $(ARGS)
 
@@ -72,7 +75,7 @@ lock: $(TOOLS)  ## write requirements.lock from pyproject.toml, and requirements
 
 clean:  ## remove everything that make has made
 	[ ! -d .docker ] || tools/docker-engine stop
-	rm -rf .docker .venv .venv-3.8 .tools site demo-output soak/results .pytest_cache .mypy_cache \
+	rm -rf .docker .venv .venv-3.8 .tools dist site demo-output soak/results .pytest_cache .mypy_cache \
 	    .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

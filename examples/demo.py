@@ -48,7 +48,7 @@ class Stack:
     def __init__(self, port: int) -> None:
         """Start it, with pygeoapi on a port."""
         self.port = port
-        self.url = self.ui_url = self.login = ""
+        self.url = self.login = self.job_in_prefect = ""
         self.last_lines: deque[str] = deque(maxlen=20)
         self._ready = threading.Event()
         # An outer Prefect is no business of this demo, which brings its own.
@@ -87,8 +87,10 @@ class Stack:
             self.last_lines.append(line)
             if not self._ready.is_set():
                 click.echo(f"  {line}")
-            if found := re.search(r"Prefect UI (\S+) \(log in with (\S+)\)", line):
-                self.ui_url, self.login = found.groups()
+            if found := re.search(r"\(log in with (\S+)\)", line):
+                self.login = found[1]
+            if found := re.search(r"a job in it (\S+)", line):
+                self.job_in_prefect = found[1]
             if found := re.match(r"ready (http://\S+)", line):
                 self.url = found[1]
                 self._ready.set()
@@ -119,7 +121,7 @@ def be_a_client(stack: Stack) -> None:
         "\nWhere the job can be seen while the stack runs. The demo stops it now; `make up` runs\n"
         "the same stack on the same state folder and keeps it running, with this job in it:\n"
         f"  job page    {job_url}?f=html\n"
-        f"  Prefect UI  {stack.ui_url}/runs/flow-run/{job_url.rpartition('/')[2]}\n"
+        f"  Prefect UI  {stack.job_in_prefect.replace('JOB-ID', job_url.rpartition('/')[2])}\n"
         f"              (log in with {stack.login})"
     )
     if stack.port != CONFIGURED_PORT:

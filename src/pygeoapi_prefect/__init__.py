@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
     from pygeoapi_prefect.running_job import Job, job
 
-__version__ = "0.1.0"
+__version__ = "1.0.0a1"
 __all__ = ["PrefectManager", "__version__", "job"]
 
 

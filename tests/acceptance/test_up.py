@@ -1,9 +1,11 @@
 """`pygeoapi-prefect up`: starting, stopping, and everything that can get in the way."""
 
+import re
 import signal
 import subprocess
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -28,6 +30,20 @@ def test_it_says_what_it_does_and_stops_without_a_trace(tmp_path: Path, template
         assert expected in said
     _, alive = psutil.wait_procs(started, 10)
     assert not alive
+
+
+def test_the_address_of_a_job_in_prefect_leads_to_the_interface_that_asks_for_the_login(
+    tmp_path: Path, template: Path
+) -> None:
+    with up(tmp_path, template=template) as stack:
+        job_id = stack.client.submit("echo", {"a": 1})
+        (address,) = re.findall(r"a job in it (\S+)", stack.log.read_text())
+        page = httpx.get(
+            address.replace("JOB-ID", job_id), headers={"Accept": "text/html"}, trust_env=False
+        )
+    assert page.status_code == 200
+    # Not the interface at the root, which answers any address and knows nothing of `/v2`.
+    assert 'src="/v2/assets/' in page.text
 
 
 @pytest.mark.large

@@ -13,8 +13,8 @@ such as `external_stack`. The rest is here:
         prefect.wait_for(run_id, "CRASHED")
 
 - The image has the package of the checkout in it (`src/`, as it was when the test run began), with
-  `pygeoapi-prefect[s3]` and pygeoapi; not the tests. `job_variables` mounts `tests/` and the folder
-  it is given at their own paths, so that `tests.support.processors` can be imported in a container,
+  s3fs and pygeoapi; not the tests. `job_variables` mounts `tests/` and the folder it is given at
+  their own paths, so that `tests.support.processors` can be imported in a container,
   and absolute paths such as those of result storage mean the same on both sides.
 - Containers use the network of the machine: `127.0.0.1` in them is that of the test.
 - `docker` on the command line, to look at a failure: `tools/docker-engine start`, then

@@ -117,8 +117,11 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     yield "Prefect", works, f"{what} at {endpoint.api_url}" + (f"; {note}" if note else "")
     yield _clocks(endpoint)
     ours = service.settings.work_pool
-    for pool in pools_of(service.checked):
-        yield _worker(gateway, pool, is_ours=pool == ours)
+    for pool, process_ids in pools_of(service.checked).items():
+        if pool == ours:
+            yield _own_worker(gateway, pool, process_ids)
+        else:
+            yield _worker(gateway, pool)
     existing = set_up.list_deployments(service_tags(ours))
     missing = sorted(set(service.checked.run_by_our_flow) - set(existing))
     if missing:
@@ -131,15 +134,31 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
         yield f"process {process_id}", problem is None, problem or "its deployment can be run"
 
 
-def _worker(gateway: PrefectGateway, pool: str, *, is_ours: bool) -> Check:
+def _own_worker(gateway: PrefectGateway, pool: str, process_ids: list[str]) -> Check:
+    """Look for a worker of ours; without one no process runs that is its to run."""
     workers = gateway.count_live_workers(pool)
     if workers:
-        found = f"{workers} online in work pool {pool!r}"
-        return "worker", True, found + _SLOTS if is_ours else found
-    if workers is None and not is_ours:
+        return "worker", True, f"{workers} online in work pool {pool!r}{_SLOTS}"
+    none, remedy = f"none online in work pool {pool!r}", "run `pygeoapi-prefect worker`"
+    if process_ids:
+        return "worker", False, f"{none}; {remedy}"
+    return (
+        "worker",
+        True,
+        f"{none}, and no process needs one to run; but without one callbacks are not delivered, "
+        f"old jobs are not removed and lost ones are not found: {remedy} for that",
+    )
+
+
+def _worker(gateway: PrefectGateway, pool: str) -> Check:
+    """Look for a worker of Prefect's own."""
+    workers = gateway.count_live_workers(pool)
+    if workers:
+        return "worker", True, f"{workers} online in work pool {pool!r}"
+    if workers is None:
         return "worker", False, missing_pool(pool)
-    remedy = "pygeoapi-prefect worker" if is_ours else f"prefect worker start --pool {pool}"
-    return "worker", False, f"none online in work pool {pool!r}; run `{remedy}`"
+    remedy = f"run `prefect worker start --pool {pool}`"
+    return "worker", False, f"none online in work pool {pool!r}; {remedy}"
 
 
 def _clocks(endpoint: Endpoint) -> Check:

@@ -184,6 +184,7 @@ class Stack:
         for process_id, problem in deployed_processes(self._service, gateway).problems():
             _report(f"warning: process {process_id}: {problem}")
         _report(f"Prefect UI {endpoint.ui_url} (log in with {endpoint.auth_string})")
+        _report(f"a job in it {endpoint.run_url('JOB-ID')}")
         _report(f"log of Prefect and worker {self._folder.log}")
         click.echo(f"ready {self._url if self._with_web else endpoint.ui_url}")
 

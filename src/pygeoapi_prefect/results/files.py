@@ -75,7 +75,7 @@ class Location:
         except (ValueError, ImportError) as error:
             remedy = ""
             if self.protocol in s3.PROTOCOLS:
-                remedy = "; install this package with its extra: pip install 'pygeoapi-prefect[s3]'"
+                remedy = "; run `pip install s3fs` where this service runs"
             location = pointer("server", "manager", "result_storage")
             fault = Fault(location, f"{without_password(self.url)}: {error}{remedy}")
             raise ConfigurationError("server.manager", [fault]) from None

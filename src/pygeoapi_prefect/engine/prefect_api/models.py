@@ -182,3 +182,21 @@ class Endpoint(_Model):
     def ui_url(self) -> str:
         """The root of the web interface that belongs to the API."""
         return self.api_url.removesuffix("/api")
+
+    def run_url(self, run: str) -> str:
+        """Return where the web interface shows a flow run.
+
+        Of Prefect's two interfaces the newer one, by name: it asks for the login and then opens the
+        run. The older one, to which the same address without `v2` leads, sends those who are not
+        logged in to its start and forgets the run.
+
+        Args:
+            run: the id of the run, which is the id of its job.
+
+        Returns:
+            The address of a page.
+
+        Source:
+            `redirect_to_preferred_ui` in prefect/server/api/server.py.
+        """
+        return f"{self.ui_url}/v2/runs/flow-run/{run}"

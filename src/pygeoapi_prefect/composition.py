@@ -13,18 +13,21 @@ from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.service.processes import ProcessService
 
 
-def open_service(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> ProcessService:
+def open_service(
+    manager: Mapping[str, Any], resources: Mapping[str, Any], log_level: int
+) -> ProcessService:
     """Return the service that a configuration asks for. Touches neither disk nor network yet.
 
     Args:
         manager: the `server.manager` section.
         resources: process id -> resource; all of `type: process`.
+        log_level: the level from which on jobs log, as in `logging`.
 
     Raises:
         ConfigurationError: something in it is wrong, or nothing is installed that knows the URL of
             its result storage; every fault is listed.
     """
-    configuration = read_configuration(manager, resources, check=open_storage)
+    configuration = read_configuration(manager, resources, log_level=log_level, check=open_storage)
     return compose(configuration, PrefectGateway(Transport(endpoint_for(configuration))))
 
 

@@ -62,9 +62,9 @@ def own_processor(tmp_path: Path, template: Path) -> Any:
         client.close()
 
 
-def prefect_logs(stack: Stack, job_id: str) -> list[dict[str, Any]]:
+def prefect_logs(stack: Stack, job_id: str, sort: str = "TIMESTAMP_ASC") -> list[dict[str, Any]]:
     url = f"{stack.prefect_url}/logs/filter"
-    body = {"logs": {"flow_run_id": {"any_": [job_id]}}, "sort": "TIMESTAMP_ASC"}
+    body = {"logs": {"flow_run_id": {"any_": [job_id]}}, "sort": sort}
     answer = stack.client.http.post(url, json=body, auth=stack.prefect_auth)
     found: list[dict[str, Any]] = answer.json()
     return found
@@ -116,8 +116,8 @@ def test_a_forkserver_that_dies_is_replaced(shared_stack: Stack, client: Client)
 @pytest.mark.parametrize(
     ("process_id", "inputs", "wanted"),
     [
-        ("talkative", {}, {"a printed line": 20, "a logged line": 30}),
-        ("talkative", {"crash": True}, {"a printed line": 20, "a logged line": 30}),
+        ("talkative", {}, {"a printed line": 20, "a logged line": 40}),
+        ("talkative", {"crash": True}, {"a printed line": 20, "a logged line": 40}),
         ("failing", {"how": "bug"}, {"The processor failed.": 40}),
     ],
 )
@@ -135,6 +135,30 @@ def test_what_a_job_says_is_complete_in_prefect_however_it_ends(
         return found == wanted
 
     eventually(look, "the log is complete", 20)
+
+
+def test_a_job_logs_from_the_level_of_the_site_on(shared_stack: Stack, client: Client) -> None:
+    job_id = client.submit("talkative")
+    client.wait_for(job_id, "successful")
+
+    def logged() -> list[str]:
+        return [entry["message"] for entry in prefect_logs(shared_stack, job_id)]
+
+    eventually(lambda: "a logged line" in logged(), "the log is complete", 20)
+    assert "a line below the level of the site" not in logged()
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["ends well", "is killed"])
+def test_a_job_may_print_more_than_is_kept_and_its_last_line_says_so(
+    shared_stack: Stack, client: Client, crash: bool
+) -> None:
+    job_id = client.submit("talkative", {"lines": 30_000, "crash": crash})
+    client.wait_for(job_id)
+
+    def last() -> dict[str, Any]:
+        return prefect_logs(shared_stack, job_id, sort="TIMESTAMP_DESC")[0]
+
+    eventually(lambda: "lines of this job were left out" in last()["message"], "the end", 60)
 
 
 def test_random_numbers_differ_from_job_to_job(client: Client) -> None:

@@ -117,6 +117,26 @@ class StubbornProcessor(BaseProcessor):
         return "application/json", {}
 
 
+class LeavingProcessor(BaseProcessor):
+    """Returns while a thread of it publishes something more, and a program of it runs for ever."""
+
+    def __init__(self, processor_def: dict[str, Any]) -> None:
+        super().__init__(processor_def, description("leaving"))
+
+    def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        folder = Path(data["folder"])
+
+        def publish() -> None:
+            time.sleep(0.5)
+            job.output("late", b"late", media_type="text/plain")
+
+        threading.Thread(target=publish, name="publisher").start()
+        if data.get("program"):
+            append(folder / "pids", subprocess.Popen(["sleep", "300"]).pid)
+        (folder / f"{data['name']}.1.held").touch()
+        return "application/json", {}
+
+
 class TidyProcessor(StepsProcessor):
     """Keeps something of its own for each job, and clears it away when told."""
 
@@ -212,6 +232,8 @@ def fault_processes(cleared: Path) -> dict[str, Any]:
         for name, policy in PREFECT_OF.items()
     }
     processors["stubborn"] = {"name": f"{module}.StubbornProcessor"}
+    processors["leaving"] = {"name": f"{module}.LeavingProcessor"}
+    processors["leaving-timed"] = {**processors["leaving"], "prefect": {"timeout": 2}}
     processors["tidy"] = {"name": f"{module}.TidyProcessor", "cleared": str(cleared)}
     processors["counting"] = {"name": f"{module}.CountingProcessor"}
     processors["writing"] = {"name": f"{module}.WritingProcessor"}

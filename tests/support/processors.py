@@ -204,8 +204,11 @@ class TalkativeProcessor(BaseProcessor):
         super().__init__(processor_def, description("talkative"))
 
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
+        for number in range(data.get("lines", 0)):
+            print(f"line {number}")  # noqa: T201
         print("a printed line")  # noqa: T201
-        LOGGER.warning("a logged line")
+        LOGGER.error("a logged line")
+        LOGGER.warning("a line below the level of the site")
         thread = threading.Thread(target=job.progress, args=(1, 2, "from a thread"))
         thread.start()
         thread.join()

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.config.configuration_file import process_resources, read_configuration_file
+from pygeoapi_prefect.config.configuration_file import (
+    log_level_of,
+    process_resources,
+    read_configuration_file,
+)
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -86,7 +90,8 @@ def read_service(path: Path) -> Service:
             for process_id, why in unusable.items()
         ]
         raise ConfigurationError(str(path), faults)
-    return Service(path, configuration, Configuration(settings, resources, manager), unusable)
+    checked = Configuration(settings, resources, manager, log_level_of(configuration))
+    return Service(path, configuration, checked, unusable)
 
 
 def storage_problem(settings: ManagerSettings) -> str | None:

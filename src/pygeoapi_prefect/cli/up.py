@@ -122,7 +122,8 @@ class Stack:
 
     def _prepare(self) -> None:
         """Write what the others read, now that the state folder is ours."""
-        snapshot = snapshot_of(self._manager, self._service.resources)
+        log_level = self._service.checked.log_level
+        snapshot = snapshot_of(self._manager, self._service.resources, log_level)
         write_snapshot(self._folder.snapshot, snapshot)
         if self._with_web:
             self._write_configuration()

@@ -59,7 +59,8 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
-        write_snapshot(snapshot, snapshot_of(service.manager, service.resources))
+        text = snapshot_of(service.manager, service.resources, service.checked.log_level)
+        write_snapshot(snapshot, text)
         work_pool = pool or service.settings.work_pool
         api_url = service.settings.prefect_api_url
         socket = notification_socket_of(api_url.rstrip("/"), work_pool)

@@ -1,5 +1,6 @@
 """The configuration of a service, read and checked, however it was come by."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ class Configuration:
         settings: of the manager.
         resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
         manager: the `server.manager` section the settings were read from.
+        log_level: the level from which on jobs log, as in `logging`: the site's.
         processes: process id -> settings, in the order of the configuration.
 
     Raises:
@@ -32,6 +34,7 @@ class Configuration:
     settings: ManagerSettings
     resources: Mapping[str, Any]
     manager: Mapping[str, Any] = field(default_factory=dict)
+    log_level: int = logging.INFO
     processes: Mapping[str, ProcessSettings] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +82,7 @@ def read_configuration(
     *,
     location: str = "the pygeoapi configuration",
     with_variables: bool = True,
+    log_level: int = logging.INFO,
     check: Callable[[ManagerSettings], object] = lambda settings: None,
 ) -> Configuration:
     """Read and check what concerns this package.
@@ -89,6 +93,7 @@ def read_configuration(
         location: where both are, for messages.
         with_variables: whether `${NAME}` stands for a variable of the environment; not in what was
             put in already.
+        log_level: the level from which on jobs log, as in `logging`.
         check: raises a ConfigurationError if the settings cannot be used.
 
     Raises:
@@ -105,7 +110,7 @@ def read_configuration(
         if settings is None:
             read_process_settings(resources)
         else:
-            configuration = Configuration(settings, resources, manager)
+            configuration = Configuration(settings, resources, manager, log_level)
     except ConfigurationError as error:
         faults += error.faults
     if faults or configuration is None:

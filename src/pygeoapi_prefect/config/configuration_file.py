@@ -1,5 +1,6 @@
 """Reading a pygeoapi configuration file: the command line does what pygeoapi does by itself."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -91,6 +92,12 @@ def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:
         for name, resource in configuration.get("resources", {}).items()
         if resource.get("type") == "process"
     }
+
+
+def log_level_of(configuration: Mapping[str, Any]) -> int:
+    """Return the level that a configuration of pygeoapi names, as in `logging`."""
+    # pygeoapi's schema knows these names only.
+    return logging.getLevelNamesMapping()[configuration["logging"]["level"]]
 
 
 def _unset_variables(path: Path) -> list[Fault]:

@@ -5,6 +5,7 @@ it is never behind. Workers of other kinds than ours know no snapshot: jobs on t
 configuration itself.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -14,7 +15,11 @@ from typing import Any
 import yaml
 
 from pygeoapi_prefect.config.configuration import Configuration, read_configuration
-from pygeoapi_prefect.config.configuration_file import process_resources, read_configuration_file
+from pygeoapi_prefect.config.configuration_file import (
+    log_level_of,
+    process_resources,
+    read_configuration_file,
+)
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.errors import ConfigurationError, Fault
 
@@ -24,12 +29,15 @@ ENVIRONMENT_VARIABLE = "PYGEOAPI_PREFECT_SNAPSHOT"
 _CONFIGURATION_VARIABLE = "PYGEOAPI_CONFIG"
 
 
-def snapshot_of(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> str:
+def snapshot_of(
+    manager: Mapping[str, Any], resources: Mapping[str, Any], log_level: int = logging.INFO
+) -> str:
     """Return the text of a snapshot.
 
     Args:
         manager: the `server.manager` section.
         resources: process id -> resource; all of `type: process`.
+        log_level: the level from which on jobs log, as in `logging`.
     """
     settings = read_manager_settings(manager)
     section = {key: value for key, value in manager.items() if key != "processes"}
@@ -43,7 +51,11 @@ def snapshot_of(manager: Mapping[str, Any], resources: Mapping[str, Any]) -> str
         section["result_storage_options"] = _plain(
             settings.result_storage_options.get_secret_value()
         )
-    content = {"server": {"manager": section}, "resources": _plain(resources)}
+    content = {
+        "server": {"manager": section},
+        "logging": {"level": log_level},
+        "resources": _plain(resources),
+    }
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
@@ -69,7 +81,11 @@ def read_snapshot(path: Path) -> Configuration:
     """
     content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
     return read_configuration(
-        content["server"]["manager"], content["resources"], location=str(path), with_variables=False
+        content["server"]["manager"],
+        content["resources"],
+        location=str(path),
+        with_variables=False,
+        log_level=content.get("logging", {}).get("level", logging.INFO),
     )
 
 
@@ -105,7 +121,10 @@ def _configuration_here() -> Configuration:
         raise ConfigurationError("the job's environment", [Fault("/PYGEOAPI_CONFIG", message)])
     content = read_configuration_file(Path(name))
     configuration = read_configuration(
-        content["server"].get("manager") or {}, process_resources(content), location=name
+        content["server"].get("manager") or {},
+        process_resources(content),
+        location=name,
+        log_level=log_level_of(content),
     )
     settings = configuration.settings
     folder = None if settings.result_storage else settings.output_dir

@@ -36,7 +36,7 @@ def endpoint_for(configuration: Configuration) -> Callable[[], Endpoint]:
     if settings.prefect_api_url is not None:
         endpoint = external_endpoint(settings)
         return lambda: endpoint
-    text = snapshot_of(configuration.manager, configuration.resources)
+    text = snapshot_of(configuration.manager, configuration.resources, configuration.log_level)
     return lambda: _embedded(os.getpid(), settings.state_dir, text).endpoint()
 
 

@@ -14,6 +14,7 @@ from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
+from pygeoapi_prefect.text import text_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class VanillaProcessor:
         options = {"outputs": request.outputs} if self.plugin.supports_outputs else {}
         try:
             returned = self.plugin.execute(dict(inputs), **options)
+        except ProcessorFailed:
+            raise  # what it published was refused
         except Exception as error:
             # pygeoapi's error classes carry an HTTP status: 4xx says that the request is wrong,
             # and that it will be wrong again.
@@ -77,17 +80,20 @@ class VanillaProcessor:
             raise ProcessorFailed(*_in_words(error), is_final=is_final) from error
         if returned is None:
             return Returned()
-        try:
-            media_type, value = returned
-        except (TypeError, ValueError):
-            raise ProcessorFailed(
-                f"the processor returned a {type(returned).__name__}, not (media type, value)"
-            ) from None
+        if not isinstance(returned, tuple | list) or len(returned) != 2:
+            raise self._returned(f"{_described(returned)}, which is no pair")
+        media_type, value = returned
         if media_type is not None and not isinstance(media_type, str):
-            raise ProcessorFailed(
-                f"the processor returned {media_type!r:.80} where its media type should be"
-            )
+            raise self._returned(f"{_described(media_type)} where the media type has to be")
         return Returned(media_type=media_type, value=_plain(value))
+
+    def _returned(self, what: str) -> ProcessorFailed:
+        """Return the error of a processor that returned something else than it has to."""
+        return ProcessorFailed(
+            f"the processor of process {self.process_id!r} returned {what}; `execute` has to "
+            "return two things, the media type first, for example: "
+            'return "application/json", {"mean": 3.1}'
+        )
 
     def release(self, job_id: str) -> None:
         """Call the processor's `remove_resources`, if it has pygeoapi's newer hook."""
@@ -113,11 +119,20 @@ def module_of(name: str) -> str:
 def _in_words(error: Exception) -> tuple[str, str | None]:
     """Return the processor's own message and, where it says more, the type of the error."""
     # pygeoapi's own error classes carry what a client may read in `user_msg`.
-    text = getattr(error, "user_msg", None) or str(error)
+    text = getattr(error, "user_msg", None) or text_of(error)
     error_type = type(error).__name__
     if not text:
         return error_type, None
     return str(text), None if hasattr(error, "user_msg") else error_type
+
+
+def _described(value: Any) -> str:
+    """Return what a value is, in words."""
+    if isinstance(value, tuple | list):
+        kinds = ", ".join(type(item).__name__ for item in value[:5])
+        more = ", …" if len(value) > 5 else ""
+        return f"a {type(value).__name__} of {len(value)} ({kinds}{more})"
+    return f"a value of type {type(value).__name__}"
 
 
 def _plain(value: Any) -> Any:
@@ -126,7 +141,7 @@ def _plain(value: Any) -> Any:
         return value
     try:
         return json.loads(json.dumps(value, default=json_serial))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ProcessorFailed(
             f"the processor returned something JSON cannot hold: {error}"
         ) from error

@@ -4,11 +4,19 @@ import json
 import threading
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
+from pygeoapi_prefect.errors import ProcessorFailed
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.media_types import BINARY, DEFAULT_OF_KIND, kind_of
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.text import storable
+
+# Of an output's id and of its media type.
+_MAX_NAME = 500
+# Files of JSON up to this size are read to see that they are some.
+_MAX_READ_BYTES = 8 << 20
 
 
 class Collector:
@@ -47,10 +55,13 @@ class Collector:
         """Take an output the job publishes; a second one of the same id replaces the first.
 
         Raises:
+            ProcessorFailed: it is called JSON and is none, or has a name that is no text.
             StorageUnavailable: storage cannot be written.
             OSError: the file cannot be read.
         """
         kind = kind_of(media_type)
+        if kind is Kind.JSON:
+            data = _published_json(media_type, data)
         self._write(output_id, media_type, kind, data)
 
     def take_returned(self, media_type: str | None, value: Any) -> None:
@@ -62,6 +73,7 @@ class Collector:
                 None is an output only if the processor published none.
 
         Raises:
+            ProcessorFailed: it is not what it is called, or has a name that is no text.
             StorageUnavailable: storage cannot be written.
         """
         if value is None and self._outputs:
@@ -73,6 +85,7 @@ class Collector:
         """Take one output that was returned; see `take_returned` for the arguments.
 
         Raises:
+            ProcessorFailed: it is not what it is called, or has a name that is no text.
             StorageUnavailable: storage cannot be written.
         """
         self._take(output_id, media_type, value)
@@ -136,6 +149,8 @@ class Collector:
         data: bytes | str | PathLike[str],
         members_are_outputs: bool = False,
     ) -> None:
+        for name in (output_id, media_type):
+            _check_name(name)
         with self._lock:
             self._written += 1
             number = self._written
@@ -149,12 +164,16 @@ class Collector:
 
 def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
     """Return the bytes of a returned value and what they hold."""
+    kind = kind_of(media_type) if media_type else None
+    if value is None and kind not in (None, Kind.JSON):
+        # Only JSON has a word for nothing.
+        value = b""
     if isinstance(value, bytes):
-        return value, _kind_of_bytes(media_type, value)
+        return _bytes_as_they_are(media_type or BINARY, value)
     if isinstance(value, str):
-        content = value.encode()
+        content = _utf8(value)
         # Text that a processor calls JSON is JSON already, unless it is not.
-        if media_type is None or kind_of(media_type) is not Kind.JSON:
+        if kind is not Kind.JSON:
             return content, Kind.TEXT
         if _is_json(content):
             return content, Kind.JSON
@@ -162,21 +181,73 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
     return json.dumps(value, separators=(",", ":")).encode(), Kind.JSON
 
 
-def _kind_of_bytes(media_type: str | None, content: bytes) -> Kind:
-    kind = kind_of(media_type or BINARY)
-    if kind is Kind.JSON and not _is_json(content):
-        return Kind.BINARY
+def _bytes_as_they_are(media_type: str, content: bytes) -> tuple[bytes, Kind]:
+    kind = kind_of(media_type)
+    if kind is Kind.JSON:
+        return _json_of(media_type, content), kind
     if kind is Kind.TEXT:
         try:
             content.decode()
         except UnicodeDecodeError:
-            return Kind.BINARY
-    return kind
+            return content, Kind.BINARY
+    return content, kind
+
+
+def _published_json(
+    media_type: str, data: bytes | str | PathLike[str]
+) -> bytes | str | PathLike[str]:
+    """Return what is published as JSON, once it is known to be some.
+
+    A large file is believed: to read it would take many times its size.
+    """
+    if not isinstance(data, bytes):
+        if Path(data).stat().st_size > _MAX_READ_BYTES:
+            return data
+        _json_of(media_type, Path(data).read_bytes())
+        return data
+    return _json_of(media_type, data)
+
+
+def _json_of(media_type: str, content: bytes) -> bytes:
+    """Return JSON in UTF-8 and without a byte order mark (RFC 8259, 8.1)."""
+    try:
+        text = content.decode(json.detect_encoding(content))
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProcessorFailed(
+            f"the processor made {len(content)} bytes of {storable(media_type, _MAX_NAME)} that "
+            f"are no JSON: {error}"
+        ) from None
+    return text.encode()
+
+
+def _check_name(name: str) -> None:
+    shown = storable(name, _MAX_NAME)
+    if len(name) > _MAX_NAME:
+        raise ProcessorFailed(
+            f"an output has an id or a media type of {len(name)} characters, of which it may have "
+            f"{_MAX_NAME}: {shown}"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ProcessorFailed(
+            f"an output has an id or a media type that UTF-8 cannot hold: {shown}"
+        ) from None
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ProcessorFailed(
+            f"the processor returned text that UTF-8 cannot hold: {error}"
+        ) from None
 
 
 def _is_json(content: bytes) -> bool:
     try:
         json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

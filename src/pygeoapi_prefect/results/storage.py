@@ -72,7 +72,9 @@ class ResultStorage(Files):
             StorageUnavailable: storage cannot be written.
             OSError: the file cannot be read.
         """
-        key = f"{attempt}/{number}-{re.sub(r'[^A-Za-z0-9._-]', '_', output_id)}"
+        # Names of files end at 255 bytes.
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", output_id)[:100]
+        key = f"{attempt}/{number}-{name}"
         size, digest = 0, hashlib.sha256()
 
         def measured(pieces: Iterator[Piece]) -> Iterator[Piece]:

@@ -94,6 +94,7 @@ class InMemoryWorker:
             add_labels=lambda labels: self._gateway.add_labels(run.id, labels),
             is_cancelled=lambda: self._gateway.is_dismissed(run.id),
             logger=LOGGER,
+            tell=LOGGER.warning,
         )
         try:
             return run_process(run.parameters["request"], policy, around)

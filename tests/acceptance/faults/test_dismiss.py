@@ -67,6 +67,18 @@ def test_a_job_that_looks_whether_it_was_dismissed_stops_by_itself(
     assert marks.runs_of("listening") == 1
 
 
+def test_a_job_that_waits_for_what_it_started_is_gone_at_once_with_it(
+    client: Client, marks: Marks
+) -> None:
+    job_id = client.submit("leaving", marks.inputs("leaving", program=True))
+    marks.wait_until_held("leaving")
+    assert len(marks.alive) == 1 and client.job(job_id)["status"] == "running"
+    assert client.delete(job_id).status_code == 200
+    # Sooner than a job that has to be made to stop.
+    eventually(lambda: not marks.alive, "the program is gone", 4)
+    wait_for_all(client, {job_id: "dismissed"})
+
+
 def test_a_frozen_job_is_gone_too(client: Client, marks: Marks) -> None:
     job_id = client.submit("steps", marks.inputs("frozen", hold=1))
     marks.wait_until_held("frozen")

@@ -106,3 +106,21 @@ def test_more_jobs_than_may_wait_are_refused_for_now(client: Client, marks: Mark
     marks.let_go()
     wait_for_all(client, dict.fromkeys(busy + queued, "successful"))
     eventually(lambda: client.execute("echo").status_code == 200, "jobs are accepted again", 10)
+
+
+def test_a_job_is_complete_only_when_what_it_started_has_ended(
+    client: Client, marks: Marks
+) -> None:
+    job_id = client.submit("leaving", marks.inputs("leaving"))
+    wait_for_all(client, {job_id: "successful"})
+    found = client.http.get(f"/jobs/{job_id}/results", params={"f": "json", "outputs": "late"})
+    assert (found.status_code, found.content) == (200, b"late")
+
+
+def test_a_job_that_waits_for_what_never_ends_has_no_more_time_than_others(
+    client: Client, marks: Marks
+) -> None:
+    job_id = client.submit("leaving-timed", marks.inputs("leaving", program=True))
+    documents = wait_for_all(client, {job_id: "failed"})
+    assert "longer than the 2 s" in documents[job_id]["message"]
+    eventually(lambda: not marks.alive, "the program is gone", 4)

@@ -215,17 +215,54 @@ def test_a_value_that_holds_itself_is_told_as_the_processor_s_failure() -> None:
     assert "JSON cannot hold" in str(failure_of(("application/json", value)))
 
 
-@pytest.mark.parametrize("returned", [42, {"a": 1}, ("text/plain",), (1, 2, 3), "text", b"", True])
-def test_a_return_that_is_no_pair_is_told_in_words(returned: Any) -> None:
-    assert "not (media type, value)" in str(failure_of(returned))
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [
+        (42, "returned a value of type int, which is no pair"),
+        ({"a": 1}, "returned a value of type dict, which"),
+        # Python would take these two apart as well.
+        ({"a": 1, "b": 2}, "returned a value of type dict, which"),
+        ("ab", "returned a value of type str, which"),
+        (("text/plain",), "returned a tuple of 1 (str), which"),
+        (("text/plain", {}, 3), "returned a tuple of 3 (str, dict, int), which"),
+        (list("abcdefg"), "returned a list of 7 (str, str, str, str, str, …), which"),
+        (b"", "returned a value of type bytes, which"),
+        (True, "returned a value of type bool, which"),
+        (
+            ({"a": 1}, "application/json"),
+            "returned a value of type dict where the media",
+        ),
+        ((200, "text"), "returned a value of type int where the media"),
+    ],
+    ids=repr,
+)
+def test_a_return_that_is_no_pair_is_told_with_the_process_and_the_remedy(
+    returned: Any, what: str
+) -> None:
+    failure = failure_of(returned)
+    assert what in str(failure) and "the processor of process 'p'" in str(failure)
+    assert 'return "application/json", {"mean": 3.1}' in str(failure)
 
 
-@pytest.mark.parametrize("returned", [({"a": 1}, "application/json"), (200, "text")])
-def test_a_pair_whose_first_is_no_media_type_is_told_in_words(returned: Any) -> None:
-    assert "media type" in str(failure_of(returned))
+def test_a_list_of_two_is_a_pair_as_well() -> None:
+    assert run(["text/plain", "text"]) == Returned(media_type="text/plain", value="text")
+
+
+def test_a_value_that_is_nested_too_deeply_is_told_as_the_processor_s_failure() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    assert "JSON cannot hold" in str(failure_of(("application/json", value)))
 
 
 # ---- how its failures are told
+
+
+class Unreadable(Exception):
+    """An error that raises where its text is wanted."""
+
+    def __str__(self) -> str:
+        return str({}["text"])
 
 
 class OwnError(Exception):
@@ -237,6 +274,7 @@ class OwnError(Exception):
     [
         (ProcessorExecuteError("hidden", user_msg="for the user"), "for the user", None),
         (ProcessorExecuteError(user_msg="for the user"), "for the user", None),
+        (Unreadable(), "its text cannot be read: KeyError", "Unreadable"),
         (ProcessorExecuteError("only a text"), "only a text", None),
         (ValueError("no such band"), "no such band", "ValueError"),
         (OwnError("own words"), "own words", "OwnError"),

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from pygeoapi_prefect.errors import StorageUnavailable
+from pygeoapi_prefect.errors import ProcessorFailed, StorageUnavailable
+from pygeoapi_prefect.results import collector
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.manifest import Kind, Output
 from pygeoapi_prefect.results.storage import ResultStorage
 
+UMLAUT = '["ü"]'.encode()
 JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 
 
@@ -49,7 +51,8 @@ def outputs(storage: ResultStorage) -> Outputs:
         (("application/json", '{"a":1}'), "application/json", Kind.JSON, b'{"a":1}'),
         (("application/json", "no json"), "application/json", Kind.JSON, b'"no json"'),
         (("application/json", b'{"a":1}'), "application/json", Kind.JSON, b'{"a":1}'),
-        (("application/json", b"no json"), "application/json", Kind.BINARY, b"no json"),
+        (("application/json", '["ü"]'.encode("utf-16")), "application/json", Kind.JSON, UMLAUT),
+        (("application/json", b"\xef\xbb\xbf{}"), "application/json", Kind.JSON, b"{}"),
         (("text/plain", "ü"), "text/plain", Kind.TEXT, "ü".encode()),
         (("application/xml", "<a/>"), "application/xml", Kind.TEXT, b"<a/>"),
         (("application/gml+xml", b"<a/>"), "application/gml+xml", Kind.TEXT, b"<a/>"),
@@ -60,6 +63,9 @@ def outputs(storage: ResultStorage) -> Outputs:
         ((None, "text"), "text/plain", Kind.TEXT, b"text"),
         ((None, b"\x00"), "application/octet-stream", Kind.BINARY, b"\x00"),
         ((None, None), "application/json", Kind.JSON, b"null"),
+        (("application/json", None), "application/json", Kind.JSON, b"null"),
+        (("text/plain", None), "text/plain", Kind.TEXT, b""),
+        (("image/png", None), "image/png", Kind.BINARY, b""),
         (("text/plain", {}), "text/plain", Kind.JSON, b"{}"),
         (("application/json", ""), "application/json", Kind.JSON, b'""'),
         (("application/octet-stream", b""), "application/octet-stream", Kind.BINARY, b""),
@@ -73,6 +79,62 @@ def test_a_returned_value_becomes_an_output_of_its_kind(
     (output,) = outputs.all()
     assert (output.media_type, output.kind) == (media_type, kind)
     assert outputs.contents() == {"result": content}
+
+
+NO_JSON = [b"no json", b"", b"{'a': 1}", b'{"a": 1', b"\xff\xfe\xff", b"\x89PNG", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", NO_JSON, ids=lambda content: f"{content[:8]!r}")
+@pytest.mark.parametrize("media_type", ["application/json", "application/geo+json; a=b"])
+def test_bytes_that_are_called_json_and_are_none_fail_the_job_in_words(
+    outputs: Outputs, tmp_path: Path, content: bytes, media_type: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    expected = rf"{len(content)} bytes of {media_type.replace('+', '.')} that are no JSON"
+    with pytest.raises(ProcessorFailed, match=expected):
+        outputs.collector.take_returned(media_type, content)
+    for published in (content, path):
+        with pytest.raises(ProcessorFailed, match=expected):
+            outputs.collector.publish("map", published, media_type)
+    assert outputs.all() == ()
+
+
+def test_a_large_file_of_json_is_believed(
+    outputs: Outputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_MAX_READ_BYTES", 3)
+    path = tmp_path / "large.json"
+    path.write_bytes(b"[1,2")
+    outputs.collector.publish("map", path, "application/json")
+    assert outputs.contents() == {"map": b"[1,2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("half \udcff", "UTF-8 cannot hold"), ("x" * 600, "it may have 500")]
+)
+def test_a_name_that_cannot_be_kept_fails_the_job_in_words(
+    outputs: Outputs, name: str, why: str
+) -> None:
+    with pytest.raises(ProcessorFailed, match=why):
+        outputs.collector.publish(name, b"{}", "text/plain")
+    with pytest.raises(ProcessorFailed, match=why):
+        outputs.collector.publish("map", b"{}", f"image/{name}")
+    with pytest.raises(ProcessorFailed, match=why):
+        outputs.collector.take_returned(f"image/{name}", b"")
+    assert outputs.all() == ()
+
+
+def test_text_that_utf_8_cannot_hold_fails_the_job_in_words(outputs: Outputs) -> None:
+    with pytest.raises(ProcessorFailed, match="text that UTF-8 cannot hold"):
+        outputs.collector.take_returned("text/plain", "half \udcff")
+
+
+def test_an_output_may_have_a_longer_name_than_files_can(storage: ResultStorage) -> None:
+    outputs = Outputs(storage)
+    for name in ("x" * 400 + "1", "x" * 400 + "2"):
+        outputs.collector.publish(name, name.encode(), "text/plain")
+    assert outputs.contents() == {output.id: output.id.encode() for output in outputs.all()}
 
 
 def test_an_object_is_stored_as_json(outputs: Outputs) -> None:

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from pygeoapi_prefect.errors import OutputNotFound, ResultMissing
+from pygeoapi_prefect.results import collector
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Output
@@ -276,8 +277,13 @@ def test_published_text_that_is_not_utf_8_is_sent_in_base64(job: Job) -> None:
     assert job.document()["notes"]["encoding"] == "base64"
 
 
-def test_published_json_that_is_none_does_not_spoil_the_document(job: Job) -> None:
-    job.publishes("lines", b'{"a": 1}\n{"a": 2}\n', "application/json")
+def test_a_large_file_that_is_called_json_and_is_none_does_not_spoil_the_document(
+    job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(collector, "_MAX_READ_BYTES", 3)
+    lines = tmp_path / "lines"
+    lines.write_bytes(b'{"a": 1}\n{"a": 2}\n')
+    job.collector.publish("lines", lines, "application/json")
     job.publishes("notes", b"text", "text/plain")
     assert job.document()["notes"] == "text"
 

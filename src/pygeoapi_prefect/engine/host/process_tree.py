@@ -53,17 +53,42 @@ def kill_orphans_of_ended_jobs(jobs: Collection[int]) -> None:
     for pid in _children():
         if pid in jobs:
             continue
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            orphan = psutil.Process(pid)
-            for each in (*orphan.children(recursive=True), orphan):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kill_with_descendants(psutil.Process(pid))
+
+
+def living_children() -> list[psutil.Process]:
+    """Return the children of this process that have not ended, adopted ones among them."""
+    living = []
+    for pid in _children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child = psutil.Process(pid)
+            if child.status() != psutil.STATUS_ZOMBIE:
+                living.append(child)
+    return living
+
+
+def kill_with_descendants(process: psutil.Process) -> None:
+    """Kill a process and what it started, whatever groups they are in."""
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        for each in (*process.children(recursive=True), process):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
 
 
 def _children() -> list[int]:
-    pid = os.getpid()
+    """Return the children of all threads of this process, ended ones that nobody awaited as well.
+
+    Far cheaper than looking through all processes; this is done for each job.
+    """
+    tasks = Path(f"/proc/{os.getpid()}/task")
     try:
-        # Far cheaper than looking through all processes; this is done for each job.
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        return [int(child) for child in children.split()]
+        # Each thread has its own; that of the main thread tells whether the kernel has such lists.
+        lists = [Path(tasks, str(os.getpid()), "children").read_text(encoding="ascii")]
+        for task in os.listdir(tasks):
+            if task != str(os.getpid()):
+                with contextlib.suppress(OSError):  # the thread has ended; its children moved on
+                    lists.append(Path(tasks, task, "children").read_text(encoding="ascii"))
     except OSError:
         return [child.pid for child in psutil.Process().children()]
+    return [int(child) for each in lists for child in each.split()]

@@ -21,7 +21,6 @@ from prefect.events import emit_event
 from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.filesystems import LocalFileSystem
 from prefect.logging.handlers import set_api_log_sink
-from prefect.logging.loggers import patch_print
 from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 from prefect.states import Crashed, Running
@@ -37,12 +36,14 @@ from pygeoapi_prefect.engine.prefect_api.claims import under_way, worker_of
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, page_of
 from pygeoapi_prefect.engine.runner.execution import run_process
 from pygeoapi_prefect.engine.runner.flow import run_job, surroundings
+from pygeoapi_prefect.text import storable, text_of
 
 LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_HEARTBEATS = 30.0
+_MAX_MESSAGE = 5_000
 
-SendLog = Callable[[dict[str, object]], None]
+Tell = Callable[[str], None]
 
 
 @cache
@@ -64,14 +65,12 @@ def connect() -> None:
         LOGGER.debug("Prefect does not answer yet: %s", error)
 
 
-def run_attempt(
-    flow_run: FlowRun, send_log: SendLog, started: Callable[[], None]
-) -> State[Any] | None:
+def run_attempt(flow_run: FlowRun, tell: Tell, started: Callable[[], None]) -> State[Any] | None:
     """Run one attempt of our flow.
 
     Args:
         flow_run: the run, pending; the message of its state names the worker.
-        send_log: takes each log record of the job.
+        tell: takes a line of ours for the log of the job.
         started: called once Prefect has let the run start.
 
     Returns:
@@ -79,7 +78,8 @@ def run_attempt(
         Prefect did not let it start.
     """
     client = prepare()
-    set_api_log_sink(send_log)
+    # Loggers that Prefect is told to send itself reach the root logger, and so the log, as well.
+    set_api_log_sink(lambda _: None)
     policy = policy_of(flow_run, current_configuration())
     attempt = flow_run.run_count + 1
     worker = worker_of(flow_run.state.message if flow_run.state else None) or "unknown"
@@ -99,12 +99,11 @@ def run_attempt(
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
             final = run_process(
-                flow_run.parameters["request"], policy, surroundings(flow_run, client)
+                flow_run.parameters["request"], policy, surroundings(flow_run, client, tell)
             )
     except BaseException as error:
-        crashed: State[Any] = Crashed(
-            message=f"The job was interrupted: {type(error).__name__}: {error}"
-        )
+        text = f"The job was interrupted: {type(error).__name__}: {text_of(error)}"
+        crashed: State[Any] = Crashed(message=storable(text, _MAX_MESSAGE))
         final = after_failure(crashed, policy, attempt)
     if abs(time.time() - since) > LETS_GO_SECONDS and not _is_still_ours(client, flow_run, worker):
         LOGGER.warning("%s is not with worker %s any more", in_log(flow_run), worker)
@@ -150,12 +149,10 @@ def _retry_forever[T](act: Callable[[], T], what: str) -> T:
 def _context(flow_run: FlowRun, client: SyncPrefectClient) -> Iterator[None]:
     """Let Prefect's own functions know which run they are in: `get_run_logger`, tasks, runtime."""
     with ExitStack() as stack:
-        stack.enter_context(patch_print())
         runner: ThreadPoolTaskRunner[Any] = stack.enter_context(ThreadPoolTaskRunner())
         stack.enter_context(
             FlowRunContext(
                 flow=run_job,
-                log_prints=True,
                 flow_run=flow_run,
                 parameters=flow_run.parameters,
                 client=client,

@@ -10,11 +10,14 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.text import storable
 
 LOGGER = logging.getLogger(__name__)
 
 # Progress is for people: once a second is enough, and each time costs a request.
 _SECONDS_BETWEEN_REPORTS = 0.8
+
+_MAX_MESSAGE = 1_000
 
 Send = Callable[[str, str, dict[str, Any]], Any]
 
@@ -72,7 +75,8 @@ class FlowRunChannel:
         """Take the progress; a lower one than before is ignored."""
         with self._changed:
             self._percent = max(self._percent, percent)
-            self._message = message if message is not None else self._message
+            if message is not None:
+                self._message = storable(str(message), _MAX_MESSAGE)
             if self._unsent:
                 return  # the reporter knows already; waking it costs more than all the rest
             self._unsent = True

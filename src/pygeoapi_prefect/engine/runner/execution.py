@@ -1,7 +1,8 @@
 """Running a process: what it makes is stored, and how it ends becomes the state of its flow run."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from pygeoapi_prefect.engine.lifecycle.retries import after_failure
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import page_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, Send
+from pygeoapi_prefect.engine.runner.started_work import MAX_PROGRAM_SECONDS, StartedWork
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (
     ConfigurationError,
@@ -29,7 +31,12 @@ from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.running_job import job
+from pygeoapi_prefect.text import storable, text_of
 
+# What people read of a job: its log has the whole of it.
+_MAX_MESSAGE = 5_000
+_MAX_NAMES = 4_000
+_MAX_NAME = 200
 # What is wrong will be wrong again.
 _FINAL = (RequestError, ConfigurationError, ProcessorUnusable)
 
@@ -45,6 +52,8 @@ class Surroundings:
         add_labels: keeps something on the run, if Prefect can be reached.
         is_cancelled: returns True once the job should stop.
         logger: for the log of the run.
+        tell: takes a line of ours for that log, whatever the site's level is.
+        started: knows what the processor starts; None = the process is not the job's alone.
     """
 
     flow_run: FlowRun
@@ -53,6 +62,8 @@ class Surroundings:
     add_labels: Callable[[KeyValueLabels], None]
     is_cancelled: Callable[[], bool]
     logger: "logging.Logger | logging.LoggerAdapter[Any]"
+    tell: Callable[[str], None]
+    started: StartedWork | None = None
 
 
 def run_process(
@@ -71,7 +82,7 @@ def run_process(
     """
     attempt = around.flow_run.run_count
     try:
-        outputs = _execute(ExecutionRequest.model_validate(request), around)
+        outputs = _execute(ExecutionRequest.model_validate(request), policy, around)
     except TerminationSignal:
         if not around.is_cancelled():
             raise
@@ -80,22 +91,27 @@ def run_process(
         if around.is_cancelled():
             return dismissed()
         around.logger.error("The processor failed.", exc_info=error.__cause__ or error)
-        failure: State[Any] = Failed(message=str(error))
+        failure = _failed(error)
         state = failure if error.is_final else after_failure(failure, policy, attempt)
         if error.error_type and state is failure:
-            around.add_labels({ERROR_TYPE_LABEL: error.error_type})
+            around.add_labels({ERROR_TYPE_LABEL: storable(error.error_type, _MAX_NAME)})
         return state
     except (PygeoapiPrefectError, OSError) as error:
         around.logger.exception("The job failed.")
-        failure = Failed(message=str(error))
+        failure = _failed(error)
         return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if around.is_cancelled():
         return dismissed()
     page = page_of(around.flow_run)
+    outputs = storable(outputs, _MAX_NAMES)
     return Completed(message=f"Job complete: {outputs}" + (f" at {page}" if page else ""))
 
 
-def _execute(request: ExecutionRequest, around: Surroundings) -> str:
+def _failed(error: Exception) -> State[Any]:
+    return Failed(message=storable(text_of(error), _MAX_MESSAGE))
+
+
+def _execute(request: ExecutionRequest, policy: ExecutionPolicy, around: Surroundings) -> str:
     """Run the processor, store the outputs and name them."""
     job_id, attempt = str(around.flow_run.id), around.flow_run.run_count
     storage = open_storage(around.configuration.settings, patient=True)
@@ -108,7 +124,8 @@ def _execute(request: ExecutionRequest, around: Surroundings) -> str:
     channel = FlowRunChannel(job_id, attempt, around.send, collector, storage, around.is_cancelled)
     try:
         with job.running(channel):
-            returned = processor.execute(request, inputs or {}, job_id)
+            with _awaiting_what_it_starts(policy, around):
+                returned = processor.execute(request, inputs or {}, job_id)
     finally:
         channel.close()
     if around.is_cancelled():
@@ -122,3 +139,22 @@ def _execute(request: ExecutionRequest, around: Surroundings) -> str:
     )
     storage.write_manifest(manifest)
     return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
+
+
+@contextmanager
+def _awaiting_what_it_starts(policy: ExecutionPolicy, around: Surroundings) -> Iterator[None]:
+    """Wait for what the enclosed code leaves running, or end it if the code fails.
+
+    Raises:
+        ProcessorFailed: something does not end.
+    """
+    if around.started is None:
+        yield
+        return
+    try:
+        yield
+        max_seconds = None if policy.timeout else MAX_PROGRAM_SECONDS
+        around.started.wait(around.is_cancelled, around.tell, max_seconds)
+    except Exception:
+        around.started.end(around.tell)
+        raise

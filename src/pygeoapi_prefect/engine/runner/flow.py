@@ -35,6 +35,8 @@ from pygeoapi_prefect.engine.prefect_api.names import FLOW_NAME
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.runner.channel import sender
 from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
+from pygeoapi_prefect.engine.runner.prefect_log import recording_in_prefect
+from pygeoapi_prefect.engine.runner.started_work import StartedWork
 from pygeoapi_prefect.errors import ConfigurationError
 from pygeoapi_prefect.processes.registry import Registry
 
@@ -74,7 +76,6 @@ def _clear_up_dismissed(flow: Flow[..., Any], flow_run: FlowRun, state: State[An
     name=FLOW_NAME,
     persist_result=False,
     validate_parameters=False,
-    log_prints=True,
     on_cancellation=[_clear_up_dismissed],
 )
 def run_job(request: dict[str, Any]) -> State:
@@ -101,8 +102,11 @@ def run_job(request: dict[str, Any]) -> State:
         return Failed(message=str(error))
     policy = _patient(policy_of(flow_run, configuration))
     try:
-        with timeout(policy.timeout, _TookTooLong):
-            state = run_process(request, policy, surroundings(flow_run, client))
+        with (
+            recording_in_prefect(str(flow_run.id), configuration.log_level) as log,
+            timeout(policy.timeout, _TookTooLong),
+        ):
+            state = run_process(request, policy, surroundings(flow_run, client, log.tell))
     except _TookTooLong:
         state = after_failure(took_too_long(policy.timeout), policy, attempt)
     clear_up_after(state, flow_run, attempt, configuration)
@@ -125,8 +129,15 @@ def _patient(policy: ExecutionPolicy) -> ExecutionPolicy:
     return policy.model_copy(update={"retry_backoff": backoff.model_copy(update=pauses)})
 
 
-def surroundings(flow_run: FlowRun, client: SyncPrefectClient) -> Surroundings:
+def surroundings(
+    flow_run: FlowRun, client: SyncPrefectClient, tell: Callable[[str], None]
+) -> Surroundings:
     """Return what a job has around it in the flow run that this process runs.
+
+    Args:
+        flow_run: the run.
+        client: to Prefect.
+        tell: takes a line of ours for the log of the job.
 
     Raises:
         ConfigurationError: the configuration holds something wrong.
@@ -144,6 +155,8 @@ def surroundings(flow_run: FlowRun, client: SyncPrefectClient) -> Surroundings:
         add_labels=add_labels,
         is_cancelled=lambda: cancel_switch.is_on(),
         logger=get_run_logger(),
+        tell=tell,
+        started=StartedWork(),
     )
 
 

@@ -1,11 +1,15 @@
 """What jobs log, on its way to Prefect: the records of all jobs travel together."""
 
 import logging
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import anyio
 import httpx
 from prefect.client.orchestration import PrefectClient
+
+from pygeoapi_prefect.engine.lifecycle.patience import is_refusal
 
 LOGGER = logging.getLogger(__name__)
 
@@ -23,11 +27,11 @@ class JobLogs:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._records: list[dict[str, Any]] = []
+        self._records: deque[dict[str, Any]] = deque(maxlen=_RECORDS_KEPT)
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Take a record, as Prefect's API takes it."""
-        self._records.append(record)
+    def add(self, records: Iterable[dict[str, Any]]) -> None:
+        """Take records, as Prefect's API takes them."""
+        self._records.extend(records)
 
     async def send(self, client: PrefectClient) -> None:
         """Send what there is, now and then, until cancelled; then send the rest."""
@@ -41,13 +45,18 @@ class JobLogs:
 
     async def _send_so_far(self, client: PrefectClient) -> None:
         while self._records:
-            batch = self._records[:_RECORDS_AT_ONCE]
-            self._records = self._records[_RECORDS_AT_ONCE:]
+            batch = [
+                self._records.popleft() for _ in range(min(_RECORDS_AT_ONCE, len(self._records)))
+            ]
             try:
                 await client.create_logs(batch)
             except httpx.HTTPError as error:
+                if is_refusal(error):
+                    LOGGER.warning("%s log records are refused: %s", len(batch), error)
+                    continue
                 LOGGER.warning("%s log records have to wait: %s", len(batch), error)
-                self._records = (batch + self._records)[-_RECORDS_KEPT:]
+                room = _RECORDS_KEPT - len(self._records)
+                self._records.extendleft(reversed(batch[max(0, len(batch) - room) :]))
                 await anyio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
                 return
             except Exception as error:

@@ -84,7 +84,11 @@ class JobProcess:
                 return
             if not line.endswith(b"\n"):
                 return  # cut off in the middle of a word: it was killed
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except ValueError:
+                # Not what it was meant to be, but the next line is.
+                LOGGER.warning("process %s said %.80r", self.pid, line)
 
     def let_go(self) -> None:
         """Close the line to it; a process that still waits for a job ends then."""

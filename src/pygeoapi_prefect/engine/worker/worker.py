@@ -49,6 +49,7 @@ from pygeoapi_prefect.engine.prefect_api.claims import taken
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import reason_of
 from pygeoapi_prefect.engine.prefect_api.names import SYNCHRONOUS_TAG, WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
+from pygeoapi_prefect.engine.runner.job_log import about_left_out
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
 from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs
@@ -321,11 +322,13 @@ class JobWorker(PrefectWorker):
         """Follow a job to its end; return how it failed if it did not say so itself."""
         kills = out_of_memory_kills()
         process.give(flow_run.model_dump_json())
-        has_said_how, code = False, 0
+        has_said_how, code, left_out = False, 0, 0
         with anyio.move_on_after(timeout) as limit:
             async for message in process.messages():
-                if "log" in message:
-                    self._logs.add(message["log"])
+                if "logs" in message:
+                    self._logs.add(message["logs"])
+                elif "left_out" in message:
+                    left_out = message["left_out"]
                 elif "running" in message:
                     record(Event.STARTED, flow_run.id, process_of(flow_run))
                     self._callbacks.look_now(flow_run)
@@ -338,6 +341,8 @@ class JobWorker(PrefectWorker):
             code = await process.wait()
         if limit.cancelled_caught:
             await process.stop()
+        if left_out:
+            self._logs.add([about_left_out(left_out, str(flow_run.id))])
         if has_said_how:
             return None
         if limit.cancelled_caught:

@@ -4,6 +4,7 @@ Translates calls, answers and errors between pygeoapi and the service; decides n
 nothing about requests: one instance serves many threads.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,7 +87,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self, manager: Mapping[str, Any], resources: Mapping[str, Any]
     ) -> ProcessService:
         """Return what does the work; a manager for tests has another one."""
-        return open_service(manager, resources)
+        # A manager is not told what `logging.level` is, but pygeoapi has set it by now.
+        return open_service(manager, resources, logging.getLogger().level)
 
     def get_processor(self, process_id: str) -> BaseProcessor:
         """Return a processor of its own for each caller; pygeoapi asks it for its description.

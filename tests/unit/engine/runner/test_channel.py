@@ -200,3 +200,21 @@ def test_a_checkpoint_is_no_business_of_prefect_s(
     channel.save_checkpoint(1)
     channel.close()
     assert send.requests == []
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        ("half \udcff", r"half \udcff"),
+        ("n\0l", r"n\x00l"),
+        ("x" * 2000, "x" * 1000 + "… (1000 more characters)"),
+        (12, "12"),
+    ],
+    ids=["surrogate", "NUL", "long", "number"],
+)
+def test_any_message_arrives_as_text_that_can_be_stored(
+    channel: FlowRunChannel, send: RecordingSend, message: Any, sent: str
+) -> None:
+    channel.progress(10, message)
+    channel.close()
+    assert send.messages == [sent]

@@ -1,6 +1,10 @@
 """How an attempt at a process ends, and what of it the state of its flow run says."""
 
 import logging
+import signal
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +17,9 @@ from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
 from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
+from pygeoapi_prefect.engine.runner import execution
 from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
+from pygeoapi_prefect.engine.runner.started_work import StartedWork
 from pygeoapi_prefect.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -22,6 +28,7 @@ from pygeoapi_prefect.errors import (
     StorageUnavailable,
 )
 from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.running_job import job
 from tests.support.settings import configured
 
 
@@ -47,6 +54,11 @@ RESOURCES = {"acting": {"type": "process", "processor": {"name": f"{__name__}.Ac
 TWICE = ExecutionPolicy(retries=1, retry_backoff=RetryBackoff(initial=1))
 
 
+# What is logged here is half text only; pytest would pass it on.
+_SILENT = logging.Logger("job")
+_SILENT.addHandler(logging.NullHandler())
+
+
 class Attempt:
     """The first attempt of a job, and what it may use.
 
@@ -54,12 +66,14 @@ class Attempt:
         labels: what was kept on the run.
         output_dir: where results go.
         is_cancelled: whether it was asked to stop.
+        told: our lines in its log.
     """
 
     def __init__(self, output_dir: Path) -> None:
         self.labels: dict[str, Any] = {}
         self.output_dir = output_dir
         self.is_cancelled = False
+        self.told: list[str] = []
 
     def run(self, act: Callable[[], Any], policy: ExecutionPolicy | None = None) -> State[Any]:
         Acting.act = staticmethod(act)
@@ -69,7 +83,9 @@ class Attempt:
             send=lambda *_: None,
             add_labels=self.labels.update,
             is_cancelled=lambda: self.is_cancelled,
-            logger=logging.getLogger("job"),
+            logger=_SILENT,
+            tell=self.told.append,
+            started=StartedWork(),
         )
         return run_process({"process_id": "acting"}, policy or ExecutionPolicy(), around)
 
@@ -155,3 +171,90 @@ def test_a_job_that_was_asked_to_stop_is_dismissed_however_it_ends(
 def test_a_job_that_is_terminated_unasked_does_not_count_as_dismissed(attempt: Attempt) -> None:
     with pytest.raises(TerminationSignal):
         attempt.run(raising(TerminationSignal(15)))
+
+
+# ---- text that nothing can hold
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("half \udcff", r"half \udcff"),
+        ("n\0l", r"n\x00l"),
+        ("x" * 1_000_000, "x" * 5_000 + "… (995000 more characters)"),
+    ],
+    ids=["surrogate", "NUL", "long"],
+)
+def test_whatever_an_error_says_the_job_says_so_too(attempt: Attempt, text: str, told: str) -> None:
+    assert attempt.run(raising(ValueError(text))).message == told
+
+
+def test_a_long_error_does_not_hide_when_the_next_attempt_is(attempt: Attempt) -> None:
+    message = attempt.run(raising(ValueError("x" * 1_000_000)), TWICE).message
+    assert message is not None and "The next starts at" in message and len(message) < 6_000
+
+
+def test_the_type_of_an_error_may_have_a_long_name(attempt: Attempt) -> None:
+    attempt.run(raising(type("E" * 1000, (Exception,), {})("text")))
+    assert attempt.labels == {ERROR_TYPE_LABEL: "E" * 200 + "… (800 more characters)"}
+
+
+# ---- what a processor leaves running
+
+
+def test_what_a_thread_publishes_after_the_processor_returned_is_among_the_results(
+    attempt: Attempt,
+) -> None:
+    def publish() -> None:
+        time.sleep(0.1)
+        job.output("late", b"data", media_type="text/csv")
+
+    def act() -> Any:
+        threading.Thread(target=publish, name="publisher").start()
+        return "application/json", {}
+
+    state = attempt.run(act)
+    assert state.is_completed() and "late (text/csv)" in str(state.message)
+    assert "waits for thread publisher" in attempt.told[0]
+
+
+def test_what_a_program_writes_after_the_processor_returned_is_complete(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    made, children = tmp_path / "made", []
+
+    def act() -> Any:
+        children.append(subprocess.Popen(["sh", "-c", f"sleep 0.2; touch {made}"]))
+        return "application/json", {}
+
+    assert attempt.run(act).is_completed()
+    assert made.exists() and children[0].wait() == 0
+
+
+def test_a_program_that_never_ends_fails_the_job_and_is_ended(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "MAX_PROGRAM_SECONDS", 0.05)
+    children: list[subprocess.Popen[bytes]] = []
+
+    def act() -> Any:
+        children.append(subprocess.Popen(["sleep", "60"]))
+        return "application/json", {}
+
+    state = attempt.run(act)
+    assert state.is_failed() and "(sleep 60)" in str(state.message)
+    assert children[0].wait(10) == -signal.SIGKILL
+
+
+def test_a_processor_that_fails_is_not_waited_for_and_what_it_left_is_ended(
+    attempt: Attempt,
+) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def act() -> Any:
+        children.append(subprocess.Popen(["sleep", "60"]))
+        raise ValueError("after that")
+
+    assert attempt.run(act).message == "after that"
+    assert children[0].wait(10) == -signal.SIGKILL
+    assert "Ended with the job, though still running: process" in attempt.told[0]

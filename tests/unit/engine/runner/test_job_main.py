@@ -4,8 +4,10 @@ import json
 import os
 import socket
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.engine.runner import job_main
 from tests.support.processors import EchoProcessor
@@ -60,3 +62,11 @@ def test_a_process_that_is_not_needed_any_more_ends() -> None:
     worker.close()
     with process:
         job_main.wait_and_run(process)
+
+
+@pytest.mark.parametrize("depth", [1, 150, 240])
+def test_a_job_reads_inputs_however_deep_they_are(depth: int) -> None:
+    flow_run = FlowRun(id=uuid4(), flow_id=uuid4())
+    inputs = "[" * depth + "]" * depth
+    line = flow_run.model_dump_json().replace('"parameters":{}', f'"parameters":{{"a":{inputs}}}')
+    assert json.dumps(job_main._read(line.encode()).parameters["a"]) == inputs

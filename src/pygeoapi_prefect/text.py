@@ -1,0 +1,33 @@
+"""Text of other people's code, made into text that can be kept, sent and shown. Knows nothing else.
+
+What a processor says may be anything Python calls a `str`: half of a surrogate pair, which UTF-8
+has no bytes for; a NUL, which PostgreSQL refuses; or a whole file. One such text must not cost the
+job its error, nor the other lines of the log that travel with it.
+"""
+
+_CUT = "… ({} more characters)"
+
+
+def storable(text: str, max_length: int) -> str:
+    r"""Return a text as UTF-8, JSON and every database can hold it.
+
+    Args:
+        text: any text.
+        max_length: characters beyond which it is cut; what was cut is counted at its end.
+
+    Returns:
+        The text, with halves of surrogate pairs and NUL written as `\udcff` and `\x00`.
+    """
+    if len(text) > max_length:
+        text = text[:max_length] + _CUT.format(len(text) - max_length)
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode(errors="backslashreplace").decode().replace("\0", r"\x00")
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of an error, whatever its class makes of that."""
+    try:
+        return str(error)
+    except Exception as another:
+        return f"its text cannot be read: {type(another).__name__}"

@@ -27,8 +27,9 @@ INSTALLATION_BY_NAME = re.compile(
     rf"(?:{_INSTALLER})[^|;&\n]*?{_BARE}"
     # a requirement, wherever it stands
     rf"|{_BARE}(?:\[[\w, -]*\]|\s*(?:[=<>~!]=|[<>]\s*\d))"
-    # an item of a list of requirements: in requirements.txt, an environment, pyproject.toml
-    rf"|^\s*(?:-\s+)?{_BARE}\s*$"
+    # an item of a list of requirements: in requirements.txt, an environment, pyproject.toml (with
+    # an underscore it is the name that Python imports)
+    rf"|^\s*(?:-\s+)?{_BARE.replace('[-_.]', '-')}\s*$"
     rf"|\b(?:dependencies|requires|packages|pip)\b\s*[=:]\s*\[[^\]]*?{_BARE}",
     re.MULTILINE | re.IGNORECASE,
 )

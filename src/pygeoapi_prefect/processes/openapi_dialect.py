@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+from pygeoapi_prefect.json_text import finite
+
 _KINDS = ("inputs", "outputs")
 # What there is no word for is left out: a client is told less, and the check of inputs knows more.
 _UNKNOWN = frozenset(
@@ -27,7 +29,7 @@ def in_openapi(description: Mapping[str, Any]) -> dict[str, Any]:
     Source:
         OGC 18-062r2, schema.yaml; OpenAPI 3.0.3, Schema Object.
     """
-    copy = deepcopy(dict(description))
+    copy: dict[str, Any] = finite(deepcopy(dict(description)))
     for kind in _KINDS:
         declared = copy.get(kind)
         if isinstance(declared, Mapping):

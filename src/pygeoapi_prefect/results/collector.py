@@ -1,17 +1,21 @@
 """The collector: takes what a running job makes and turns it into a manifest."""
 
-import json
+import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from pygeoapi_prefect import json_text
 from pygeoapi_prefect.errors import ProcessorFailed
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.media_types import BINARY, DEFAULT_OF_KIND, kind_of
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.text import storable
+
+LOGGER = logging.getLogger(__name__)
 
 # Of an output's id and of its media type.
 _MAX_NAME = 500
@@ -175,10 +179,9 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
         # Text that a processor calls JSON is JSON already, unless it is not.
         if kind is not Kind.JSON:
             return content, Kind.TEXT
-        if _is_json(content):
-            return content, Kind.JSON
-    # Compact, as pygeoapi sends JSON.
-    return json.dumps(value, separators=(",", ":")).encode(), Kind.JSON
+        with suppress(ValueError, RecursionError):
+            return _tamed(*json_text.read(content)), Kind.JSON
+    return _tamed(*json_text.compact(value)), Kind.JSON
 
 
 def _bytes_as_they_are(media_type: str, content: bytes) -> tuple[bytes, Kind]:
@@ -203,22 +206,28 @@ def _published_json(
     if not isinstance(data, bytes):
         if Path(data).stat().st_size > _MAX_READ_BYTES:
             return data
-        _json_of(media_type, Path(data).read_bytes())
-        return data
+        content = Path(data).read_bytes()
+        made = _json_of(media_type, content)
+        return data if made == content else made
     return _json_of(media_type, data)
 
 
 def _json_of(media_type: str, content: bytes) -> bytes:
     """Return JSON in UTF-8 and without a byte order mark (RFC 8259, 8.1)."""
     try:
-        text = content.decode(json.detect_encoding(content))
-        json.loads(text)
+        return _tamed(*json_text.read(content))
     except (ValueError, RecursionError) as error:
         raise ProcessorFailed(
             f"the processor made {len(content)} bytes of {storable(media_type, _MAX_NAME)} that "
             f"are no JSON: {error}"
         ) from None
-    return text.encode()
+
+
+def _tamed(content: bytes, had_no_numbers: bool) -> bytes:
+    """Return JSON; say in the log of the job if something in it became null."""
+    if had_no_numbers:
+        LOGGER.warning("An output has NaN or Infinity, which JSON does not know: they are null.")
+    return content
 
 
 def _check_name(name: str) -> None:
@@ -243,11 +252,3 @@ def _utf8(text: str) -> bytes:
         raise ProcessorFailed(
             f"the processor returned text that UTF-8 cannot hold: {error}"
         ) from None
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    return True

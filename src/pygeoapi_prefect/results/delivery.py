@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
+from pygeoapi_prefect import json_text
 from pygeoapi_prefect.errors import OutputNotFound
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
 from pygeoapi_prefect.results.media_types import JSON, MULTIPART, TEXT, content_id, in_header
@@ -246,11 +247,9 @@ def _inline(part: _Part) -> list[bytes | Stream]:
 def _valid_json(content: bytes) -> bytes | None:
     """Return JSON in UTF-8 without a byte order mark, None if it is none."""
     try:
-        text = content.decode(json.detect_encoding(content))
-        json.loads(text)
+        return json_text.read(content)[0]
     except ValueError:
         return None
-    return text.encode()
 
 
 def _text(content: bytes) -> str | None:

@@ -285,3 +285,40 @@ def test_the_manifest_keeps_what_the_client_asked_for(local_storage: ResultStora
 def test_the_manifest_belongs_to_the_job_and_its_process(outputs: Outputs) -> None:
     manifest = outputs.collector.manifest("p", as_document=False)
     assert (manifest.job_id, manifest.process_id, manifest.requested) == (JOB, "p", None)
+
+
+# ---- numbers that JSON does not know
+
+
+@pytest.mark.parametrize(
+    ("media_type", "value"),
+    [
+        pytest.param("application/json", {"mean": float("nan"), "n": 0}, id="a value"),
+        pytest.param(None, {"mean": float("inf"), "n": 0}, id="a value without a type"),
+        pytest.param("application/geo+json", '{"mean": NaN, "n": 0}', id="a text"),
+        pytest.param("application/json", b'{"mean": -Infinity, "n": 0}', id="bytes"),
+    ],
+)
+def test_what_is_no_number_is_null_and_the_log_says_so(
+    outputs: Outputs, media_type: str | None, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    outputs.collector.take_returned(media_type, value)
+    assert outputs.contents() == {"result": b'{"mean":null,"n":0}'}
+    assert "NaN or Infinity" in caplog.text
+
+
+def test_what_is_no_number_is_null_in_what_is_published_too(
+    outputs: Outputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("[1, NaN]")
+    outputs.collector.publish("file", tmp_path / "file", "application/json")
+    outputs.collector.publish("bytes", b"[1, NaN]", "application/json")
+    assert outputs.contents() == {"file": b"[1,null]", "bytes": b"[1,null]"}
+    assert len(caplog.messages) == 2
+
+
+def test_the_log_says_nothing_of_numbers_that_are_some(
+    outputs: Outputs, caplog: pytest.LogCaptureFixture
+) -> None:
+    outputs.collector.take_returned("application/json", {"text": "NaN", "n": 1e300})
+    assert caplog.messages == []

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol, TextIO
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TextIO
 
 from pygeoapi_prefect.text import storable
 
@@ -23,6 +24,7 @@ MAX_RECORDS = 10_000
 MAX_CHARACTERS = 5_000_000
 MAX_LAST_RECORDS = 100
 MAX_MESSAGE = 50_000
+_MAX_NAME = 200
 
 # Their chatter is about our requests, not about the job.
 _NOT_THE_JOBS_OWN = ("httpx", "httpcore", "prefect", "pygeoapi_prefect.engine", "asyncio")
@@ -30,18 +32,50 @@ _NOT_THE_JOBS_OWN = ("httpx", "httpcore", "prefect", "pygeoapi_prefect.engine", 
 RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 _ENGINE = "pygeoapi_prefect"
 
-Record = dict[str, Any]
+# How often the sink hears of how much is left out.
+_RECORDS_BETWEEN_COUNTS = 1_000
+
+
+class Record(NamedTuple):
+    """What a job said. Made into more only by who sends it: the job does not wait for that.
+
+    Attributes:
+        flow_run_id: of the job.
+        name: of the logger.
+        level: as in `logging`.
+        message: of any length and content.
+        created: seconds since 1970.
+        task_run_id: the task of Prefect that it is about.
+    """
+
+    flow_run_id: str
+    name: str
+    level: int
+    message: str
+    created: float
+    task_run_id: str | None = None
+
+    def as_prefect_takes_it(self) -> dict[str, Any]:
+        """Return it as Prefect's API takes it."""
+        told: dict[str, Any] = {
+            "name": storable(self.name, _MAX_NAME),
+            "level": self.level,
+            "message": storable(self.message, MAX_MESSAGE),
+            "timestamp": datetime.fromtimestamp(self.created, UTC).isoformat(),
+            "flow_run_id": self.flow_run_id,
+        }
+        return told | {"task_run_id": self.task_run_id} if self.task_run_id else told
 
 
 class LogSink(Protocol):
     """Takes the records of a job."""
 
     def log(self, record: Record) -> None:
-        """Take a record, as Prefect's API takes it; must not wait."""
+        """Take a record; must not wait."""
         ...
 
     def left_out(self, count: int) -> None:
-        """Hear how many records were not kept so far; the last count is the final one."""
+        """Hear now and then how many records were not kept; the last count is the final one."""
         ...
 
     def flush(self) -> None:
@@ -81,27 +115,22 @@ class JobLog:
             created: seconds since 1970.
             task_run_id: the task of Prefect that it is about.
         """
-        text = storable(message, MAX_MESSAGE)
-        record: Record = {
-            "name": storable(name, 200),
-            "level": level,
-            "message": text,
-            "timestamp": datetime.fromtimestamp(created, UTC).isoformat(),
-            "flow_run_id": self._flow_run_id,
-        }
-        if task_run_id:
-            record["task_run_id"] = task_run_id
+        if len(message) > 2 * MAX_MESSAGE:
+            message = storable(message, MAX_MESSAGE)  # it must not be held as it is
+        record = Record(self._flow_run_id, name, level, message, created, task_run_id)
+        counts = self._counts
         with self._lock:
-            if self._counts[0] < MAX_RECORDS and self._counts[1] + len(text) <= MAX_CHARACTERS:
-                self._counts[0] += 1
-                self._counts[1] += len(text)
+            if counts[0] < MAX_RECORDS and counts[1] + len(message) <= MAX_CHARACTERS:
+                counts[0] += 1
+                counts[1] += len(message)
                 self._sink.log(record)
                 return
             # What is kept is what came first, without holes.
-            self._counts[0] = MAX_RECORDS
-            self._counts[2] += 1
+            counts[0] = MAX_RECORDS
+            counts[2] += 1
             self._last.append(record)
-            self._sink.left_out(self._counts[2])
+            if counts[2] % _RECORDS_BETWEEN_COUNTS == 1:
+                self._sink.left_out(counts[2])
 
     def tell(self, message: str) -> None:
         """Take a line of our own about the job, whatever the site's level is."""
@@ -130,16 +159,11 @@ class JobLog:
 
 def about_left_out(count: int, flow_run_id: str) -> Record:
     """Return the last record of a job that said more than is kept."""
-    return {
-        "name": _ENGINE,
-        "level": logging.WARNING,
-        "message": (
-            f"{count} more lines of this job were left out, before the last {MAX_LAST_RECORDS}: "
-            f"a job keeps its first {MAX_RECORDS} lines or {MAX_CHARACTERS} characters."
-        ),
-        "timestamp": datetime.now(UTC).isoformat(),
-        "flow_run_id": flow_run_id,
-    }
+    text = (
+        f"{count} more lines of this job were left out, before the last {MAX_LAST_RECORDS}: "
+        f"a job keeps its first {MAX_RECORDS} lines or {MAX_CHARACTERS} characters."
+    )
+    return Record(flow_run_id, _ENGINE, logging.WARNING, text, time.time())
 
 
 @contextmanager
@@ -174,13 +198,12 @@ def recording(log: JobLog, level: int) -> Iterator[None]:
             logger.handlers = handlers
 
 
-def is_the_jobs(record: logging.LogRecord) -> bool:
-    """Return whether the job logged a record, and not what runs it."""
-    if record.name in RUN_LOGGERS:
+@lru_cache(maxsize=1_000)
+def is_the_jobs(name: str) -> bool:
+    """Return whether a logger of this name is used by jobs, and not by what runs them."""
+    if name in RUN_LOGGERS:
         return True
-    return not any(
-        record.name == name or record.name.startswith(f"{name}.") for name in _NOT_THE_JOBS_OWN
-    )
+    return not any(name == each or name.startswith(f"{each}.") for each in _NOT_THE_JOBS_OWN)
 
 
 class _JobLogHandler(logging.Handler):
@@ -191,7 +214,7 @@ class _JobLogHandler(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not is_the_jobs(record):
+        if not is_the_jobs(record.name):
             return
         try:
             task_run_id = getattr(record, "task_run_id", None)
@@ -223,7 +246,11 @@ class _PrintedLines(io.TextIOBase):
 
     def write(self, text: str) -> int:
         thread = threading.get_ident()
-        *lines, rest = (self._begun.pop(thread, "") + text).split("\n")
+        begun = self._begun.pop(thread, "")
+        if text == "\n":  # `print` writes it by itself
+            self._add(begun)
+            return 1
+        *lines, rest = (begun + text).split("\n")
         for line in lines:
             self._add(line)
         if len(rest) > MAX_MESSAGE:
@@ -242,9 +269,11 @@ class _PrintedLines(io.TextIOBase):
             self._add(self._begun.popitem()[1])
 
     def _add(self, line: str) -> None:
-        # As a terminal shows it: a progress bar returns to the start of its line.
-        if shown := line.rstrip("\r").rpartition("\r")[2].rstrip():
-            self._log.add(self._name, logging.INFO, shown, time.time())
+        if "\r" in line:
+            # As a terminal shows it: a progress bar returns to the start of its line.
+            line = line.rstrip("\r").rpartition("\r")[2]
+        if line := line.rstrip():
+            self._log.add(self._name, logging.INFO, line, time.time())
 
     def writable(self) -> bool:
         return True

@@ -71,7 +71,7 @@ def _run(worker: socket.socket, reader: BinaryIO, flow_run: FlowRun) -> None:
     _survive_forks(line, log)
     for handler in logging.getLogger().handlers:
         # The worker's own log is for what runs jobs; writing to it takes far longer, too.
-        handler.addFilter(lambda record: not is_the_jobs(record))
+        handler.addFilter(lambda record: not is_the_jobs(record.name))
     with recording(log, current_configuration().log_level):
         state = run_attempt(flow_run, log.tell, line.running)
     # Clients wait for this; the rest of the log has time.

@@ -15,7 +15,7 @@ class _PrefectSink:
         self.count = 0
 
     def log(self, record: Record) -> None:
-        emit_api_log(record)
+        emit_api_log(record.as_prefect_takes_it())
 
     def left_out(self, count: int) -> None:
         self.count = count

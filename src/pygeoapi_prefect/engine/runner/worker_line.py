@@ -19,6 +19,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import deque
 from multiprocessing.util import Finalize, register_after_fork
 from typing import Any
 
@@ -26,7 +27,7 @@ from prefect.client.schemas.objects import State
 
 from pygeoapi_prefect.engine.runner.job_log import Record
 
-_SECONDS_OF_A_BATCH = 0.1
+_SECONDS_OF_A_BATCH = 0.2
 _RECORDS_AT_ONCE = 20
 # Of one line, which the worker has to hold as a whole.
 _MAX_CHARACTERS = 1_000_000
@@ -48,8 +49,11 @@ class WorkerLine:
         self._lock = threading.RLock()
         self._more = threading.Event()
         self._thread: threading.Thread | None = None
-        self._records: list[Record] = []
-        self._left_out = 0
+        self._records: deque[Record] = deque()
+        # As long as there are many of them, only the thread sends: who logs leaves them there.
+        self._is_flood = False
+        self._encoding = threading.Lock()
+        self._left_out: int | None = None
         self._said_left_out = False
         self._unsent = b""
         self._batch_began = 0.0
@@ -63,26 +67,31 @@ class WorkerLine:
 
     def log(self, record: Record) -> None:
         """Take a record and return at once."""
+        self._records.append(record)
+        if self._is_flood:
+            return
         with self._lock:
-            self._records.append(record)
             now = time.monotonic()
             if now - self._batch_began > _SECONDS_OF_A_BATCH:
                 self._batch_began, self._sent_in_batch = now, 0
             self._sent_in_batch += 1
             if self._sent_in_batch <= _RECORDS_AT_ONCE and not self._unsent:
+                self._encode()
                 self._send()
             if self._unsent or self._records:
+                self._is_flood = True
                 self._send_soon()
 
     def left_out(self, count: int) -> None:
         """Say soon how many records were not kept so far."""
         with self._lock:
-            self._left_out = count
             if self._said_left_out:
+                self._left_out = count
                 self._send_soon()
             else:
                 # That there is something has to be known, how much can wait.
                 self._said_left_out = True
+                self._unsent += _line({"left_out": count})
                 self._send()
 
     def running(self) -> None:
@@ -99,11 +108,13 @@ class WorkerLine:
     def flush(self) -> None:
         """Send what can be sent without waiting."""
         with self._lock:
+            if not self._is_flood:
+                self._encode()
             self._send()
 
     def finish(self) -> None:
         """Wait until the worker has all that was logged; a job that is over has the time."""
-        with self._lock:
+        with self._encoding, self._lock:
             self._encode()
             self._send_all()
 
@@ -127,8 +138,9 @@ class WorkerLine:
         self._lock = threading.RLock()
         self._more = threading.Event()
         self._thread = None
-        self._records, self._unsent = [], b""
-        self._is_our_turn = False
+        self._encoding = threading.Lock()
+        self._records, self._unsent = deque(), b""
+        self._is_flood = self._is_our_turn = False
 
     # --- sending ---------------------------------------------------------------------------
 
@@ -138,24 +150,32 @@ class WorkerLine:
             self._send_all()
 
     def _encode(self) -> None:
-        """Make lines of the records that wait."""
-        batch: list[Record] = []
-        characters = 0
-        for record in self._records:
-            if characters + len(record["message"]) > _MAX_CHARACTERS:
-                self._unsent += _line({"logs": batch})
-                batch, characters = [], 0
-            batch.append(record)
-            characters += len(record["message"])
-        if batch:
-            self._unsent += _line({"logs": batch})
-        if self._left_out:
+        """Make lines of what waits."""
+        self._unsent += self._lines_of_records()
+        self._encode_left_out()
+
+    def _encode_left_out(self) -> None:
+        if self._left_out is not None:
             self._unsent += _line({"left_out": self._left_out})
-        self._records, self._left_out = [], 0
+            self._left_out = None
+
+    def _lines_of_records(self) -> bytes:
+        lines: list[bytes] = []
+        batch: list[dict[str, Any]] = []
+        characters = 0
+        # Not those that are added meanwhile: a job may log faster than this.
+        for record in [self._records.popleft() for _ in range(len(self._records))]:
+            if characters + len(record.message) > _MAX_CHARACTERS:
+                lines.append(_line({"logs": batch}))
+                batch, characters = [], 0
+            batch.append(record.as_prefect_takes_it())
+            characters += len(record.message)
+        if batch:
+            lines.append(_line({"logs": batch}))
+        return b"".join(lines)
 
     def _send(self) -> None:
         """Send what can be sent without waiting."""
-        self._encode()
         if not self._unsent or not self._take_turn():
             return
         try:
@@ -189,10 +209,19 @@ class WorkerLine:
         while True:
             self._more.wait()
             time.sleep(_SECONDS_OF_A_BATCH)
-            with self._lock:
-                self._more.clear()
-                self._send()
-                is_stuck = bool(self._unsent)
+            self._more.clear()
+            with self._encoding:
+                # Without the lock, for which who logs would wait.
+                lines = self._lines_of_records()
+                with self._lock:
+                    self._unsent += lines
+                    self._is_flood = False
+                    if self._records:  # they were left to us
+                        self._is_flood = True
+                        self._more.set()
+                    self._encode_left_out()
+                    self._send()
+                    is_stuck = bool(self._unsent)
             while is_stuck:
                 self._wait()
                 with self._lock:

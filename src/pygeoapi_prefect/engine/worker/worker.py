@@ -342,7 +342,8 @@ class JobWorker(PrefectWorker):
         if limit.cancelled_caught:
             await process.stop()
         if left_out:
-            self._logs.add([about_left_out(left_out, str(flow_run.id))])
+            last = about_left_out(left_out, str(flow_run.id))
+            self._logs.add([last.as_prefect_takes_it()])
         if has_said_how:
             return None
         if limit.cancelled_caught:

@@ -18,6 +18,7 @@ from pygeoapi_prefect.engine.runner.job_log import (
     MAX_MESSAGE,
     MAX_RECORDS,
     JobLog,
+    Record,
     recording,
 )
 
@@ -34,8 +35,8 @@ class Kept:
         self.records: list[dict[str, Any]] = []
         self.count = 0
 
-    def log(self, record: dict[str, Any]) -> None:
-        self.records.append(record)
+    def log(self, record: Record) -> None:
+        self.records.append(record.as_prefect_takes_it())
 
     def left_out(self, count: int) -> None:
         self.count = count
@@ -181,7 +182,7 @@ def test_a_job_keeps_its_first_lines_and_its_last_and_says_how_many_are_missing(
     assert len(kept.lines) == MAX_RECORDS + MAX_LAST_RECORDS
     assert (kept.lines[MAX_RECORDS - 1], kept.lines[-1]) == (str(MAX_RECORDS - 1), str(last))
     assert kept.count == more
-    assert f"{more} more lines" in job_log.about_left_out(kept.count, "run")["message"]
+    assert f"{more} more lines" in job_log.about_left_out(kept.count, "run").message
 
 
 def test_as_many_lines_as_are_kept_lack_nothing(kept: Kept) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prefect.states import AwaitingRetry, Completed
 
+from pygeoapi_prefect.engine.runner.job_log import Record
 from pygeoapi_prefect.engine.runner.worker_line import WorkerLine
 from tests.support.programs import eventually
 
@@ -30,8 +31,8 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield worker, job
 
 
-def record(message: str) -> dict[str, Any]:
-    return {"message": message}
+def record(message: str) -> Record:
+    return Record("run", "stdout", 20, message, 0.0)
 
 
 class Reader:
@@ -110,8 +111,23 @@ def test_the_end_of_a_job_does_not_wait_for_its_log(
     reader = Reader(worker)
     reader.to_the_end()
     kinds = [next(iter(message)) for message in reader.messages]
-    assert kinds[-3:] == ["ended", "logs", "left_out"]
+    assert kinds[-3:] == ["ended", "left_out", "logs"]
     assert reader.logged == [str(number) for number in range(100)]
+
+
+def test_the_last_count_of_what_was_left_out_is_said_even_if_it_is_nothing(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    worker, job = sockets
+    line = WorkerLine(job)
+    for count in (1, 100, 0):
+        line.left_out(count)
+    line.finish()
+    job.close()
+    reader = Reader(worker)
+    reader.to_the_end()
+    counts = [message["left_out"] for message in reader.messages]
+    assert (counts[0], counts[-1]) == (1, 0)
 
 
 def test_a_job_that_is_tried_again_says_when(sockets: tuple[socket.socket, socket.socket]) -> None:

@@ -21,6 +21,7 @@ from referencing.jsonschema import EMPTY_REGISTRY
 from pygeoapi_prefect.errors import Fault
 from pygeoapi_prefect.errors import pointer as json_pointer
 from pygeoapi_prefect.processes._schema_reading import as_meant, count
+from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
 
 type _Check = Callable[[Validator, Any, Any, Any], Iterator[ValidationError]]
 
@@ -67,7 +68,9 @@ _MESSAGES: dict[object, str] = {
 }
 
 
-def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
+def input_faults(
+    description: Mapping[str, Any], inputs: object, dialect: Dialect = AS_WRITTEN
+) -> list[Fault]:
     """Return everything that is wrong with the inputs of an execution request.
 
     An input is a plain value, a qualified value (`{"value": ..., "mediaType": ...}`), a link
@@ -78,6 +81,7 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
     Args:
         description: the process description; only its `id` and `inputs` are read.
         inputs: the member `inputs` of the execution request, as parsed from JSON.
+        dialect: of its schemas.
 
     Returns:
         The faults in the order of the description; empty if there is none. After 100 faults one
@@ -91,7 +95,7 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
         return [Fault("/inputs", message)]
     faults: list[Fault] = []
     for name, declared in declared_inputs(description):
-        faults += _faults_of_input(description.get("id"), name, declared, inputs)
+        faults += _faults_of_input(description.get("id"), name, declared, inputs, dialect)
         if len(faults) >= _COUNTED:
             break
     if len(faults) > _LISTED:
@@ -101,7 +105,9 @@ def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
     return faults
 
 
-def fitted(description: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+def fitted(
+    description: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect = AS_WRITTEN
+) -> dict[str, Any]:
     """Return inputs with a value in an array where the description has one, and it was left out.
 
     Nothing else is converted: a text is no number.
@@ -109,23 +115,32 @@ def fitted(description: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[st
     Args:
         description: the process description; only its `inputs` are read.
         inputs: as parsed from JSON.
+        dialect: of its schemas.
     """
     fitted = dict(inputs)
     for name, declared in declared_inputs(description):
         if name not in inputs or isinstance(inputs[name], list):
             continue
         schema = _schema_of(declared)
-        if not accepts(schema, inputs[name]) and accepts(schema, [inputs[name]]):
+        if dialect.takes_default and is_default(schema, inputs[name]):
+            continue
+        if not accepts(schema, inputs[name], dialect) and accepts(schema, [inputs[name]], dialect):
             fitted[name] = [inputs[name]]
     return fitted
 
 
-def accepts(schema: Mapping[str, Any], value: Any) -> bool:
+def accepts(schema: Mapping[str, Any], value: Any, dialect: Dialect = AS_WRITTEN) -> bool:
     """Return whether a value fits a schema; a schema that cannot be used accepts anything."""
     try:
-        return _validator(schema).is_valid(value)
+        return _validator(schema, dialect).is_valid(value)
     except Exception:  # as for faults: whatever an author wrote
         return True
+
+
+def is_default(schema: Mapping[str, Any], value: Any) -> bool:
+    """Return whether a value is the default in a schema, which need not fit the schema itself."""
+    default = schema.get("default", _NO_JSON)
+    return type(value) is type(default) and bool(value == default)
 
 
 def is_qualified(value: Mapping[str, Any]) -> bool:
@@ -184,7 +199,11 @@ def _occurrences(declared: Mapping[str, Any], schema: Mapping[str, Any]) -> tupl
 
 
 def _faults_of_input(
-    process_id: object, name: str, declared: Mapping[str, Any], inputs: Mapping[str, Any]
+    process_id: object,
+    name: str,
+    declared: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    dialect: Dialect,
 ) -> list[Fault]:
     schema = _schema_of(declared)
     minimum, maximum = _occurrences(declared, schema)
@@ -193,8 +212,10 @@ def _faults_of_input(
     if name not in inputs or (value is None and minimum == 0):
         at_least = f", at least {minimum} values are needed" if minimum > 1 else ""
         return [Fault(pointer, f"required input is missing{at_least}")] if minimum else []
+    if dialect.takes_default and is_default(schema, value):
+        return []
     try:
-        faults = _faults_of_given(_validator(schema), value, pointer, minimum, maximum)
+        faults = _faults_of_given(_validator(schema, dialect), value, pointer, minimum, maximum)
         return list(islice(faults, _COUNTED))
     except Exception as error:
         if isinstance(error, RecursionError) and _is_deep(value):
@@ -324,13 +345,11 @@ def _pointer(*names: str | int) -> str:
     return json_pointer(*(_cut(str(name), _SHOWN_OF_SCHEMA) for name in names))
 
 
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    readable = as_meant(schema)
+def _validator(schema: Mapping[str, Any], dialect: Dialect) -> Validator:
+    readable = dialect.read(schema)
     Draft202012Validator.check_schema(readable)
     # The empty registry has nothing to fetch with.
-    return _InputValidator(
-        readable, format_checker=Draft202012Validator.FORMAT_CHECKER, registry=EMPTY_REGISTRY
-    )
+    return _InputValidator(readable, format_checker=dialect.formats, registry=EMPTY_REGISTRY)
 
 
 def _check_type(

@@ -7,6 +7,7 @@ from typing import Any
 from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import InvalidInputs
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.dialects import AS_WRITTEN, OF_FLOWS
 from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.proof import Proof, proof_of
 from pygeoapi_prefect.processes.validation import fitted, input_faults
@@ -48,8 +49,9 @@ class InputCheck:
             proof = self._proof(request.process_id, description)
             why_not = None if proof.holds else str(proof)
         if why_not is None:
-            inputs = fitted(description, request.inputs or {})
-            if faults := input_faults(description, inputs):
+            dialect = OF_FLOWS if settings.is_description_derived else AS_WRITTEN
+            inputs = fitted(description, request.inputs or {}, dialect)
+            if faults := input_faults(description, inputs, dialect):
                 raise InvalidInputs(faults)
             return request.model_copy(update={"inputs": inputs})
         if request.process_id not in self._told:

@@ -104,3 +104,13 @@ def test_a_single_value_is_taken_where_the_description_has_an_array() -> None:
 def test_nothing_else_is_converted(inputs: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputs):
         InputCheck().check(request(inputs), PROVED, of_class())
+
+
+def test_inputs_of_a_deployed_flow_may_be_what_its_types_take() -> None:
+    moment = {"schema": {"type": "string", "format": "date-time"}}
+    described = Described()
+    described.description = {"inputs": {"when": moment}}
+    inputs = {"when": "2024-01-02T03:04:05"}
+    assert InputCheck().check(request(inputs), described, DEPLOYED).inputs == inputs
+    with pytest.raises(InvalidInputs):
+        InputCheck().check(request(inputs), described, of_class(validate_inputs=True))

@@ -199,3 +199,5 @@ def _check_body(body: bytes | None) -> None:
     subscriber = content.get("subscriber")
     if subscriber is not None and not isinstance(subscriber, dict):
         raise InvalidRequest("/subscriber: must be a JSON object.")
+    if subscriber == {}:  # pygeoapi takes it for none
+        raise InvalidRequest("/subscriber/successUri: is missing.")

@@ -35,6 +35,9 @@ PROCESSES = {
     "all-anything": process("anything/shared", list_all_runs=True),
     "table": process("table/prod"),
     "raw": process("raw/prod"),
+    "written": process("written/prod"),
+    "futures": process("futures/prod"),
+    "moments": process("moments/prod"),
     "broken": process("broken/prod"),
     "waiting": process("waiting/prod"),
     "pickled": process("pickled/prod"),
@@ -91,6 +94,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
         make_pool(api, "lonely")
         make_local_block(api, "older", folder / "older")
         plain = ("forecast", "anything", "table", "raw", "broken", "waiting", "pickled", "older")
+        plain += ("written", "futures", "moments")
         joined = ("raster", "drawing", "both", "published", "who")
         deploy(api, POOL, *(f"plain.py:{f}" for f in plain), *(f"joined.py:{f}" for f in joined))
         deploy(api, POOL, "plain.py:anything", name="shared")
@@ -209,6 +213,8 @@ VERBATIM = [
     "ünïcode \U0001f30d",
     {"a": [1, {"b": None}], "c": 1.5},
     False,
+    {"__class__": "pathlib.PosixPath", "data": "/etc/hostname"},
+    {"__exc_type__": "builtins.ValueError", "message": "x"},
 ]
 
 
@@ -232,6 +238,47 @@ def test_bytes_that_a_plain_flow_returns_fail_with_the_remedy(world: World) -> N
     job = world.client.wait_for(job_id)
     assert job["status"] == "failed"
     assert "from pygeoapi_prefect import job" in job["message"]
+
+    assert "Failed to serialize object of type 'bytes'" in job["message"]
+
+
+def test_a_file_that_a_plain_flow_wrote_to_its_storage_is_a_result(world: World) -> None:
+    answer = world.client.results(world.run("written"))
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content == b"\x89PNG and more"
+
+
+def test_a_file_elsewhere_is_never_read_and_its_path_not_told(world: World) -> None:
+    elsewhere = world.stack.folder / "config.yml"
+    job = world.client.wait_for(world.client.submit("written", {"elsewhere": str(elsewhere)}))
+    assert job["status"] == "failed"
+    assert "from pygeoapi_prefect import job" in job["message"]
+    assert str(world.stack.folder) not in job["message"]
+
+
+def test_futures_and_states_are_the_results_of_their_tasks(world: World) -> None:
+    answer = world.client.results(world.run("futures"))
+    assert answer.json() == {"all": [4, 9], "one": 16}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({}, ["2024-01-02 03:04:05", "06:30:00", "1:00:00"]),
+        (
+            {"when": "2024-05-06T07:08:09", "at": "10:11:12", "within": "PT90S"},
+            ["2024-05-06 07:08:09", "10:11:12", "0:01:30"],
+        ),
+        (
+            {"when": "2024-05-06T07:08:09Z", "at": "10:11", "within": 90},
+            ["2024-05-06 07:08:09+00:00", "10:11:00", "0:01:30"],
+        ),
+    ],
+)
+def test_moments_are_taken_as_the_flow_takes_them(
+    world: World, inputs: dict[str, Any], expected: list[str]
+) -> None:
+    assert world.client.results(world.run("moments", inputs)).json() == expected
 
 
 def test_bytes_of_a_flow_that_imports_job_are_a_result(world: World) -> None:

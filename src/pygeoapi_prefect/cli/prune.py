@@ -14,10 +14,10 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api.status import status_of
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.service.status import status_of
 
 
 def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:

@@ -20,6 +20,14 @@ class Response(StrEnum):
     DOCUMENT = "document"
 
 
+# Ours and the standard's.
+SUBSCRIBER_MEMBERS = {
+    "success_uri": "successUri",
+    "in_progress_uri": "inProgressUri",
+    "failed_uri": "failedUri",
+}
+
+
 class Subscriber(BaseModel):
     """URLs that want to hear of a job (OGC 18-062r2, conformance class callback)."""
 
@@ -30,11 +38,10 @@ class Subscriber(BaseModel):
     failed_uri: str | None = None
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """All that were given."""
-        return tuple(
-            url for url in (self.success_uri, self.in_progress_uri, self.failed_uri) if url
-        )
+    def urls(self) -> dict[str, str]:
+        """All that were given, by the name that a request has for them."""
+        given = {member: getattr(self, name) for name, member in SUBSCRIBER_MEMBERS.items()}
+        return {member: url for member, url in given.items() if url is not None}
 
 
 class ExecutionRequest(BaseModel):
@@ -101,7 +108,7 @@ def read_execution_request(process_id: str, **members: Any) -> ExecutionRequest:
     try:
         return ExecutionRequest.model_validate({"process_id": process_id, **members})
     except ValidationError as error:
-        messages = {f"/{detail['loc'][0]}": detail["msg"] for detail in error.errors()}
+        messages = {_pointer(detail["loc"]): detail["msg"] for detail in error.errors()}
         faults = [Fault(pointer, message) for pointer, message in messages.items()]
         raise InvalidInputs(faults) from None
 
@@ -128,3 +135,9 @@ def _too_deep(members: Mapping[str, Any]) -> Iterator[Fault]:
         for place, part in where.items():
             if is_deeper(part, MAX_DEPTH):
                 yield Fault(place, f"is nested more deeply than {MAX_DEPTH} levels")
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    # Below the other members pydantic tells its own alternatives apart.
+    member = SUBSCRIBER_MEMBERS.get(str(location[-1]))
+    return pointer(location[0], member) if member else pointer(location[0])

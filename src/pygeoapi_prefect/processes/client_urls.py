@@ -7,19 +7,22 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
+import httpx
+
 from pygeoapi_prefect.errors import InvalidRequest
 
 # RFC 6052: the last 32 bits are an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-def check_client_url(url: str, *, allow_internal: bool) -> str:
+def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscriber") -> str:
     """Return an address to which a request may be sent that a client asks for.
 
     Args:
         url: as the client gave it.
         allow_internal: whether addresses that are not public are allowed
             (`allow_internal_requests` of the process, as in pygeoapi).
+        location: JSON pointer to where in the request it is.
 
     Raises:
         InvalidRequest: it is no HTTP URL, its host is unknown, or has an address that is not
@@ -27,18 +30,25 @@ def check_client_url(url: str, *, allow_internal: bool) -> str:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        host = parts.hostname
+        port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
+        if port == 0:
+            raise ValueError
     except ValueError:
-        raise InvalidRequest(f"/subscriber: {url!r} is not a URL.") from None
+        raise InvalidRequest(f"{location}: {url!r} is not a URL.") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"/subscriber: {url!r} is not an http or https URL.")
+        raise InvalidRequest(f"{location}: {url!r} is not an http or https URL.")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
-        raise InvalidRequest(f"/subscriber: the host of {url!r} is not known.") from None
+        raise InvalidRequest(f"{location}: the host of {url!r} is not known.") from None
     addresses = [str(entry[4][0]) for entry in found]
     if not allow_internal and not all(_is_public(each) for each in addresses):
-        raise InvalidRequest(f"/subscriber: {url!r} is not allowed, its address is not public.")
+        raise InvalidRequest(f"{location}: {url!r} is not allowed, its address is not public.")
+    try:
+        httpx.URL(url)  # what will send the request is stricter still
+    except httpx.InvalidURL:
+        raise InvalidRequest(f"{location}: {url!r} is not a URL.") from None
     return addresses[0]
 
 

@@ -12,9 +12,10 @@ from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.description import description_faults
+from pygeoapi_prefect.processes.dialects import OF_FLOWS
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Processor
 from pygeoapi_prefect.processes.schemas import accepts
-from pygeoapi_prefect.processes.validation import is_qualified
+from pygeoapi_prefect.processes.validation import is_default, is_qualified
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ class DeploymentProcessor:
                 value = _plain(schema, inputs[name])
                 if value is None and name not in self.deployment.required:
                     continue  # an input that is null was not given
+                if self._is_left_to_flow(name, value):
+                    continue
                 if isinstance(value, Mapping) and "href" in value and not accepts(schema, value):
                     message = "a link cannot be passed to this process; send the value itself"
                     faults.append(Fault(pointer("inputs", name), message))
@@ -140,6 +143,16 @@ class DeploymentProcessor:
         if faults:
             raise InvalidInputs(faults)
         return values
+
+    def _is_left_to_flow(self, name: str, value: Any) -> bool:
+        """Return whether a value is a default in words that the flow's own type does not take.
+
+        The description shows it, so a client may send it; the flow then has what it stands for.
+        """
+        schema = self.deployment.parameters.get(name) or {}
+        if name in self.deployment.values:
+            schema = {**schema, "default": self.deployment.values[name]}
+        return is_default(schema, value) and not accepts(schema, value, OF_FLOWS)
 
     def release(self, job_id: str) -> None:
         """Do nothing: what a flow keeps is its own business."""

@@ -11,7 +11,7 @@ from jsonschema.validators import create
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from pygeoapi_prefect.processes._schema_reading import as_meant
+from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
 from pygeoapi_prefect.processes.patterns import search_for
 from pygeoapi_prefect.processes.words import cut
 
@@ -24,29 +24,31 @@ class SchemaUnusable(Exception):
     """A schema is none; the message says why."""
 
 
-def validator_of(schema: Mapping[str, Any]) -> Validator:
+def validator_of(schema: Mapping[str, Any], dialect: Dialect = AS_WRITTEN) -> Validator:
     """Return a validator of what a schema means. Making one takes half a millisecond.
 
     What a schema refers to is never fetched: what cannot be resolved accepts anything.
 
+    Args:
+        schema: as its author wrote it.
+        dialect: in which it is meant.
+
     Raises:
         SchemaUnusable: it is no JSON schema.
     """
-    readable = as_meant(schema)
+    readable = dialect.read(schema)
     try:
         # Without formats: whether a pattern is one has been seen when it was read.
         Draft202012Validator.check_schema(readable, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         raise SchemaUnusable(cut(error.message, _SHOWN_OF_SCHEMA)) from None
-    return _InputValidator(
-        readable, format_checker=Draft202012Validator.FORMAT_CHECKER, registry=EMPTY_REGISTRY
-    )
+    return _InputValidator(readable, format_checker=dialect.formats, registry=EMPTY_REGISTRY)
 
 
-def accepts(schema: Mapping[str, Any], value: Any) -> bool:
+def accepts(schema: Mapping[str, Any], value: Any, dialect: Dialect = AS_WRITTEN) -> bool:
     """Return whether a value fits a schema; a schema that cannot be used accepts anything."""
     try:
-        return validator_of(schema).is_valid(value)
+        return validator_of(schema, dialect).is_valid(value)
     except Exception:  # whatever an author wrote, nobody else can mend it
         return True
 

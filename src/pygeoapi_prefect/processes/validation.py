@@ -16,6 +16,7 @@ from jsonschema.protocols import Validator
 from pygeoapi_prefect.errors import Fault
 from pygeoapi_prefect.ogc.execution import is_deeper
 from pygeoapi_prefect.processes._schema_reading import count
+from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
 from pygeoapi_prefect.processes.schemas import unreadable_patterns, validator_of
 from pygeoapi_prefect.processes.words import in_words, short_pointer, shown
 
@@ -44,17 +45,18 @@ class InputRules:
 
     Args:
         description: the process description; only its `id` and `inputs` are read.
+        dialect: of its schemas.
 
     Source:
         OGC 18-062r2, execute.yaml and inlineOrRefData.yaml; JSON Schema 2020-12.
     """
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
+    def __init__(self, description: Mapping[str, Any], dialect: Dialect = AS_WRITTEN) -> None:
         """Compile the schemas."""
         is_one = isinstance(description, Mapping)
         self._process_id = description.get("id") if is_one else None
         self._inputs = [
-            _input_from(self._process_id, name, declared)
+            _input_from(self._process_id, name, declared, dialect)
             for name, declared in declared_inputs(description)
         ]
 
@@ -106,7 +108,7 @@ class InputRules:
         if name not in inputs or (value is None and minimum == 0):
             at_least = f", at least {minimum} values are needed" if minimum > 1 else ""
             return [Fault(pointer, f"required input is missing{at_least}")] if minimum else []
-        if declared.validator is None:
+        if declared.validator is None or declared.takes_unchecked(value):
             return []
         try:
             faults = _faults_of_given(declared.validator, value, pointer, minimum, declared.maximum)
@@ -126,20 +128,31 @@ class _Input:
     minimum: int
     maximum: float
     validator: Validator | None
+    # Whose default is taken as it is; None = it is checked like any value.
+    shown: Mapping[str, Any] | None
+
+    def takes_unchecked(self, value: Any) -> bool:
+        return self.shown is not None and is_default(self.shown, value)
 
     def accepts(self, value: Any) -> bool:
         try:
-            return self.validator is None or self.validator.is_valid(value)
+            return (
+                self.validator is None
+                or self.takes_unchecked(value)
+                or self.validator.is_valid(value)
+            )
         except Exception:  # as for faults: whatever an author wrote
             return True
 
 
-def _input_from(process_id: object, name: str, declared: Mapping[str, Any]) -> _Input:
+def _input_from(
+    process_id: object, name: str, declared: Mapping[str, Any], dialect: Dialect
+) -> _Input:
     schema = _schema_of(declared)
     minimum, maximum = _occurrences(declared, schema)
     validator = None
     try:
-        validator = validator_of(schema)
+        validator = validator_of(schema, dialect)
         for pattern in unreadable_patterns(schema):
             LOGGER.warning(
                 "Process %s, input %s: the pattern %r is no regular expression and is passed over",
@@ -149,7 +162,8 @@ def _input_from(process_id: object, name: str, declared: Mapping[str, Any]) -> _
             )
     except Exception as error:
         _warn(process_id, name, error)
-    return _Input(name, minimum, maximum, validator)
+    shown = schema if dialect.takes_default else None
+    return _Input(name, minimum, maximum, validator, shown)
 
 
 def _warn(process_id: object, name: str, error: Exception) -> None:
@@ -162,9 +176,17 @@ def _warn(process_id: object, name: str, error: Exception) -> None:
     )
 
 
-def input_faults(description: Mapping[str, Any], inputs: object) -> list[Fault]:
+def input_faults(
+    description: Mapping[str, Any], inputs: object, dialect: Dialect = AS_WRITTEN
+) -> list[Fault]:
     """Return what is wrong with the inputs of one request; see `InputRules` for the rules."""
-    return InputRules(description).faults(inputs)
+    return InputRules(description, dialect).faults(inputs)
+
+
+def is_default(schema: Mapping[str, Any], value: Any) -> bool:
+    """Return whether a value is the default in a schema, which need not fit the schema itself."""
+    default = schema.get("default", _NO_JSON)
+    return type(value) is type(default) and bool(value == default)
 
 
 def is_qualified(value: Mapping[str, Any]) -> bool:

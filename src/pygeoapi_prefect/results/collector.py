@@ -73,8 +73,8 @@ class Collector:
 
         Args:
             media_type: as the processor said, None if it did not.
-            value: str, bytes or anything JSON can hold, or an output that is in storage already;
-                None is an output only if the processor published none.
+            value: str, bytes or anything JSON can hold, the path of a file, or an output that is
+                in storage already; None is an output only if the processor published none.
 
         Raises:
             ProcessorFailed: it is not what it is called, or has a name that is no text.
@@ -113,6 +113,9 @@ class Collector:
             if media_type:
                 told |= {"media_type": media_type, "kind": kind_of(media_type)}
             self.adopt(value.model_copy(update=told))
+            return
+        if isinstance(value, Path):
+            self.publish(output_id, value, media_type or BINARY)
             return
         content, kind = _encoded(media_type, value)
         self._write(output_id, media_type or DEFAULT_OF_KIND[kind], kind, content, members)

@@ -1,6 +1,8 @@
 """What is known of media types: what bytes of one hold, and how one is written into a header."""
 
+import mimetypes
 import re
+from pathlib import PurePath
 from urllib.parse import quote
 
 from pygeoapi_prefect.results.manifest import Kind, Manifest
@@ -28,6 +30,11 @@ def kind_of(media_type: str) -> Kind:
     if essence.startswith("text/") or essence.endswith(("/xml", "+xml")):
         return Kind.TEXT
     return Kind.BINARY
+
+
+def guessed(path: PurePath) -> str:
+    """Return the media type of a file by its name."""
+    return mimetypes.guess_type(path.name)[0] or BINARY
 
 
 def in_header(media_type: str) -> str:

@@ -19,6 +19,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_job
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
+from pygeoapi_prefect.engine.prefect_api.status import STATES_OF_STATUS, job_from, status_of
 from pygeoapi_prefect.errors import (
     JobDismissed,
     JobFailed,
@@ -29,6 +30,7 @@ from pygeoapi_prefect.errors import (
     QueueFull,
     ResultMissing,
     ResultNotReady,
+    pointer,
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
@@ -39,7 +41,6 @@ from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
-from pygeoapi_prefect.service.status import STATES_OF_STATUS, job_from, status_of
 from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
@@ -109,8 +110,11 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: large inputs cannot be stored.
         """
-        for url in request.subscriber.urls if request.subscriber else ():
-            check_client_url(url, allow_internal=allow_internal)
+        urls = request.subscriber.urls if request.subscriber else {}
+        for member, url in urls.items():
+            check_client_url(
+                url, allow_internal=allow_internal, location=pointer("subscriber", member)
+            )
         self._check_queue()
         tags = [self._names.job_tag]
         if request.subscriber:

@@ -9,6 +9,7 @@ from typing import Any
 from pygeoapi_prefect.config.process_settings import ProcessSettings
 from pygeoapi_prefect.errors import InvalidInputs
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.dialects import AS_WRITTEN, OF_FLOWS, Dialect
 from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.proof import Proof, proof_of
 from pygeoapi_prefect.processes.requested_outputs import output_faults
@@ -55,7 +56,8 @@ class RequestCheck:
         description = processor.description
         faults = output_faults(description, request)
         if settings.validate_inputs is not False:
-            read = self._read(request.process_id, description)
+            dialect = OF_FLOWS if settings.is_description_derived else AS_WRITTEN
+            read = self._read(request.process_id, description, dialect)
             why_not = None
             if settings.validate_inputs == "auto" and not settings.is_description_derived:
                 why_not = None if read.proof.holds else str(read.proof)
@@ -81,10 +83,10 @@ class RequestCheck:
                 "; ".join(map(str, faults)),
             )
 
-    def _read(self, process_id: str, description: Mapping[str, Any]) -> _Read:
+    def _read(self, process_id: str, description: Mapping[str, Any], dialect: Dialect) -> _Read:
         known = self._descriptions.get(process_id)
         if known is None or known.description != description:
-            rules = InputRules(description)
+            rules = InputRules(description, dialect)
             # A copy: the description may be changed where it is shown.
             known = _Read(deepcopy(dict(description)), rules, proof_of(description, rules))
             self._descriptions[process_id] = known

@@ -46,6 +46,7 @@ class InMemoryGateway:
         blocks: `<type>/<name>` or id -> what `read_block` returns.
         job_variables: run id -> as it was given.
         live_workers: work pool -> how many.
+        warnings: run id -> what its log says.
     """
 
     def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
@@ -60,6 +61,7 @@ class InMemoryGateway:
         self.blocks: dict[str, Mapping[str, Any]] = {}
         self.job_variables: dict[str, Mapping[str, Any]] = {}
         self.live_workers: dict[str, int] = {}
+        self.warnings: dict[str, Sequence[str]] = {}
         self._flows: dict[str, str] = {}
         self._progress: dict[str, Progress] = {}
         self._lock = threading.RLock()
@@ -257,6 +259,11 @@ class InMemoryGateway:
         """Read the progress of runs."""
         self._answer()
         return {run: self._progress[run] for run in flow_run_ids if run in self._progress}
+
+    def read_warnings(self, flow_run_id: str) -> list[str]:
+        """Return what a test has put into `warnings`."""
+        self._answer()
+        return list(self.warnings.get(flow_run_id, ()))
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False

@@ -1,7 +1,9 @@
 """Flows as somebody wrote them who never heard of this package."""
 
+import os
 import time
-from datetime import date
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,6 +88,36 @@ def table() -> tuple[str, str]:
 def raw() -> bytes:
     """Make bytes that are no text."""
     return bytes(range(256))
+
+
+@flow
+def written(elsewhere: str | None = None) -> Path:
+    """Write a file where Prefect keeps results, or name one elsewhere."""
+    path = Path(os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"]) / "map.png"
+    path.write_bytes(b"\x89PNG and more")
+    return Path(elsewhere) if elsewhere else path
+
+
+@task
+def squared(number: int) -> int:
+    """Return a square."""
+    return number * number
+
+
+@flow
+def futures() -> Any:
+    """Return futures and states."""
+    return {"all": [squared.submit(2), squared.submit(3)], "one": squared(4, return_state=True)}
+
+
+@flow
+def moments(
+    when: datetime = datetime(2024, 1, 2, 3, 4, 5),
+    at: time_of_day = time_of_day(6, 30),
+    within: timedelta = timedelta(hours=1),
+) -> list[str]:
+    """Tell what it was given."""
+    return [str(when), str(at), str(within)]
 
 
 @flow

@@ -199,6 +199,26 @@ def test_a_qualified_value_arrives_as_the_value(
     assert parameters(inputs) == {"days": 3, **expected}
 
 
+def test_a_default_in_words_that_the_flow_does_not_take_is_left_to_the_flow() -> None:
+    schema = {
+        "properties": {
+            "number": {"type": "integer", "position": 0, "default": "all"},
+            "when": {
+                "type": "string",
+                "format": "date-time",
+                "position": 1,
+                "default": "2024-01-02T03:04:05",
+            },
+        }
+    }
+    described = processor(None, deployment(schema))
+    inputs = {
+        name: each["schema"]["default"] for name, each in described.description["inputs"].items()
+    }
+    request = ExecutionRequest(process_id="p", inputs=inputs)
+    assert described.parameters(request, "key") == {"when": "2024-01-02T03:04:05"}
+
+
 def test_what_no_flow_can_take_is_listed() -> None:
     with pytest.raises(InvalidInputs) as raised:
         parameters({"days": {"href": "https://example.org"}, "hours": 1, "minutes": 2})

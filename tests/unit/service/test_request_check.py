@@ -120,3 +120,13 @@ def test_faults_of_inputs_and_outputs_are_told_together() -> None:
     with pytest.raises(InvalidInputs) as refused:
         RequestCheck().check(wanted, processor, of_class())
     assert [fault.pointer for fault in refused.value.faults] == ["/inputs/days", "/outputs/level"]
+
+
+def test_inputs_of_a_deployed_flow_may_be_what_its_types_take() -> None:
+    moment = {"schema": {"type": "string", "format": "date-time"}}
+    described = Described()
+    described.description = {"inputs": {"when": moment}}
+    inputs = {"when": "2024-01-02T03:04:05"}
+    assert RequestCheck().check(request(inputs), described, DEPLOYED).inputs == inputs
+    with pytest.raises(InvalidInputs):
+        RequestCheck().check(request(inputs), described, of_class(validate_inputs=True))

@@ -5,7 +5,6 @@ storage, where Prefect's own JSON could not hold them. Outside such a run nothin
 """
 
 import atexit
-import mimetypes
 import os
 import threading
 import time
@@ -24,12 +23,12 @@ from prefect.context import FlowRunContext
 
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.engine._compat import replace_json_encoder
-from pygeoapi_prefect.engine.foreign_flows.returned_results import OUTPUT_KEY
+from pygeoapi_prefect.engine.foreign_flows.restoring import OUTPUT_KEY
 from pygeoapi_prefect.engine.prefect_api.names import JOB_VARIABLE
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.media_types import BINARY
+from pygeoapi_prefect.results.media_types import BINARY, guessed
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.running_job import job
 
@@ -73,7 +72,7 @@ def encoder(
     def encode(value: Any) -> Any:
         media_type = BINARY
         if isinstance(value, Path) and value.is_file():
-            media_type = mimetypes.guess_type(value.name)[0] or media_type
+            media_type = guessed(value)
         elif not isinstance(value, bytes):
             return plain(value)
         return {OUTPUT_KEY + token: channel.store(value, media_type)}

@@ -8,7 +8,13 @@ from uuid import uuid4
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import DeploymentSettings
-from pygeoapi_prefect.engine.foreign_flows.returned_results import collect, read_returned
+from pygeoapi_prefect.engine.foreign_flows.restoring import Restorer, holds_markers
+from pygeoapi_prefect.engine.foreign_flows.returned_files import ReturnedFiles
+from pygeoapi_prefect.engine.foreign_flows.returned_results import (
+    collect,
+    flow_folders,
+    read_returned,
+)
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import (
     JOB_VARIABLE,
@@ -181,7 +187,14 @@ class ForeignFlows:
         """
         process_id = str(run.labels[PROCESS_LABEL])
         request = request_of(run) or ExecutionRequest(process_id=process_id)
-        value = read_returned(self._gateway, run, self._of(process_id).prefect, self._settings)
+        policy = self._of(process_id).prefect
+        value = read_returned(self._gateway, run, policy, self._settings)
+        token = run.labels.get(TOKEN_LABEL)
+        restorer = Restorer(
+            token,
+            ReturnedFiles(lambda: flow_folders(self._gateway, run, policy, self._settings)),
+            believes_markers=not holds_markers(run.parameters),
+        )
         declared = list(self.processor(process_id).description["outputs"])
         # Two who look at the same time do not write the same files.
         collector = Collector(
@@ -189,7 +202,7 @@ class ForeignFlows:
         )
         for output in self._storage.read_published(run.id):
             collector.adopt(output)
-        collect(collector, value, run.labels.get(TOKEN_LABEL))
+        collect(collector, value, token, restorer)
         manifest = collector.manifest(
             process_id,
             as_document=request.as_document,

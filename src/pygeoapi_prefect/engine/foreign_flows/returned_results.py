@@ -12,23 +12,31 @@ import json
 import lzma
 import zlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.config.process_settings import DeploymentPolicy, DeploymentReference
+from pygeoapi_prefect.engine.foreign_flows.restoring import Restorer
+from pygeoapi_prefect.engine.foreign_flows.returned_files import ReturnedFiles
 from pygeoapi_prefect.engine.prefect_api.blocks import location_of
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import ResultMissing
 from pygeoapi_prefect.results.collector import Collector
-from pygeoapi_prefect.results.files import Files
+from pygeoapi_prefect.results.files import Files, local_folder
 from pygeoapi_prefect.results.manifest import Output
-from pygeoapi_prefect.results.media_types import is_surely
+from pygeoapi_prefect.results.media_types import guessed, is_surely
+from pygeoapi_prefect.results.storage import RETURNED
 
-# Names an output in what a flow returned; followed by a token that only the run and we know, so
-# that no client can make one up by sending it as an input.
-OUTPUT_KEY = "pygeoapi-output-"
+# The words of Prefect that say what to do are about other uses of it than ours.
+_ADVICE_OF_PREFECT = " You can try"
+_MAX_QUOTED = 500
+# Prefect sends what is logged every two seconds, and what is left when the process ends.
+_LOG_ARRIVES_WITHIN = timedelta(seconds=4)
 _DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
     "lzma": lzma.decompress,
     "gzip": gzip.decompress,
@@ -57,18 +65,37 @@ def read_returned(
     try:
         content = files.read_file(key)
     except FileNotFoundError:
-        raise ResultMissing(
-            f"The flow completed, but what it returned is not at {key} in {files.shown_url}. "
-            "Perhaps it returned something that JSON cannot hold (bytes and paths need "
-            "`from pygeoapi_prefect import job` in the flow's module), or it ran on a machine "
-            "that does not share this storage."
-        ) from None
+        raise ResultMissing(_why_not_kept(gateway, run, files, key)) from None
     serializer = _details(run).get("serializer") or {"type": "pickle"}
     content, serializer = _unpacked(content, serializer)
     return _decoded(content, serializer, run, policy)
 
 
-def collect(collector: Collector, value: Any, token: str | None) -> None:
+def flow_folders(
+    gateway: Gateway, run: FlowRun, policy: DeploymentPolicy, settings: ManagerSettings
+) -> list[Path]:
+    """Return the folders on this machine that are the storage of a run's flow.
+
+    Args:
+        gateway: to Prefect.
+        run: the run, completed.
+        policy: of its process.
+        settings: of the manager.
+
+    Raises:
+        ResultMissing: it is not known where that storage is.
+        StorageUnavailable: the same.
+        PrefectUnavailable: Prefect does not answer.
+    """
+    files, _ = _whereabouts(gateway, run, policy.deployment, settings)
+    ours = None if settings.results_block else local_folder(settings.results_url)
+    folders = [local_folder(files.url), ours and f"{ours}/{RETURNED}"]
+    return [Path(folder) for folder in folders if folder]
+
+
+def collect(
+    collector: Collector, value: Any, token: str | None, restorer: Restorer | None = None
+) -> None:
     """Make outputs of what a flow returned.
 
     A pair (media type, value) is one output of that type; an object whose members are declared
@@ -78,19 +105,21 @@ def collect(collector: Collector, value: Any, token: str | None) -> None:
         collector: takes the outputs.
         value: as it was returned, or as JSON made of it.
         token: of the run; None if it was not made here.
+        restorer: makes of it what the flow returned; None = one that finds no files.
 
     Raises:
-        StorageUnavailable: storage cannot be written.
+        ResultMissing: what the flow returned is no result; the message says what it is.
+        StorageUnavailable: storage cannot be written or read.
+        PrefectUnavailable: Prefect does not answer.
     """
-    value = _restored(value, token)
+    restorer = restorer or Restorer(token, ReturnedFiles())
+    value = restorer.restore(value)
     if isinstance(value, dict) and value and set(value) <= set(collector.declared):
         if any(_is_more_than_json(each) for each in value.values()):
             for output_id, each in value.items():
-                media_type, content = _typed(each)
-                collector.take(output_id, media_type, content)
+                collector.take(output_id, *_checked(each))
             return
-    media_type, content = _typed(value)
-    collector.take_returned(media_type, content)
+    collector.take_returned(*_checked(value))
 
 
 def _details(run: FlowRun) -> Mapping[str, Any]:
@@ -187,23 +216,70 @@ def _unpickled(content: bytes) -> Any:
         ) from error
 
 
-def _restored(value: Any, token: str | None) -> Any:
-    """Return a value with what JSON could not hold in its place.
+def _why_not_kept(gateway: Gateway, run: FlowRun, files: Files, key: str) -> str:
+    """Return why what a run returned is not where its state says, in words."""
+    if said := _said_of_result(gateway, run):
+        quoted = said[-1].partition(_ADVICE_OF_PREFECT)[0][:_MAX_QUOTED]
+        return (
+            f"The flow completed, but what it returned was not kept. Its log says: {quoted} "
+            "Return what JSON can hold, or a text with its media type, such as "
+            "`('text/csv', frame.to_csv())`; bytes and files need `from pygeoapi_prefect import "
+            "job` in the flow's module."
+        )
+    serializer = str((_details(run).get("serializer") or {}).get("type") or "unknown")
+    return (
+        f"The flow completed, but what it returned is not at {key} in {files.shown_url}, where "
+        f"Prefect's serializer {serializer!r} was to write it, and its log does not say why. It "
+        "may have run on a machine that does not share this storage, or it returned something "
+        "that the serializer cannot write (bytes need `from pygeoapi_prefect import job` in the "
+        "flow's module)."
+    )
 
-    Prefect writes such a thing as its class and its data (`prefect_json_object_encoder`), the job's
-    own code writes bytes and files as outputs.
+
+def _said_of_result(gateway: Gateway, run: FlowRun) -> list[str]:
+    """Return what a run's log says of its result; waited for if the run has only just ended."""
+
+    def read() -> list[str]:
+        # Whatever else a flow warns of is not about its result.
+        log = gateway.read_warnings(run.id)
+        return [line for line in log if "persist" in line or "serializ" in line]
+
+    ended = run.state.timestamp if run.state else datetime.min.replace(tzinfo=UTC)
+    still = _LOG_ARRIVES_WITHIN - (datetime.now(UTC) - ended)
+    # Clocks need not agree.
+    seconds = min(still, _LOG_ARRIVES_WITHIN).total_seconds()
+    return Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(0.3),
+        retry=retry_if_result(lambda said: not said),
+        retry_error_callback=lambda state: [],
+    )(read)
+
+
+def _checked(value: Any) -> tuple[str | None, Any]:
+    """Return media type and content of one output.
+
+    Raises:
+        ResultMissing: bytes or files are inside something that has to be JSON.
     """
-    if isinstance(value, list | tuple):
-        return [_restored(item, token) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if token and value.keys() == {OUTPUT_KEY + token}:
-        return Output.model_validate(value[OUTPUT_KEY + token])
-    if value.keys() == {"__class__", "data"} and isinstance(value["__class__"], str):
-        data = _restored(value["data"], token)
-        is_bytes = value["__class__"] == "builtins.bytes" and isinstance(data, str)
-        return data.encode() if is_bytes else data
-    return {str(key): _restored(item, token) for key, item in value.items()}
+    media_type, content = _typed(value)
+    if isinstance(content, list | dict) and _holds_bytes(content):
+        raise ResultMissing(
+            "The flow returned bytes or files inside a list or an object, which JSON cannot hold. "
+            "Return them by themselves, or as members of an object whose members are the "
+            "outputs in `metadata.outputs` of the process."
+        )
+    if isinstance(content, Path):
+        return media_type or guessed(content), content
+    return media_type, content
+
+
+def _holds_bytes(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_bytes, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_bytes, value))
+    return isinstance(value, bytes | Output | Path)
 
 
 def _typed(value: Any) -> tuple[str | None, Any]:
@@ -215,4 +291,4 @@ def _typed(value: Any) -> tuple[str | None, Any]:
 
 
 def _is_more_than_json(value: Any) -> bool:
-    return isinstance(value, bytes | Output) or _typed(value)[0] is not None
+    return isinstance(value, bytes | Output | Path) or _typed(value)[0] is not None

@@ -7,6 +7,7 @@ delivered but not noted down before a crash is delivered again.
 """
 
 import asyncio
+import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
 from pygeoapi_prefect.engine.periodic import periodic
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
+from pygeoapi_prefect.engine.prefect_api.models import RunState
 from pygeoapi_prefect.engine.prefect_api.names import (
     CALLBACK_LABEL,
     CALLBACK_TAG,
@@ -40,9 +42,11 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, is_foreign, process_of, request_of
+from pygeoapi_prefect.engine.prefect_api.status import job_from
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.ogc.status_info import status_info
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.streams import Stream
 from pygeoapi_prefect.telemetry import Event, record
@@ -83,12 +87,13 @@ class CallbackDispatcher:
 
     Args:
         membership: knows which worker of the pool is the leader.
+        gateway: to Prefect; None = to this worker's own.
     """
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, gateway: Gateway | None = None) -> None:
         """Start with none."""
         self._membership = membership
-        self._gateway = PrefectGateway(Transport(own_endpoint))
+        self._gateway: Gateway = gateway or PrefectGateway(Transport(own_endpoint))
         self._under_way: set[UUID] = set()
         self._called = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
@@ -158,7 +163,7 @@ class CallbackDispatcher:
         """Deliver something; return None if that worked, otherwise why not."""
         configuration = current_configuration()
         allow_internal = configuration.allows_internal_requests(process_of(run))
-        body: bytes | Stream = b"{}"
+        body: bytes | Stream
         if callback.event == "success":
             try:
                 document = await anyio.to_thread.run_sync(
@@ -169,6 +174,9 @@ class CallbackDispatcher:
             if document is None:
                 return "the results are gone"
             body = document
+        else:
+            is_start = callback.event == "in_progress"
+            body = await anyio.to_thread.run_sync(_status, run, self._gateway, is_start)
         try:
             return await send_callback(callback.url, body, allow_internal=allow_internal)
         except PygeoapiPrefectError as error:
@@ -198,6 +206,27 @@ def next_callback(run: FlowRun) -> Callback | None:
     done = (_DELIVERED, _GIVEN_UP)
     left = (n for n in due if not str(run.labels.get(n.label, "")).startswith(done))
     return next(left, None)
+
+
+def _status(run: FlowRun, gateway: Gateway, is_start: bool) -> bytes:
+    """Return the status document of a job (OGC 18-062r2, statusInfo.yaml).
+
+    Args:
+        run: the job.
+        gateway: to Prefect.
+        is_start: whether it is told that the job has begun: what has ended meanwhile is told next.
+    """
+    job_id = str(run.id)
+    now = gateway.read_flow_run(job_id)
+    progress = gateway.read_progress([job_id]).get(job_id)
+    if is_start and now.state is not None and now.state.is_final:
+        begun = RunState(type="RUNNING", name="Running", timestamp=now.start_time or now.created)
+        now = now.model_copy(update={"state": begun})
+    if process_id := process_of(run):
+        now = now.of_process(process_id)
+    request = request_of(run)
+    document = status_info(job_from(now, progress), request.service_url if request else None)
+    return json.dumps(document).encode()
 
 
 def _document(

@@ -33,6 +33,8 @@ from pygeoapi_prefect.processes.deployment import Deployment
 
 LOGGER = logging.getLogger(__name__)
 
+_MAX_LINES = 20  # of a log
+
 
 class PrefectGateway:
     """The gateway to a real Prefect server; see `Gateway` for what its methods do.
@@ -154,6 +156,16 @@ class PrefectGateway:
             self._transport.write("DELETE", f"/flow_runs/{run_id}")
         except Missing:
             raise JobNotFound(flow_run_id) from None
+
+    def read_warnings(self, flow_run_id: str) -> list[str]:
+        """Read what a run's log says from WARNING up: the last lines, oldest first."""
+        which = {
+            "flow_run_id": {"any_": [str(_as_uuid(flow_run_id))]},
+            "level": {"ge_": logging.WARNING},
+        }
+        body = {"logs": which, "sort": "TIMESTAMP_DESC", "limit": _MAX_LINES}
+        answer = self._transport.read("POST", "/logs/filter", body)
+        return [str(line["message"]) for line in reversed(answer)]
 
     def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
         """Wait until a worker says that it is through with a run."""

@@ -111,6 +111,14 @@ class Gateway(Protocol):
         """
         ...
 
+    def read_warnings(self, flow_run_id: str) -> list[str]:
+        """Read what a run's log says from WARNING up: the last lines, oldest first.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
     ) -> str:

@@ -101,6 +101,8 @@ def _check_members(body: bytes) -> None:
     subscriber = content.get("subscriber")
     if subscriber is not None and not isinstance(subscriber, dict):
         raise InvalidRequest("/subscriber: must be a JSON object.")
+    if subscriber == {}:  # pygeoapi takes it for none
+        raise InvalidRequest("/subscriber/successUri: is missing.")
 
 
 def _refuse_constant(name: str) -> None:

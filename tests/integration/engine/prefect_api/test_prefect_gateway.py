@@ -21,6 +21,7 @@ from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import DeploymentMissing, DeploymentRefused, PrefectUnavailable
 from tests.integration.conftest import POOL, PrefectServer
+from tests.support.programs import eventually
 
 FLOW = "gateway-flow"
 
@@ -479,3 +480,29 @@ def test_a_run_that_its_pool_does_not_take_says_why(server: PrefectServer) -> No
         gateway.create_flow_run("f", "imageless", {}, {}, [])
     run = gateway.create_flow_run("f", "imageless", {}, {}, [], {"image": "x"})
     assert run.state is not None and run.state.type == "SCHEDULED"
+
+
+def test_warnings_of_a_run_are_read_from_its_log(
+    server: PrefectServer, gateway: PrefectGateway
+) -> None:
+    run_id = create(gateway)
+    lines = [(40, "first"), (20, "not this one"), (30, "second")]
+    entries = [
+        {
+            "name": "prefect.flow_runs",
+            "level": level,
+            "message": message,
+            "timestamp": f"2024-01-01T00:00:0{second}Z",
+            "flow_run_id": run_id,
+        }
+        for second, (level, message) in enumerate(lines)
+    ]
+    with server.http() as http:
+        http.post("/logs/", json=entries).raise_for_status()
+
+    def is_there() -> bool:
+        return len(gateway.read_warnings(run_id)) == 2
+
+    eventually(is_there, "the log is written")
+    assert gateway.read_warnings(run_id) == ["first", "second"]
+    assert gateway.read_warnings(create(gateway)) == []

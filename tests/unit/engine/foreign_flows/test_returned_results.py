@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import lzma
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,9 @@ import pytest
 
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.config.process_settings import DeploymentPolicy
-from pygeoapi_prefect.engine.foreign_flows.returned_results import (
-    OUTPUT_KEY,
-    collect,
-    read_returned,
-)
+from pygeoapi_prefect.engine.foreign_flows import returned_results
+from pygeoapi_prefect.engine.foreign_flows.restoring import OUTPUT_KEY
+from pygeoapi_prefect.engine.foreign_flows.returned_results import collect, read_returned
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.delivery import deliver
@@ -48,7 +47,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(returned_results, "_LOG_ARRIVES_WITHIN", timedelta(0))
     return World(tmp_path)
 
 
@@ -102,6 +102,38 @@ def test_an_unknown_serializer_is_named(world: World) -> None:
 
 def test_a_result_that_is_not_there_says_what_may_be_the_reason(world: World) -> None:
     with pytest.raises(ResultMissing, match="from pygeoapi_prefect import job"):
+        world.read(None)
+
+
+def test_a_result_that_prefect_could_not_write_is_told_in_the_words_of_the_log(
+    world: World,
+) -> None:
+    run = world.gateway.create_flow_run("f", "d", {}, {}, [])
+    data = {"storage_key": str(world.folder / "key"), "serializer": JSON}
+    world.gateway.move(run.id, "COMPLETED", data=data)
+    world.gateway.warnings[run.id] = [
+        "Something else",
+        "Encountered an error while persisting result: Failed to serialize object of type "
+        "'DataFrame' with serializer 'json'. You can try a different serializer (e.g. ...)",
+        "Yet another thing",
+    ]
+    policy = DeploymentPolicy.model_validate({"deployment": "f/d"})
+    with pytest.raises(ResultMissing) as caught:
+        read_returned(world.gateway, world.gateway.run(run.id), policy, world.settings)
+    assert "Failed to serialize object of type 'DataFrame' with serializer 'json'." in str(
+        caught.value
+    )
+    assert "text/csv" in str(caught.value)
+    assert "thing" not in str(caught.value)
+
+
+def test_the_log_of_a_run_that_has_just_ended_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returned_results, "_LOG_ARRIVES_WITHIN", timedelta(seconds=60))
+    logs = iter([[], ["only something else"], ["an error while persisting result: no words."]])
+    monkeypatch.setattr(world.gateway, "read_warnings", lambda run_id: next(logs))
+    with pytest.raises(ResultMissing, match="an error while persisting result"):
         world.read(None)
 
 

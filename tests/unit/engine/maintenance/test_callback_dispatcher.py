@@ -1,6 +1,7 @@
 """What subscribers hear of their jobs, in which order, and for how long one tries to tell them."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from pygeoapi_prefect.engine.maintenance.callback_dispatcher import (
     CallbackDispatcher,
     next_callback,
 )
+from pygeoapi_prefect.engine.prefect_api import models
 from pygeoapi_prefect.engine.prefect_api.names import CALLBACK_LABEL, CALLBACK_TAG, JOB_TAG
 from pygeoapi_prefect.errors import ResultMissing
 from pygeoapi_prefect.results.collector import Collector
@@ -180,6 +182,7 @@ class World:
         answers: what is answered to it or raised, one after the other; None = it was taken.
         notes: every label as it was written.
         storage: the results.
+        percent: how far the job says that it is.
     """
 
     def __init__(self, run: FlowRun, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +192,7 @@ class World:
         self.notes: list[tuple[str, str]] = []
         self.storage = ResultStorage(str(folder / "results"))
         self.pauses: list[float] = []
+        self.percent: float | None = None
         settings = read_manager_settings({"output_dir": str(folder / "results")})
         echo = {"type": "process", "processor": {"name": "tests.support.processors.EchoProcessor"}}
         configuration = Configuration(settings, {"echo": echo})
@@ -202,6 +206,18 @@ class World:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def _as_the_gateway_has_it(self) -> models.FlowRun:
+        state = self.run.state
+        told = {"created": NOW, "updated": NOW, "end_time": state.timestamp if state else None}
+        run = self.run.model_dump(mode="json") | told
+        return models.FlowRun.model_validate(run)
+
+    def _progress(self, run_ids: list[str]) -> dict[str, models.Progress]:
+        if self.percent is None:
+            return {}
+        told = models.Progress(artifact_id="a", percent=self.percent, message=None, updated=NOW)
+        return dict.fromkeys(run_ids, told)
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -222,7 +238,11 @@ class World:
         async def do() -> None:
             membership: Any = SimpleNamespace(is_leader=True)
             client: Any = self
-            await CallbackDispatcher(membership)._serve(client, self.run)
+            gateway: Any = SimpleNamespace(
+                read_flow_run=lambda run_id: self._as_the_gateway_has_it(),
+                read_progress=lambda run_ids: self._progress(run_ids),
+            )
+            await CallbackDispatcher(membership, gateway)._serve(client, self.run)
 
         asyncio.run(do())
 
@@ -267,10 +287,56 @@ def test_results_that_turn_out_to_be_damaged_are_tried_again(make: Any) -> None:
     assert world.told == ["success"] * 2
 
 
-def test_a_failure_is_told_with_an_empty_document(make: Any) -> None:
-    world = make(job("FAILED"))
+def test_a_failure_is_told_with_the_status_of_the_job(make: Any) -> None:
+    world = make(job("FAILED", started=NOW, in_progress="delivered at x"))
     world.serve()
-    assert world.heard == [("failed", b"{}")]
+    ((event, body),) = world.heard
+    document = json.loads(body)
+    assert event == "failed"
+    assert {name: document[name] for name in ("type", "jobID", "processID", "status")} == {
+        "type": "process",
+        "jobID": str(world.run.id),
+        "processID": "echo",
+        "status": "failed",
+    }
+    assert document["message"] == "The job failed without saying why."
+    assert document["finished"] >= document["started"] >= document["created"]
+
+
+def test_a_start_is_told_with_how_far_the_job_is(make: Any) -> None:
+    world = make(job("RUNNING", started=NOW))
+    world.percent = 40
+    world.serve()
+    document = json.loads(world.heard[0][1])
+    assert (document["status"], document["progress"]) == ("running", 40)
+    assert "finished" not in document
+
+
+@pytest.mark.parametrize("state_type", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_a_start_is_told_as_such_of_a_job_that_has_ended_meanwhile(
+    make: Any, state_type: str
+) -> None:
+    world = with_results(make(job(state_type, started=NOW)), 1)
+    world.serve()
+    event, body = world.heard[0]
+    assert (event, json.loads(body)["status"]) == ("in_progress", "running")
+
+
+def test_a_dismissal_is_told_as_one(make: Any) -> None:
+    world = make(job("CANCELLED"))
+    world.serve()
+    event, body = world.heard[0]
+    assert (event, json.loads(body)["status"]) == ("failed", "dismissed")
+
+
+def test_the_status_has_links_where_the_service_is_known(make: Any) -> None:
+    url = "https://example.org/api"
+    run = job("FAILED")
+    run.parameters["request"]["service_url"] = url
+    world = make(run)
+    world.serve()
+    (link,) = json.loads(world.heard[0][1])["links"]
+    assert (link["rel"], link["href"]) == ("self", f"{url}/jobs/{run.id}")
 
 
 def test_what_was_delivered_is_noted_on_the_run(make: Any) -> None:

@@ -345,6 +345,27 @@ def test_a_body_that_is_no_execution_request_is_the_client_s_fault(site: Site, b
     assert (answer.status, site.prefect.run_ids) == (400, [])
 
 
+@pytest.mark.parametrize("member", ["successUri", "inProgressUri", "failedUri"])
+@pytest.mark.parametrize(
+    "url",
+    ["", " ", "done", "/done", "//8.8.8.8/done", "ftp://8.8.8.8/", "mailto:a@8.8.8.8", "http://",
+     "http:///done", "http://8.8.8.8:0/", "http://8.8.8.8:99999/", "http://8.8.8.8/\n", 5, {}],
+)  # fmt: skip
+def test_an_address_that_can_never_be_called_is_refused_by_its_name(
+    site: Site, member: str, url: Any
+) -> None:
+    subscriber = {"successUri": "http://8.8.8.8/", member: url}
+    answer = site.execute({"inputs": {}, "subscriber": subscriber}, prefer="respond-async")
+    assert (answer.status, site.prefect.run_ids) == (400, [])
+    assert f"/subscriber/{member}" in answer.json["description"]
+
+
+def test_a_subscriber_without_an_address_is_refused(site: Site) -> None:
+    answer = site.execute({"inputs": {}, "subscriber": {}}, prefer="respond-async")
+    assert (answer.status, site.prefect.run_ids) == (400, [])
+    assert "/subscriber/successUri" in answer.json["description"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

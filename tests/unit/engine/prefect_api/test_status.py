@@ -15,9 +15,14 @@ from pygeoapi.util import JobStatus as PygeoapiStatus
 from pygeoapi_prefect.engine.prefect_api.claims import taken, under_way
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
 from pygeoapi_prefect.engine.prefect_api.names import JOB_TAG, REQUEST_LABEL
+from pygeoapi_prefect.engine.prefect_api.status import (
+    STATUS_OF_NAME,
+    STATUS_OF_TYPE,
+    job_from,
+    status_of,
+)
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
-from pygeoapi_prefect.service.status import STATUS_OF_NAME, STATUS_OF_TYPE, job_from, status_of
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"

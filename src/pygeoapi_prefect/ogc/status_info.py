@@ -1,0 +1,54 @@
+"""The status document of a job, as its client and its subscriber get it.
+
+Source:
+    OGC 18-062r2, statusInfo.yaml, and what pygeoapi makes of a job.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pygeoapi_prefect.ogc.job import Job, JobStatus
+
+_RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results"
+
+
+def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
+    """Return the status document of a job; what is not known is left out.
+
+    Args:
+        job: the job.
+        service_url: where the service is for its clients, without a slash at the end; None = not
+            known, then there are no links.
+    """
+    moments = {
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "updated": job.updated,
+    }
+    document: dict[str, Any] = {
+        "type": "process",
+        "jobID": job.id,
+        "processID": job.process_id,
+        "status": job.status.value,
+        "message": job.message,
+        "progress": job.progress,
+        **{name: moment_text(moment) for name, moment in moments.items() if moment},
+    }
+    if job.process_id is None:
+        del document["processID"]
+    if service_url is not None:
+        page = f"{service_url}/jobs/{job.id}"
+        document["links"] = [_link(page, "self", "This job")]
+        if job.status is JobStatus.SUCCESSFUL:
+            document["links"].append(_link(f"{page}/results", _RESULTS, "Results of this job"))
+    return document
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a moment, UTC, as pygeoapi writes them."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _link(href: str, rel: str, title: str) -> dict[str, str]:
+    return {"href": href, "rel": rel, "type": "application/json", "title": title}

@@ -1,0 +1,58 @@
+"""The status document of a job is one that the standard allows, whatever is known of the job."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pygeoapi_prefect.ogc.job import Job, JobStatus
+from pygeoapi_prefect.ogc.status_info import status_info
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def job(status: JobStatus = JobStatus.RUNNING, **more: Any) -> Job:
+    known: dict[str, Any] = {
+        "id": "j",
+        "process_id": "p",
+        "message": "Half of it",
+        "progress": 50,
+        "created": NOW,
+        "started": NOW + timedelta(seconds=1),
+        "finished": None,
+        "updated": NOW + timedelta(seconds=2),
+    }
+    return Job(status=status, **known | more)
+
+
+def test_it_says_what_is_known() -> None:
+    assert status_info(job()) == {
+        "type": "process",
+        "jobID": "j",
+        "processID": "p",
+        "status": "running",
+        "message": "Half of it",
+        "progress": 50,
+        "created": "2026-11-21T12:00:00.000000Z",
+        "started": "2026-11-21T12:00:01.000000Z",
+        "updated": "2026-11-21T12:00:02.000000Z",
+    }
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    document = status_info(job(process_id=None, started=None))
+    assert not {"processID", "started", "finished", "links"} & document.keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "rels"),
+    [
+        (JobStatus.RUNNING, ["self"]),
+        (JobStatus.FAILED, ["self"]),
+        (JobStatus.SUCCESSFUL, ["self", "http://www.opengis.net/def/rel/ogc/1.0/results"]),
+    ],
+)
+def test_links_lead_to_what_there_is(status: JobStatus, rels: list[str]) -> None:
+    links = status_info(job(status), "https://example.org")["links"]
+    assert [link["rel"] for link in links] == rels
+    assert all(link["href"].startswith("https://example.org/jobs/j") for link in links)

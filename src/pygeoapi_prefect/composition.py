@@ -1,6 +1,8 @@
 """Puts a service together from its parts; the one place that knows all of them."""
 
+import logging
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration, read_configuration
@@ -11,6 +13,8 @@ from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.service.processes import ProcessService
+
+LOGGER = logging.getLogger(__name__)
 
 
 def open_service(
@@ -28,6 +32,8 @@ def open_service(
             its result storage; every fault is listed.
     """
     configuration = read_configuration(manager, resources, log_level=log_level, check=open_storage)
+    for note in configuration.notes:
+        _tell(str(note))
     return compose(configuration, PrefectGateway(Transport(endpoint_for(configuration))))
 
 
@@ -40,3 +46,8 @@ def compose(configuration: Configuration, gateway: Gateway) -> ProcessService:
     storage = open_storage(configuration.settings)
     foreign = ForeignFlows(gateway, storage, configuration)
     return ProcessService(configuration, gateway, storage, foreign)
+
+
+@cache  # Django makes a manager for every request
+def _tell(note: str) -> None:
+    LOGGER.warning("configuration: %s; `doctor --migrate` prints the present form", note)

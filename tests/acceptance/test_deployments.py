@@ -56,6 +56,14 @@ PROCESSES = {
         allow_pickle=True,
         metadata={"inputs": {"place": {"title": "Place", "schema": {"type": "string"}}}},
     ),
+    "earlier": process(
+        {
+            "name": "earlier/prod",
+            "queue": "pygeoapi",
+            "result_storage_key_template": "{parameters[pygeoapi_job_id]}.pickle",
+        },
+        metadata={"inputs": {"name": {"title": "Name", "schema": {"type": "string"}}}},
+    ),
     "missing": process("nobody/prod"),
     "misfit": process("table/prod", metadata={"inputs": {"days": {"schema": {}}}}),
     "lonely": process("table/lonely"),
@@ -94,7 +102,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
         make_pool(api, "lonely")
         make_local_block(api, "older", folder / "older")
         plain = ("forecast", "anything", "table", "raw", "broken", "waiting", "pickled", "older")
-        plain += ("written", "futures", "moments")
+        plain += ("written", "futures", "moments", "earlier")
         joined = ("raster", "drawing", "both", "published", "who")
         deploy(api, POOL, *(f"plain.py:{f}" for f in plain), *(f"joined.py:{f}" for f in joined))
         deploy(api, POOL, "plain.py:anything", name="shared")
@@ -341,6 +349,12 @@ def test_a_flow_of_the_older_convention_runs_unchanged(world: World) -> None:
         "inputs": {"place": "Bonn"},
         "asked": {"result": {}},
     }
+
+
+def test_a_flow_of_the_earlier_plugin_runs_with_its_configuration(world: World) -> None:
+    answer = world.client.results(world.run("earlier", {"name": "Joe"}))
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.text == "Hi Joe!"
 
 
 def test_a_running_flow_is_dismissed(world: World, tmp_path: Path) -> None:

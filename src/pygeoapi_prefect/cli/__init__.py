@@ -125,8 +125,18 @@ def prune(config: Path, before: datetime, dry_run: bool) -> None:
 
 @main.command()
 @_config
-def doctor(config: Path) -> None:
+@click.option(
+    "--migrate",
+    is_flag=True,
+    help="Check nothing; print manager and processes as they are written now, as YAML.",
+)
+def doctor(config: Path, migrate: bool) -> None:
     """Check everything a job needs, with a remedy for each failure."""
+    if migrate:
+        from pygeoapi_prefect.cli.migrate import print_present_form
+
+        print_present_form(config)
+        return
     from pygeoapi_prefect.cli.doctor import examine
 
     if not examine(config):

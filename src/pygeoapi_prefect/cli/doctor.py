@@ -57,6 +57,8 @@ def _checks(config: Path) -> Iterator[Check]:
         return
     usable = len(service.resources) - len(service.unusable)
     yield "configuration", True, f"{usable} of {len(service.resources)} processes can be used"
+    for note in service.checked.notes:
+        yield "configuration", True, f"{note}; `--migrate` prints the present form"
     for process_id, why in service.unusable.items():
         yield f"process {process_id}", False, f"{why} It is left out; the others work."
     yield from _descriptions(service)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pygeoapi_prefect.config.earlier_plugin import modes_of, translated
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
 from pygeoapi_prefect.config.process_settings import (
     ClassSettings,
@@ -39,7 +40,14 @@ class Configuration:
 
     def __post_init__(self) -> None:
         """Read the settings of every process."""
-        object.__setattr__(self, "processes", read_process_settings(self.resources))
+        object.__setattr__(
+            self, "processes", read_process_settings(self.resources, modes_of(self.manager))
+        )
+
+    @property
+    def notes(self) -> tuple[Fault, ...]:
+        """What is read otherwise than it is written, or not at all."""
+        return translated(self.manager, self.resources).notes
 
     @property
     def deployed(self) -> dict[str, DeploymentSettings]:

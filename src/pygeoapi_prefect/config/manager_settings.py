@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pygeoapi_prefect.config.durations import Duration
+from pygeoapi_prefect.config.earlier_plugin import translated_manager
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
@@ -176,7 +177,7 @@ def read_manager_settings(
     # A key that is there but empty (`output_dir:`) means the default, as in pygeoapi.
     known = {
         key: value
-        for key, value in section.items()
+        for key, value in translated_manager(section).section.items()
         if key != "processes" and (value is not None or _may_be_null(key))
     }
 

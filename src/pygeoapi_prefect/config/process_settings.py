@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from pygeoapi_prefect.config.earlier_plugin import translated_processor
 from pygeoapi_prefect.config.manager_settings import faults_of
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 
@@ -52,10 +53,11 @@ class DeploymentReference(BaseModel):
 
     Attributes:
         name: `<flow>/<deployment>`.
-        result_storage_block: `<block type>/<block>` where the flow stores its results; None = the
-            flow run says so itself.
+        result_storage_block: `<block type>/<block>` where the flow stores its results; None = where
+            Prefect keeps what the flow returns.
         result_storage_key_template: under which key there; `{parameters[...]}` stands for a
-            parameter of the flow run, `{job_id}` for the job's id.
+            parameter of the flow run, `{job_id}` for the job's id. None = the flow run says so
+            itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,8 +78,8 @@ class DeploymentReference(BaseModel):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if (self.result_storage_block is None) is not (self.result_storage_key_template is None):
-            raise ValueError("result_storage_block and result_storage_key_template belong together")
+        if self.result_storage_block and not self.result_storage_key_template:
+            raise ValueError("result_storage_block needs a result_storage_key_template")
         return self
 
 
@@ -218,11 +220,14 @@ def _kind_of(processor: Mapping[Any, Any]) -> type[ProcessSettings]:
     return ClassSettings
 
 
-def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSettings]:
+def read_process_settings(
+    resources: Mapping[str, Any], modes: tuple[str, ...] | None = None
+) -> dict[str, ProcessSettings]:
     """Read what concerns this package from all process resources.
 
     Args:
         resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
+        modes: `job_control_options` of processes that have none; None = the processor's own.
 
     Returns:
         process id -> settings, in the order of the configuration.
@@ -245,9 +250,10 @@ def read_process_settings(resources: Mapping[str, Any]) -> dict[str, ProcessSett
         if not isinstance(processor, Mapping):
             faults.append(Fault(pointer(*location, "processor"), "must be a mapping with a `name`"))
             continue
+        processor = translated_processor(process_id, processor, modes).section
         kind = _kind_of(processor)
         try:
-            settings[process_id] = kind.model_validate(dict(processor))
+            settings[process_id] = kind.model_validate(processor)
         except ValidationError as error:
             faults.extend(faults_of(error, (*location, "processor"), kind.about_unknown_keys))
     if faults:

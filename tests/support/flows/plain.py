@@ -161,6 +161,20 @@ def older(
     kept(pygeoapi_job_id, ("application/json", made))
 
 
+@task(persist_result=True, result_storage_key="{parameters[job_id]}.pickle")
+def kept_beside(job_id: str, value: Any) -> Any:
+    """Keep a value under a key, and leave to Prefect where."""
+    return value
+
+
+@flow
+def earlier(
+    processor_id: str, pygeoapi_job_id: str, inputs: dict[str, Any], outputs: Any = None
+) -> None:
+    """Follow the older convention as the earlier plugin's documentation shows it."""
+    kept_beside(pygeoapi_job_id, ("text/plain", f"Hi {inputs['name']}!".encode()))
+
+
 @flow
 def greedy() -> int:
     """Take more memory than there is."""

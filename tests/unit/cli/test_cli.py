@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from pygeoapi_prefect.cli import main
@@ -217,3 +218,68 @@ def test_doctor_finds_a_prefect_that_is_not_there(tmp_path: Path) -> None:
 def test_doctor_finds_a_configuration_that_is_wrong(tmp_path: Path) -> None:
     result = call("doctor", "--config", faulty(tmp_path))
     assert result.exit_code == 1 and findings(result) == {"configuration": "FAIL"}
+
+
+# ---- doctor --migrate
+
+EARLIER = """
+server:
+  manager:
+    name: pygeoapi_prefect.manager.PrefectManager
+    enable_sync_job_execution: true
+    prefect_api_url: ${NOT_SET_ANYWHERE}
+resources:
+  lakes: {type: collection}
+  flow:
+    type: process
+    processor:
+      prefect:
+        deployment: {name: flow/prod, queue: q, result_storage_key_template: "{job_id}"}
+"""
+
+
+def test_a_configuration_of_the_earlier_plugin_is_printed_as_it_is_written_now(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text(EARLIER)
+    result = call("doctor", "--config", path, "--migrate")
+    assert result.exit_code == 0
+    assert "# /resources/flow/processor/prefect/deployment/queue: is ignored" in result.output
+    assert "add\n# output_dir or result_storage" in result.output
+    assert yaml.safe_load(result.output) == {
+        "server": {
+            "manager": {
+                "name": "pygeoapi_prefect.PrefectManager",
+                "prefect_api_url": "${NOT_SET_ANYWHERE}",
+            }
+        },
+        "resources": {
+            "flow": {
+                "type": "process",
+                "processor": {
+                    "prefect": {
+                        "deployment": {
+                            "name": "flow/prod",
+                            "result_storage_key_template": "{job_id}",
+                        }
+                    },
+                    "job_control_options": ["sync-execute", "async-execute"],
+                },
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("content", ["[]", "server: 5", "a: [", "server: {}\nresources: 5"])
+def test_what_is_no_configuration_cannot_be_migrated(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text(content)
+    result = call("doctor", "--config", path, "--migrate")
+    assert result.exit_code == 1 and is_a_message(result)
+
+
+def test_doctor_says_what_it_reads_of_the_earlier_plugin(tmp_path: Path) -> None:
+    result = call("doctor", "--config", config(tmp_path, sync_job_execution_timeout_seconds=5))
+    assert result.exit_code == 0
+    assert "sync_job_execution_timeout_seconds: is read as `sync_timeout`" in result.output

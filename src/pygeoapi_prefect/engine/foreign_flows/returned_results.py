@@ -135,25 +135,37 @@ def _whereabouts(
 ) -> tuple[Files, str]:
     """Return the files and the key under which Prefect put what a run returned."""
     details = _details(run)
-    if deployment and deployment.result_storage_block and deployment.result_storage_key_template:
-        parameters = dict(run.parameters)
-        key = deployment.result_storage_key_template.format(
-            parameters=parameters,
-            job_id=parameters.get("pygeoapi_job_id", run.id),
-            processor_id=parameters.get("processor_id", ""),
-        )
-        return _files_of(gateway, deployment.result_storage_block, settings), key
+    template = deployment.result_storage_key_template if deployment else None
+    if deployment and deployment.result_storage_block and template:
+        files = _files_of(gateway, deployment.result_storage_block, settings)
+        return files, _key_of(template, run)
     if details.get("storage_key"):
         key = str(details["storage_key"])
         if block_id := details.get("storage_block_id"):
-            return _files_of(gateway, str(block_id), settings), key
-        path = Path(key)
-        return Files(str(path.parent)), path.name
+            files = _files_of(gateway, str(block_id), settings)
+        else:
+            path = Path(key)
+            files, key = Files(str(path.parent)), path.name
+        return files, _key_of(template, run) if template else key
     raise ResultMissing(
         "The flow completed, but Prefect did not keep what it returned. Flows on a work pool are "
         "told to by this service; one that is served (`flow.serve`), or says "
         "`persist_result=False`, has to say `persist_result=True` and `result_serializer='json'`."
     )
+
+
+def _key_of(template: str, run: FlowRun) -> str:
+    """Return the key that a template of the older convention stands for."""
+    parameters = dict(run.parameters)
+    key = template.format(
+        parameters=parameters,
+        job_id=parameters.get("pygeoapi_job_id", run.id),
+        processor_id=parameters.get("processor_id", ""),
+    )
+    # A template may name inputs, which are a client's.
+    if ".." in key.split("/"):
+        raise ResultMissing("The key of the flow's result leads out of its storage.")
+    return key
 
 
 def _files_of(gateway: Gateway, block: str, settings: ManagerSettings) -> Files:

@@ -173,6 +173,21 @@ def test_the_older_convention_says_itself_where_its_results_are(
     assert world.read(TEXT, {"storage_key": "elsewhere"}, deployment=deployment) == VALUE
 
 
+def test_a_key_template_without_a_block_is_below_where_prefect_keeps_results(world: World) -> None:
+    (world.folder / "key.pickle").write_bytes(b"[1]")
+    deployment = {
+        "name": "f/d",
+        "result_storage_key_template": "{parameters[pygeoapi_job_id]}.pickle",
+    }
+    assert world.read(TEXT, deployment=deployment) == [1]
+
+
+def test_a_key_never_leads_out_of_the_storage(world: World) -> None:
+    deployment = {"name": "f/d", "result_storage_key_template": "../{job_id}"}
+    with pytest.raises(ResultMissing, match="out of its storage"):
+        world.read(TEXT, deployment=deployment)
+
+
 # ---- what becomes of it
 
 

@@ -61,6 +61,9 @@ def test_a_subscriber_hears_of_a_start_failures_and_dismissals(
         # While it runs.
         wait_for_delivery(stack, running, "in_progress")
         assert subscriber.paths("running") == ["began"]
+        begun = subscriber.body("running/began")
+        assert (begun["jobID"], begun["processID"]) == (running, "steps")
+        assert (begun["status"], begun["type"]) == ("running", "process")
         failed, killed = submit("failed", fail=1), submit("killed", hold=1, go="never")
         again = submit("again", "steps-again", fail=1)
         dismissed = submit("dismissed", hold=1, listen=True, go="never")
@@ -75,8 +78,11 @@ def test_a_subscriber_hears_of_a_start_failures_and_dismissals(
             wait_for_delivery(stack, job_id, "failed")
         for job_id in (running, again):
             wait_for_delivery(stack, job_id, "success")
-    for name in ("failed", "killed", "dismissed"):
+    for name, job_id in {"failed": failed, "killed": killed, "dismissed": dismissed}.items():
         assert subscriber.paths(name) == ["began", "failed"]
+        told = subscriber.body(f"{name}/failed")
+        assert (told["jobID"], told["status"]) == (job_id, wanted.get(job_id, "failed"))
+        assert told["links"][0]["href"].endswith(f"/jobs/{job_id}")
     for name in ("running", "again"):
         # Once for all attempts.
         assert subscriber.paths(name) == ["began", "success"]

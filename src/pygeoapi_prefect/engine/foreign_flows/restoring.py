@@ -20,6 +20,8 @@ from pygeoapi_prefect.results.manifest import Output
 # that no client can make one up by sending it as an input.
 OUTPUT_KEY = "pygeoapi-output-"
 _MARKER, _EXCEPTION = "__class__", "__exc_type__"
+# Inside a model or a data class there is no mark.
+_OF_STATE = {"type", "name", "timestamp", "state_details", "data"}
 
 
 def holds_markers(parameters: Mapping[str, Any]) -> bool:
@@ -86,6 +88,8 @@ class Restorer:
                     f"The flow returned an exception, {_short(value[_EXCEPTION])}: "
                     f"{value['message']}. A flow that cannot do its work has to raise it."
                 )
+            if value.keys() >= _OF_STATE:
+                return self._result_of_state("prefect.State", value)
         return {str(key): self.restore(item) for key, item in value.items()}
 
     def _restored_mark(self, name: str, data: Any) -> Any:

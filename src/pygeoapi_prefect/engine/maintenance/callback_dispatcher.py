@@ -45,7 +45,7 @@ from pygeoapi_prefect.engine.prefect_api.runs import in_log, is_foreign, process
 from pygeoapi_prefect.engine.prefect_api.status import job_from
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
-from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.errors import PygeoapiPrefectError, ResultMissing
 from pygeoapi_prefect.ogc.status_info import status_info
 from pygeoapi_prefect.results.delivery import deliver
 from pygeoapi_prefect.results.streams import Stream
@@ -60,6 +60,9 @@ _GIVES_UP_AFTER = timedelta(days=1)
 _IN_PROGRESS_AFTER_END = timedelta(minutes=10)
 _AT_ONCE = 50
 _DELIVERED, _GIVEN_UP = "delivered", "given up"
+# What a deployed flow returned may be no result, and then its job has failed.
+_NO_RESULTS = "there are no results"
+_RESULTS_APPEAR_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class CallbackDispatcher:
                 if not problem:
                     record(Event.CALLBACK_DELIVERED, run.id, process_of(run), callback.event)
                     text = f"{_DELIVERED} at {now:%Y-%m-%dT%H:%M:%SZ}"
-                elif now > callback.expires:
+                elif now > callback.expires or _is_hopeless(run, problem, now):
                     text = f"{_GIVEN_UP} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
                 else:
                     text = f"try {failures} at {now:%Y-%m-%dT%H:%M:%SZ}: {problem}"
@@ -169,6 +172,8 @@ class CallbackDispatcher:
                 document = await anyio.to_thread.run_sync(
                     _document, configuration, run, self._gateway
                 )
+            except ResultMissing as error:
+                return f"{_NO_RESULTS}: {error}"
             except Exception as error:
                 return f"the results cannot be read: {error}"
             if document is None:
@@ -200,12 +205,27 @@ def next_callback(run: FlowRun) -> Callback | None:
     if state.is_final():
         expires = state.timestamp + _GIVES_UP_AFTER
         if state.is_completed():
-            due.append(Callback("success", subscriber.success_uri, expires))
+            success = Callback("success", subscriber.success_uri, expires)
+            due.append(success)
+            if subscriber.failed_uri and _reason_in(run, success.label):
+                due.append(Callback("failed", subscriber.failed_uri, expires))
         elif subscriber.failed_uri:
             due.append(Callback("failed", subscriber.failed_uri, expires))
     done = (_DELIVERED, _GIVEN_UP)
     left = (n for n in due if not str(run.labels.get(n.label, "")).startswith(done))
     return next(left, None)
+
+
+def _is_hopeless(run: FlowRun, problem: str, now: datetime) -> bool:
+    """Return whether a job will never have results; a slow file system may show them later."""
+    ended = run.state.timestamp if run.state else now
+    return problem.startswith(_NO_RESULTS) and now > ended + _RESULTS_APPEAR_WITHIN
+
+
+def _reason_in(run: FlowRun, label: str) -> str | None:
+    """Return why a completed job has no results, None if nobody found that it has none."""
+    text = str(run.labels.get(label, ""))
+    return text.partition(f"{_NO_RESULTS}: ")[2] or None if text.startswith(_GIVEN_UP) else None
 
 
 def _status(run: FlowRun, gateway: Gateway, is_start: bool) -> bytes:
@@ -225,7 +245,8 @@ def _status(run: FlowRun, gateway: Gateway, is_start: bool) -> bytes:
     if process_id := process_of(run):
         now = now.of_process(process_id)
     request = request_of(run)
-    document = status_info(job_from(now, progress), request.service_url if request else None)
+    job = job_from(now, progress, _reason_in(run, f"{CALLBACK_LABEL}success"))
+    document = status_info(job, request.service_url if request else None)
     return json.dumps(document).encode()
 
 

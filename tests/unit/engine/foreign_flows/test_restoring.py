@@ -176,6 +176,12 @@ def test_futures_and_states_of_tasks_are_their_results(world: World) -> None:
         assert world.of(value) == {"result": ("application/json", expected)}
 
 
+def test_a_future_inside_a_model_is_its_result(world: World) -> None:
+    plain = Completed(data={"x": 1}).model_dump(mode="json")
+    written = {"__class__": "flows.Model", "data": {"inner": plain}}
+    assert world.of(written)["result"][1] == b'{"inner":{"x":1}}'
+
+
 def test_prefects_own_state_is_read(world: World) -> None:
     data = Completed(data={"x": 1}).model_dump(mode="json")
     written = {"__class__": f"{State.__module__}.{State.__qualname__}", "data": data}

@@ -398,3 +398,30 @@ def test_success_without_results_is_not_told(make: Any) -> None:
     world.serve()
     assert world.heard == [] and "the results are gone" in world.notes[0][1]
     assert world.run.tags == [JOB_TAG]
+
+
+def no_result(*arguments: Any) -> None:
+    raise ResultMissing("The flow returned an open file.")
+
+
+def test_a_job_whose_flow_returned_no_result_is_told_as_failed(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(job("COMPLETED", since=NOW - timedelta(hours=1)))
+    monkeypatch.setattr(callback_dispatcher, "_document", no_result)
+    world.serve()
+    ((event, body),) = world.heard
+    document = json.loads(body)
+    assert (event, document["status"]) == ("failed", "failed")
+    assert document["message"] == "The flow returned an open file."
+    assert world.run.tags == [JOB_TAG]
+
+
+def test_a_result_that_appears_late_is_waited_for(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(job("COMPLETED", since=datetime.now(UTC)))
+    answers = iter([no_result, no_result, lambda *arguments: b"{}"])
+    monkeypatch.setattr(callback_dispatcher, "_document", lambda *a: next(answers)(*a))
+    world.serve()
+    assert world.heard == [("success", b"{}")]

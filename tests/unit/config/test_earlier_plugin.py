@@ -106,7 +106,7 @@ def test_what_is_ignored_is_in_the_log_once(
     manager = {**MANAGER, "output_dir": str(tmp_path), "connection": str(tmp_path / "state")}
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            open_service(manager, {"said-once": deployed(queue="q")})
+            open_service(manager, {"said-once": deployed(queue="q")}, logging.WARNING)
     lines = [line for line in caplog.messages if "said-once" in line]
     assert len(lines) == 1 and "deployment/queue" in lines[0] and "--migrate" in lines[0]
 

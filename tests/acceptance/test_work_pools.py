@@ -35,6 +35,8 @@ def processes(config: Path, cleared: Path) -> dict[str, Any]:
     again = {"retries": 1, "retry_backoff": {"initial": 0.1, "factor": 1}}
     processors: dict[str, tuple[str, dict[str, Any]]] = {
         "kinds-there": (f"{SUPPORT}.KindsProcessor", there),
+        "talkative-there": (f"{SUPPORT}.TalkativeProcessor", there),
+        "leaving-there": (f"{FAULTS}.LeavingProcessor", there),
         "several-there": (f"{SUPPORT}.SeveralProcessor", there),
         "failing-there": (f"{SUPPORT}.FailingProcessor", there),
         "steps-there": (f"{FAULTS}.StepsProcessor", there),
@@ -89,6 +91,13 @@ class Elsewhere:
         ):
             yield
 
+    def logged_by(self, job_id: str, sort: str) -> list[str]:
+        """Return what Prefect has of the log of a job."""
+        body = {"logs": {"flow_run_id": {"any_": [job_id]}}, "sort": sort}
+        url, auth = f"{self.api['PREFECT_API_URL']}/logs/filter", tuple(AUTH.split(":"))
+        answer = self.client.http.post(url, json=body, auth=auth)
+        return [entry["message"] for entry in answer.json()]
+
     def written_by(self, job_id: str) -> list[Path]:
         """Return what a job has in result storage."""
         return list((self._folder / "results" / job_id).rglob("*"))
@@ -131,6 +140,28 @@ def marks(tmp_path: Path) -> Iterator[Marks]:
 def test_results_are_the_same_wherever_a_process_runs(client: Client) -> None:
     inputs = [{"kind": "object"}, {"kind": "png"}, {"kind": "bytes", "size": 3_000_000}]
     check_that_results_are_the_same(client, inputs)
+
+
+def test_the_log_of_a_job_there_has_what_it_says_in_the_same_bounds(elsewhere: Elsewhere) -> None:
+    job_id = elsewhere.client.submit("talkative-there", {"lines": 12_000})
+    elsewhere.client.wait_for(job_id, "successful")
+
+    def last() -> list[str]:
+        return elsewhere.logged_by(job_id, "TIMESTAMP_DESC")
+
+    eventually(
+        lambda: any("lines of this job were left out" in line for line in last()), "the end", 60
+    )
+    assert {"a printed line", "a logged line"} <= set(last())
+    assert "a line below the level of the site" not in last()
+    assert "line 0" in elsewhere.logged_by(job_id, "TIMESTAMP_ASC")
+
+
+def test_a_job_there_waits_for_what_it_started(elsewhere: Elsewhere, marks: Marks) -> None:
+    job_id = elsewhere.client.submit("leaving-there", marks.inputs("leaving"))
+    elsewhere.client.wait_for(job_id, "successful")
+    found = elsewhere.client.http.get(f"/jobs/{job_id}/results", params={"outputs": "late"})
+    assert found.content == b"late"
 
 
 def test_a_job_there_tells_its_progress_and_its_subscriber_hears_of_it(

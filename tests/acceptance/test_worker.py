@@ -161,6 +161,38 @@ def test_a_job_may_print_more_than_is_kept_and_its_last_line_says_so(
     eventually(lambda: "lines of this job were left out" in last()["message"], "the end", 60)
 
 
+def test_text_that_nothing_can_hold_is_told_all_the_same(
+    shared_stack: Stack, client: Client
+) -> None:
+    job_id = client.submit("failing", {"how": "half"})
+    document = client.wait_for(job_id, "failed")
+    assert r"ValueError: half \udcff and \x00" in document["message"]
+
+    def logged() -> list[str]:
+        return [entry["message"] for entry in prefect_logs(shared_stack, job_id)]
+
+    eventually(lambda: any("ValueError: half" in line for line in logged()), "the log", 20)
+    assert r"a line with half \udcff" in logged()
+
+
+def test_nothing_at_all_as_text_is_an_empty_text(client: Client) -> None:
+    answer = client.execute("kinds", {"kind": "empty"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_bytes_that_are_called_json_and_are_none_fail_the_job(client: Client) -> None:
+    document = client.wait_for(client.submit("kinds", {"kind": "no-json"}), "failed")
+    assert "7 bytes of application/json that are no JSON" in document["message"]
+
+
+def test_inputs_may_be_nested_deeply(client: Client) -> None:
+    nested: Any = "the end"
+    for _ in range(100):
+        nested = [nested]
+    assert client.execute("echo", {"a": nested}).json() == {"a": nested}
+
+
 def test_random_numbers_differ_from_job_to_job(client: Client) -> None:
     drawn = [client.execute("random").json() for _ in range(3)]
     assert len({each["python"] for each in drawn}) == 3

@@ -90,6 +90,8 @@ class KindsProcessor(BaseProcessor):
             "png": ("image/png", PNG),
             "ascii-bytes": ("text/csv", b"a,b\n1,2\n"),
             "nothing": (None, None),
+            "empty": ("text/plain", None),
+            "no-json": ("application/json", b"no json"),
         }
         if data["kind"] == "bytes":
             return "application/octet-stream", b"\xff" * int(data["size"])
@@ -156,6 +158,10 @@ class FailingProcessor(BaseProcessor):
                 raise ProcessorExecuteError("only a text")
             case "bug":
                 raise ZeroDivisionError("division by zero")
+            case "half":
+                print("a line with half \udcff")  # noqa: T201
+                job.progress(1, 2, "half \udcff and \0")
+                raise ValueError("half \udcff and \0")
             case "exit":
                 os._exit(3)
             case "unserialisable":

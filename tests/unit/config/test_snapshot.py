@@ -1,5 +1,6 @@
 """What workers learn of the configuration, and who else may read it."""
 
+import logging
 import os
 import stat
 from collections import OrderedDict
@@ -101,6 +102,12 @@ def test_a_worker_gets_the_options_of_result_storage_with_the_web_process_s_vari
     assert options is not None and options.get_secret_value() == {"secret": "${odd}"}
 
 
+def test_a_worker_knows_the_level_from_which_on_jobs_log(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.yml"
+    write_snapshot(path, snapshot_of({}, RESOURCES, logging.ERROR))
+    assert read_snapshot(path).log_level == logging.ERROR
+
+
 def test_the_processes_that_pygeoapi_adds_to_the_section_are_not_written_twice(
     tmp_path: Path,
 ) -> None:
@@ -186,6 +193,7 @@ def test_a_job_elsewhere_reads_the_configuration_it_finds(
     elsewhere.setenv("PYGEOAPI_CONFIG", str(path))
     found = current_configuration()
     assert "hello-world" in found.processes
+    assert found.log_level == logging.ERROR
     assert found.settings.results_url == "/results"
 
 

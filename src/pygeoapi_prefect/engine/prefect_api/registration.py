@@ -20,6 +20,12 @@ from pygeoapi_prefect.errors import DeploymentRefused
 # By its heartbeats a job on a pool that is not ours shows that it is alive; this is the shortest
 # interval that Prefect takes. Without the setting there are none.
 HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+# Prefect would send all that a job has printed in one request, and its server does nothing else
+# until it has stored that; the difference of the two is what one request holds, in bytes.
+_SMALL_LOG_BATCHES = {
+    "PREFECT_LOGGING_TO_API_BATCH_SIZE": "250000",
+    "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE": "150000",
+}
 
 
 @dataclass(frozen=True)
@@ -170,5 +176,5 @@ def _job_variables(policy: ExecutionPolicy, *, is_ours: bool) -> dict[str, Any]:
     variables = dict(policy.job_variables)
     env = variables.get("env") or {}
     if not is_ours and isinstance(env, Mapping):
-        variables["env"] = HEARTBEATS | dict(env)
+        variables["env"] = HEARTBEATS | _SMALL_LOG_BATCHES | dict(env)
     return variables

@@ -147,3 +147,22 @@ def test_when_the_forkserver_is_gone_its_jobs_are_killed_and_no_others_begin(
         await end(processes, server)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("killed")
+def test_what_a_job_says_that_is_no_message_costs_no_other() -> None:
+    async def scenario() -> None:
+        processes, server = await started(1)
+        server.next_request()
+        server.say(forked=1)
+        process = await processes.take()
+        with socket.socket(fileno=os.dup(server.lines[0])) as line:
+            line.sendall(b'{"running": true}\nhalf a {"li\n{"ended": "COMPLETED"}\n')
+            line.shutdown(socket.SHUT_WR)
+        said = [message async for message in process.messages()]
+        assert said == [{"running": True}, {"ended": "COMPLETED"}]
+        server.say(ended=1, code=0)
+        await process.wait()
+        await end(processes, server)
+
+    asyncio.run(scenario())

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 import re
 import socket
@@ -26,6 +27,7 @@ from pygeoapi.util import (
 )
 
 from pygeoapi_prefect import composition, errors
+from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.faces.pygeoapi import deliveries, manager
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, preferences_of
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
@@ -113,6 +115,20 @@ def test_making_a_manager_starts_nothing_and_asks_nobody(
         monkeypatch.setattr(location, name, refuse)
     PrefectManager(definition(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_log_from_the_level_on_that_pygeoapi_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Configuration] = []
+    original = composition.compose
+    monkeypatch.setattr(
+        composition, "compose", lambda its, gateway: found.append(its) or original(its, gateway)
+    )
+    # As its API does before it makes a manager.
+    monkeypatch.setattr(logging.getLogger(), "level", logging.ERROR)
+    PrefectManager(definition(tmp_path))
+    assert found[0].log_level == logging.ERROR
 
 
 def test_a_manager_offers_what_pygeoapi_asks_of_one(ours: Manager) -> None:

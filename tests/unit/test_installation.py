@@ -27,19 +27,20 @@ INSTALLATION_BY_NAME = re.compile(
     rf"(?:{_INSTALLER})[^|;&\n]*?{_BARE}"
     # a requirement, wherever it stands
     rf"|{_BARE}(?:\[[\w, -]*\]|\s*(?:[=<>~!]=|[<>]\s*\d))"
-    # an item of a list of requirements: in requirements.txt, an environment, pyproject.toml (with
-    # an underscore it is the name that Python imports)
-    rf"|^\s*(?:-\s+)?{_BARE.replace('[-_.]', '-')}\s*$"
+    # an item of a list of requirements
     rf"|\b(?:dependencies|requires|packages|pip)\b\s*[=:]\s*\[[^\]]*?{_BARE}",
-    re.MULTILINE | re.IGNORECASE,
+    re.IGNORECASE,
 )
+# A line of its own in requirements.txt or in the file of an environment.
+REQUIREMENT = re.compile(rf"""^[ ]*(?:-[ ]+["']?)?{_BARE}["']?[ ]*$""", re.MULTILINE)
 
 
 def installations_by_name(text: str) -> list[str]:
     """Return the places of a text that install this package by its name."""
     one_command_a_line = re.sub(r"\\\r?\n", " ", text)
     plain = re.sub(r"""["'`, ]+""", " ", one_command_a_line)  # these only stand between words
-    return [found[0].strip() for found in INSTALLATION_BY_NAME.finditer(plain)]
+    found = [*INSTALLATION_BY_NAME.finditer(plain), *REQUIREMENT.finditer(one_command_a_line)]
+    return [each[0].strip() for each in found]
 
 
 def texts() -> dict[str, str]:
@@ -94,6 +95,8 @@ def test_all_files_are_looked_through() -> None:
         'subprocess.run(["pip", "install", "{}"])',
         "EXTRA_PIP_PACKAGES: {}",
         "  - {}",
+        '  - "{}"',
+        "fsspec\n{}\nprefect\n",
         "{}>=0.9",
         "install '{}[s3]' first",
         'dependencies = ["pygeoapi", "{}"]',
@@ -121,6 +124,7 @@ def test_an_installation_by_name_is_recognised(line: str) -> None:
         "FROM {}",
         'name = "{}"',
         "command: [{}, worker]",
+        '_NAMES = (\n    "fsspec",\n    "{}",\n)',
         "`{} doctor` checks all.",
     ],
 )

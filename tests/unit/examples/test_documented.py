@@ -1,7 +1,12 @@
 """What the documentation shows of the examples is what is there."""
 
+import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
+
+from tests.support.programs import environment
 
 ROOT = Path(__file__).parents[3]
 
@@ -21,3 +26,19 @@ def test_the_way_to_go_on_with_a_file_is_shown_as_it_is() -> None:
     assert "rasterio.open" in shown
     source = (ROOT / "examples/sun_elevation.py").read_text()
     assert textwrap.indent(shown, " " * 8) in source
+
+
+def test_the_tests_that_are_shown_for_the_tutorials_process_pass(tmp_path: Path) -> None:
+    def first_python(page: str) -> str:
+        return (ROOT / "docs" / page).read_text().partition("```python\n")[2].partition("```")[0]
+
+    process = first_python("tutorial/first-process.md")
+    quick, sleeps = re.subn(r"^ *time\.sleep.*\n", "", process, flags=re.MULTILINE)
+    assert sleeps == 1
+    (tmp_path / "great_circle.py").write_text(quick)
+    (tmp_path / "test_great_circle.py").write_text(first_python("how-to/test-a-process.md"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0 and "7 passed" in run.stdout, run.stdout[-3000:]

@@ -32,6 +32,7 @@ DIFFERENCES = {
     "status: failed": "the processor's own message with the error's type",
     "delete": "200 with the answer; the builtin's answer under Starlette is a 500",
     "validation: wrong type": "400 naming the fault; the builtin runs the process",
+    "subscriber without successUri": "400 naming it; the builtin takes an empty one for none",
     "body: list": "400; the builtin answers 500",
     "inputs: list": "400; the builtin runs the process",
     "prefer: respond-async, wait": "RFC 7240 lists are understood; the builtin runs it in sync",

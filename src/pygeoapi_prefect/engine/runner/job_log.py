@@ -172,14 +172,18 @@ def recording(log: JobLog, level: int) -> Iterator[None]:
 
     Args:
         log: of the job.
-        level: the site's: what is below it is not logged at all.
+        level: the site's: what is below it is not logged at all, but for our own warnings.
     """
     handler = _JobLogHandler(log)
     root, run_loggers = logging.getLogger(), [logging.getLogger(name) for name in RUN_LOGGERS]
-    before = [(logger, logger.level, list(logger.handlers)) for logger in (root, *run_loggers)]
+    our_own = logging.getLogger(_ENGINE)
+    loggers = (root, our_own, *run_loggers)
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
     streams = sys.stdout, sys.stderr
     root.setLevel(level)
     root.addHandler(handler)
+    # What we did to a result, its reader has to know, whatever the site's level is.
+    our_own.setLevel(min(level, logging.WARNING))
     for logger in run_loggers:
         # Prefect's own handler makes and checks a model of each record.
         logger.setLevel(level)

@@ -206,12 +206,20 @@ def test_what_the_engine_tells_is_kept_at_any_level(kept: Kept) -> None:
     assert kept.lines == ["the job waits"]
 
 
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR, logging.CRITICAL])
+def test_what_became_of_a_result_is_kept_at_any_level(kept: Kept, level: int) -> None:
+    with recorded(kept, level):
+        logging.getLogger("pygeoapi_prefect.results.collector").warning("NaN became null")
+    assert kept.lines == ["NaN became null"]
+
+
 def test_afterwards_everything_is_as_before(kept: Kept) -> None:
-    root = logging.getLogger()
-    before = (sys.stdout, sys.stderr, root.level, list(root.handlers))
+    root, our_own = logging.getLogger(), logging.getLogger("pygeoapi_prefect")
+    before = (sys.stdout, sys.stderr, root.level, list(root.handlers), our_own.level)
     with recorded(kept, logging.DEBUG):
         pass
-    assert (sys.stdout, sys.stderr, root.level, list(root.handlers)) == before
+    after = (sys.stdout, sys.stderr, root.level, list(root.handlers), our_own.level)
+    assert after == before
 
 
 def test_programs_and_bytes_go_where_the_stream_would_have_led(

@@ -60,6 +60,7 @@ def test_a_hundred_megabytes_come_through_in_pieces(
     assert memory.peak - memory.before < size / 2
 
 
+@pytest.mark.large
 def test_the_memory_of_a_job_is_given_back(
     shared_stack: Stack, client: Client, tmp_path: Path
 ) -> None:

@@ -201,6 +201,7 @@ def test_an_external_prefect_from_deployment_to_outage_and_back(
             assert client.wait_for(client.submit("echo", {"b": 2}))["status"] == "successful"
 
 
+@pytest.mark.large
 def test_wrong_credentials_are_named(tmp_path: Path, template: Path) -> None:
     with external_stack(tmp_path, template, auth="a:b") as (stack, _):
         answer = stack.client.http.get("/jobs", params={"f": "json"})

@@ -145,6 +145,7 @@ def test_secrets_are_in_no_log_and_no_readable_file(stack: Stack, s3rver_store: 
 # ---- a store that does not work
 
 
+@pytest.mark.large
 def test_a_store_that_goes_away_is_a_503_in_time_and_comes_back(
     tmp_path: Path, template: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_store_that_goes_away_is_a_503_in_time_and_comes_back(
         running.__exit__(None, None, None)
 
 
+@pytest.mark.large
 def test_what_is_wrong_is_said_at_start_by_doctor_and_by_the_job(
     tmp_path: Path, template: Path, moto_store: Store
 ) -> None:
@@ -205,6 +207,7 @@ S3Bucket(bucket_name=bucket, bucket_folder=folder, credentials=credentials).save
 """
 
 
+@pytest.mark.large
 def test_a_block_of_prefect_says_where_results_are(
     tmp_path: Path, template: Path, s3rver_store: Store
 ) -> None:

@@ -125,6 +125,7 @@ def test_every_mistake_in_the_configuration_is_listed_and_nothing_starts(tmp_pat
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("victim", ["server", "worker"])
 def test_a_part_that_dies_is_started_again(tmp_path: Path, template: Path, victim: str) -> None:
     with up(tmp_path, template=template) as stack:
@@ -177,6 +178,7 @@ def test_without_web_only_prefect_and_the_worker_run(tmp_path: Path, template: P
         assert "pygeoapi on" not in stack.log.read_text()
 
 
+@pytest.mark.large
 def test_stopping_it_reports_what_was_running_as_failed(tmp_path: Path, template: Path) -> None:
     with up(tmp_path, template=template) as stack:
         job_id = stack.client.submit("waiting", {"file": str(tmp_path / "never")})

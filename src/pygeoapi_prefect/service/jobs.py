@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,6 @@ from pygeoapi_prefect.errors import (
     NoFreeSlot,
     PrefectUnavailable,
     PygeoapiPrefectError,
-    QueueFull,
     ResultMissing,
     ResultNotReady,
     pointer,
@@ -40,6 +38,7 @@ from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.ports import ForeignFlows
+from pygeoapi_prefect.service.queue_limit import QueueLimit
 from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
 from pygeoapi_prefect.telemetry import Event, record
 
@@ -51,7 +50,6 @@ _MAX_INPUT_BYTES_IN_PREFECT = 200_000
 # While waiting for a job: often at first, because most synchronous jobs are short.
 _FIRST_LOOK_SECONDS = 0.05
 _MAX_LOOK_SECONDS = 1.0
-_SECONDS_BETWEEN_COUNTS = 1.0
 
 
 class JobService:
@@ -77,10 +75,8 @@ class JobService:
         self._names = names_of(work_pool)
         self._gateway = gateway
         self._storage = storage
-        self._max_queued = max_queued
+        self._queue = QueueLimit(self._count_waiting, max_queued)
         self._deployed = deployed if deployed and deployed.ids else None
-        # How many waited when they were last counted, and how many came from here since.
-        self._queued, self._counted = 0, -math.inf
 
     def submit(
         self,
@@ -115,7 +111,7 @@ class JobService:
             check_client_url(
                 url, allow_internal=allow_internal, location=pointer("subscriber", member)
             )
-        self._check_queue()
+        self._queue.check()
         tags = [self._names.job_tag]
         if request.subscriber:
             tags.append(self._names.callback_tag)
@@ -125,7 +121,7 @@ class JobService:
             run = self._deployed.submit(deployed, request, tags)
         else:
             run = self._submit(request, tags)
-        self._queued += 1
+        self._queue.add()
         record(Event.ACCEPTED, run.id, request.process_id)
         return run.id
 
@@ -152,21 +148,9 @@ class JobService:
                 self._storage.delete_inputs(reference)
             raise
 
-    def _check_queue(self) -> None:
-        if self._max_queued is None:
-            return
-        # Counting takes a tenth of a submission. What others submit within a second is not worth
-        # it: the limit keeps a service from drowning, it need not be exact.
-        full = self._queued >= self._max_queued
-        if full or time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
-            # What others made is not in our queue.
-            waiting = self._query(state_types=("SCHEDULED",))
-            self._queued = self._gateway.count_flow_runs(waiting)
-            self._counted = time.monotonic()
-        if self._queued >= self._max_queued:
-            raise QueueFull(
-                f"{self._queued} jobs wait already; as many as may (max_queued_jobs).", 30
-            )
+    def _count_waiting(self) -> int:
+        # What others made is not in our queue.
+        return self._gateway.count_flow_runs(self._query(state_types=("SCHEDULED",)))
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """Wait until a job has ended, but not for longer than some seconds.

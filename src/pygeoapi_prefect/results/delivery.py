@@ -224,7 +224,7 @@ def _in_document(part: _Part) -> list[bytes | Stream]:
 
 
 def _compact(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return json_text.compact(value)[0]
 
 
 def _inline(part: _Part) -> list[bytes | Stream]:

@@ -16,13 +16,17 @@ class AsDeclared(list[str]):
         """Stay as it is."""
 
 
+def with_modes_as_declared(processor: BaseProcessor) -> BaseProcessor:
+    """Return a processor in whose description the modes stay as they are."""
+    processor.metadata["jobControlOptions"] = AsDeclared(processor.metadata["jobControlOptions"])
+    return processor
+
+
 def as_shown(processor: BaseProcessor) -> BaseProcessor:
     """Return a processor whose description can be shown: as the standard has it, modes as declared.
 
     Args:
         processor: one of its own for this request; pygeoapi changes its description in place.
     """
-    description = in_openapi(processor.metadata)
-    description["jobControlOptions"] = AsDeclared(description["jobControlOptions"])
-    processor.metadata = description
-    return processor
+    processor.metadata = in_openapi(processor.metadata)
+    return with_modes_as_declared(processor)

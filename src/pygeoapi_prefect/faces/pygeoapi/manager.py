@@ -27,7 +27,7 @@ from pygeoapi_prefect import errors
 from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.deliveries import for_pygeoapi
-from pygeoapi_prefect.faces.pygeoapi.descriptions import as_shown
+from pygeoapi_prefect.faces.pygeoapi.descriptions import as_shown, with_modes_as_declared
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, context_of, current_exchange
 from pygeoapi_prefect.faces.pygeoapi.jobs import as_pygeoapi_has_it
 from pygeoapi_prefect.faces.pygeoapi.listing import UsableProcesses
@@ -106,7 +106,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         except errors.ProcessNotFound as error:
             raise UnknownProcessError(str(error)) from error
         describe = self._service.describe if is_the_one else self._service.summarize
-        return as_shown(BaseProcessor({"name": process_id}, describe(process_id)))
+        return with_modes_as_declared(BaseProcessor({"name": process_id}, describe(process_id)))
 
     def execute_process(
         self,

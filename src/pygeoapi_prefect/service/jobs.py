@@ -289,17 +289,18 @@ class JobService:
             if not (run.state and run.state.is_final):
                 return Dismissal(self._job(run), is_removed=False, is_idle=False)
             # It ended by itself while we asked it to stop.
-        job = self._job(run)
+        # Of a flow of others, results that were never asked for need not be made to be removed.
+        job = self._job(run, make=False)
         remove_job(self._gateway, self._storage, run)
         record(Event.REMOVED, job_id, run.labels.get(PROCESS_LABEL))
         return Dismissal(job, is_removed=True, is_idle=True)
 
-    def _job(self, run: FlowRun) -> Job:
+    def _job(self, run: FlowRun, *, make: bool = True) -> Job:
         status = status_of(run.state)
         progress = None
         if status in _STATUS_WITH_PROGRESS:
             progress = self._gateway.read_progress([run.id]).get(run.id)
-        found = self._results([run]).get(run.id) if _may_have_results(run) else None
+        found = self._result(run, make=make) if _may_have_results(run) else None
         return job_from(run, progress, found)
 
     def _read(self, job_id: str) -> FlowRun:
@@ -361,10 +362,10 @@ class JobService:
                 found = list(pool.map(self._result, runs))
         return {run.id: result for run, result in zip(runs, found, strict=True) if result}
 
-    def _result(self, run: FlowRun) -> Manifest | str | None:
+    def _result(self, run: FlowRun, *, make: bool = True) -> Manifest | str | None:
         try:
             manifest = self._storage.read_manifest(run.id)
-            if manifest is None and self._deployed and is_foreign(run):
+            if manifest is None and make and self._deployed and is_foreign(run):
                 return self._deployed.manifest(run)
         except ResultMissing as error:
             LOGGER.warning("%s", error)  # one bad job must not break the list

@@ -17,7 +17,8 @@ from pygeoapi_prefect.cli.service import (
 )
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
+from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
@@ -130,6 +131,9 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:
         yield "deployments", True, "every process has one"
+    for run_id in gateway.list_unreadable_runs(RunQuery(tag=names_of(ours).job_tag)):
+        finding = "Prefect has it and cannot read it; `pygeoapi-prefect prune` removes it"
+        yield f"job {run_id}", False, finding
     deployed = deployed_processes(service, gateway)
     for process_id in deployed.ids:
         problem = deployed.problem(process_id)

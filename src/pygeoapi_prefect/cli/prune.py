@@ -10,7 +10,7 @@ from pygeoapi_prefect.cli.service import Service, read_service
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_old_jobs
@@ -55,8 +55,12 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
 
 def _list(gateway: Gateway, service: Service, before: datetime) -> None:
     count = 0
-    for run in old_jobs(gateway, before, names_of(service.settings.work_pool).job_tag):
+    tag = names_of(service.settings.work_pool).job_tag
+    for run in old_jobs(gateway, before, tag):
         click.echo(_line(run))
+        count += 1
+    for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
+        click.echo(f"{run_id} (Prefect cannot read it)")
         count += 1
     click.echo(f"dry run: {_jobs(count)} would be removed")
 
@@ -75,6 +79,11 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
         while removed := remove_old_jobs(gateway, storage, before, tag):
             count += len(removed)
             _clear_up_after(removed, service)
+        for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
+            storage.delete(run_id)
+            gateway.delete_flow_run(run_id)
+            click.echo(f"{run_id}, which Prefect could not read, is removed")
+            count += 1
     finally:
         click.echo(f"{_jobs(count)} removed")
 

@@ -16,7 +16,7 @@ from prefect.exceptions import TerminationSignal
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, JOB_TAG
 from pygeoapi_prefect.engine.runner import execution
 from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
 from pygeoapi_prefect.engine.runner.started_work import StartedWork
@@ -75,10 +75,21 @@ class Attempt:
         self.is_cancelled = False
         self.told: list[str] = []
 
-    def run(self, act: Callable[[], Any], policy: ExecutionPolicy | None = None) -> State[Any]:
+    def run(
+        self,
+        act: Callable[[], Any],
+        policy: ExecutionPolicy | None = None,
+        request: object = {"process_id": "acting"},
+    ) -> State[Any]:
         Acting.act = staticmethod(act)
         around = Surroundings(
-            flow_run=FlowRun(id=uuid4(), flow_id=uuid4(), run_count=1),
+            flow_run=FlowRun(
+                id=uuid4(),
+                flow_id=uuid4(),
+                run_count=1,
+                tags=[JOB_TAG],
+                parameters={"request": request},
+            ),
             configuration=configured(RESOURCES, output_dir=self.output_dir),
             send=lambda *_: None,
             add_labels=self.labels.update,
@@ -87,12 +98,19 @@ class Attempt:
             tell=self.told.append,
             started=StartedWork(),
         )
-        return run_process({"process_id": "acting"}, policy or ExecutionPolicy(), around)
+        return run_process(policy or ExecutionPolicy(), around)
 
 
 @pytest.fixture
 def attempt(tmp_path: Path) -> Attempt:
     return Attempt(tmp_path / "results")
+
+
+@pytest.mark.parametrize("request_", [None, "no JSON", {"inputs": {}}], ids=str)
+def test_a_run_without_a_request_fails_in_words(attempt: Attempt, request_: object) -> None:
+    state = attempt.run(lambda: None, request=request_)
+    assert state.is_failed()
+    assert state.message and "'request' of this flow run is no execution request" in state.message
 
 
 def raising(error: BaseException) -> Callable[[], Any]:

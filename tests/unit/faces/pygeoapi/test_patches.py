@@ -19,11 +19,11 @@ from werkzeug.test import create_environ
 from werkzeug.wrappers import Request
 
 from pygeoapi_prefect import composition, errors
+from pygeoapi_prefect.engine.prefect_api.runs import request_of
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
-from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.results import delivery
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -471,8 +471,8 @@ def test_a_compressed_body_is_read(site: Site, coding: str, body: bytes) -> None
     headers = {"content-encoding": coding, "prefer": "respond-async"}
     answer = site.ask("execute_process", "echo", body=body, **headers)
     assert answer.status == 201
-    parameters = site.prefect.read_flow_run(answer.json["jobID"]).parameters
-    assert parameters["request"]["inputs"] == {"a": 1}
+    request = request_of(site.prefect.read_flow_run(answer.json["jobID"]))
+    assert request is not None and request.inputs == {"a": 1}
 
 
 def test_inputs_may_be_nested_as_deeply_as_the_bound(site: Site) -> None:
@@ -648,9 +648,8 @@ REFERENCE = {"inputs": {"a": 1}, "outputs": {"result": {"transmissionMode": "ref
 def job_with_link(site: Site) -> str:
     """A job whose client asked for a link, and that has ended well."""
     job_id: str = site.execute(REFERENCE, prefer="respond-async").json["jobID"]
-    request = ExecutionRequest.model_validate(
-        site.prefect.read_flow_run(job_id).parameters["request"]
-    )
+    request = request_of(site.prefect.read_flow_run(job_id))
+    assert request is not None
     collector = Collector(site.storage, job_id, 1, ["result"])
     collector.take_returned("text/plain", "hello")
     manifest = collector.manifest(

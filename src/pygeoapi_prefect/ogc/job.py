@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pygeoapi_prefect.text import storable
+
+# What people read in a list; some processors put a whole file into an error.
+_MAX_SHOWN = 500
+
 
 class JobStatus(StrEnum):
     """The status codes of the standard (OGC 18-062r2, statusCode.yaml)."""
@@ -64,3 +69,8 @@ class Job:
     media_type: str | None = None
     failure: str | None = None
     outputs: tuple[JobOutput, ...] = ()
+
+    @property
+    def short_message(self) -> str:
+        """The message at a length for lists and status documents; its results have the whole."""
+        return storable(self.message, _MAX_SHOWN)

@@ -89,9 +89,12 @@ def run_process(policy: ExecutionPolicy, around: Surroundings) -> State[Any]:
             return dismissed()
         around.logger.error("The processor failed.", exc_info=error.__cause__ or error)
         failure = _failed(error)
-        state = failure if error.is_final else after_failure(failure, policy, attempt)
-        if error.error_type and state is failure:
-            around.add_labels({ERROR_TYPE_LABEL: storable(error.error_type, _MAX_NAME)})
+        error_type = storable(error.error_type, _MAX_NAME) if error.error_type else None
+        state = failure
+        if not error.is_final:
+            state = after_failure(failure, policy, attempt, error_type)
+        if error_type and state is failure:
+            around.add_labels({ERROR_TYPE_LABEL: error_type})
         return state
     except (PygeoapiPrefectError, OSError) as error:
         around.logger.exception("The job failed.")

@@ -36,6 +36,7 @@ from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.ogc.status_info import EXCEPTIONS
 from pygeoapi_prefect.results.delivery import output_url
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
@@ -119,6 +120,12 @@ def _completed(document: Any) -> Any:
         }
         for output in job.outputs
     ]
+    if job.failure is not None:
+        # 18-062r2, 7.12: where the whole of it is.
+        href = f"{service_url or ''}/jobs/{job.id}/results"
+        links.append(
+            {"href": href, "rel": EXCEPTIONS, "type": JSON, "title": "Why this job failed"}
+        )
     return {
         "type": "process",
         "processID": job.process_id,

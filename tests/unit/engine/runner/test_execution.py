@@ -207,6 +207,12 @@ def test_whatever_an_error_says_the_job_says_so_too(attempt: Attempt, text: str,
     assert attempt.run(raising(ValueError(text))).message == told
 
 
+def test_an_attempt_that_failed_by_a_bug_says_the_type_of_the_error(attempt: Attempt) -> None:
+    message = attempt.run(raising(KeyError("start")), TWICE).message
+    assert message is not None and message.startswith("Attempt 1 of 2 failed: KeyError: 'start'.")
+    assert not attempt.labels
+
+
 def test_a_long_error_does_not_hide_when_the_next_attempt_is(attempt: Attempt) -> None:
     message = attempt.run(raising(ValueError("x" * 1_000_000)), TWICE).message
     assert message is not None and "The next starts at" in message and len(message) < 6_000

@@ -21,7 +21,9 @@ PygeoapiPrefectError
 │   ├── NoFreeSlot            jobs that run hold every slot of the workers
 │   ├── PrefectUnavailable
 │   ├── DeploymentNotReady    no worker would run the deployment of a process now
-│   └── StorageUnavailable
+│   ├── StorageUnavailable
+│   ├── UntrustedPlace        a folder that we would believe is another's
+│   └── FolderOfAnother       a state folder is another service's
 ├── DeploymentMissing         Prefect does not know the deployment of a process
 ├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
@@ -179,6 +181,14 @@ class DeploymentNotReady(Unavailable):
 
 class StorageUnavailable(Unavailable):
     """Result storage cannot be reached, read or written."""
+
+
+class UntrustedPlace(Unavailable):
+    """A folder that has to be ours alone is another user's, or others can write it."""
+
+
+class FolderOfAnother(Unavailable):
+    """A state folder belongs to another service."""
 
 
 class DeploymentMissing(PygeoapiPrefectError):

@@ -16,6 +16,7 @@ from pygeoapi_prefect.cli.service import (
     storage_problem,
 )
 from pygeoapi_prefect.engine.connect import running_endpoint
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
@@ -62,6 +63,11 @@ def _checks(config: Path) -> Iterator[Check]:
     for process_id, why in service.unusable.items():
         yield f"process {process_id}", False, f"{why} It is left out; the others work."
     yield from _descriptions(service)
+    if service.settings.is_embedded:
+        check = _state_folder(service)
+        yield check
+        if not check[1]:
+            return  # what is in it says nothing
     yield _storage(service)
     endpoint = running_endpoint(service.settings)
     if endpoint is None:
@@ -98,6 +104,16 @@ def _descriptions(service: Service) -> Iterator[Check]:
         if not proof.holds:
             finding = f"its inputs are not checked, because {proof} (see validate_inputs)"
             yield f"process {process_id}", True, finding
+
+
+def _state_folder(service: Service) -> Check:
+    folder = StateFolder(service.settings.state_dir)
+    try:
+        folder.take()
+        folder.check_owner(service.settings.service)
+    except PygeoapiPrefectError as error:
+        return "state folder", False, str(error)
+    return "state folder", True, f"{folder.path} is this user's alone, and this service's"
 
 
 def _storage(service: Service) -> Check:

@@ -1,5 +1,7 @@
 """Opening the result storage of a service, wherever it is: also where only a Prefect block says."""
 
+import os
+
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.blocks import location_of
@@ -9,6 +11,10 @@ from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.results.files import Location
 from pygeoapi_prefect.results.storage import ResultStorage
+
+# Prefect's own workers tell their jobs which flow run they are. Such a job may run in a container,
+# as another user than the service whose results it writes.
+_RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
 
 
 def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultStorage:
@@ -37,6 +43,7 @@ def open_storage(settings: ManagerSettings, *, patient: bool = False) -> ResultS
         reference_expiry=settings.reference_expiry,
         reference_endpoint_url=settings.reference_endpoint_url,
         locate=locate if block else None,
+        is_guest=_RUN_VARIABLE in os.environ,
     )
 
 

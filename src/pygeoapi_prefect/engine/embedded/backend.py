@@ -14,6 +14,7 @@ from pygeoapi_prefect.engine.prefect_api.registration import register
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.ownership import open_private_log
 
 LOGGER = logging.getLogger(__name__)
 
@@ -27,11 +28,13 @@ class EmbeddedBackend:
     Args:
         folder: the state folder.
         snapshot: the configuration its jobs need.
+        service: which service uses it.
     """
 
-    def __init__(self, folder: StateFolder, snapshot: str) -> None:
+    def __init__(self, folder: StateFolder, snapshot: str, service: str) -> None:
         """Start nothing yet."""
         self._folder = folder
+        self._service = service
         self._snapshot = snapshot
         self._endpoint: Endpoint | None = None
         self._in_use = folder.lock("users", shared=True)
@@ -43,6 +46,8 @@ class EmbeddedBackend:
         """Return where Prefect is, after starting it if need be.
 
         Raises:
+            UntrustedPlace: its folder is another user's, or others can write it.
+            FolderOfAnother: its folder is another service's.
             PrefectUnavailable: it cannot be started, or not fast enough to wait for it.
         """
         # Looking costs a few microseconds, but a burst of requests need not look each time.
@@ -59,6 +64,7 @@ class EmbeddedBackend:
     def _join(self) -> Endpoint:
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         self._folder.make()
+        self._folder.claim(self._service)
         start = self._folder.lock("start")
         if not start.acquire(deadline):
             raise _starting(self._folder)
@@ -98,7 +104,7 @@ class EmbeddedBackend:
         self._folder.backend_file.unlink(missing_ok=True)
         LOGGER.info("starting the embedded Prefect in %s", self._folder.path)
         command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.supervisor"]
-        with self._folder.log.open("ab") as log:
+        with open_private_log(self._folder.log) as log:
             self._supervisor = subprocess.Popen(  # noqa: S603
                 [*command, str(self._folder.path)],
                 stdin=subprocess.DEVNULL,

@@ -10,112 +10,33 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+
+import httpx
 
 from pygeoapi_prefect.config.snapshot import read_snapshot
+from pygeoapi_prefect.engine.embedded.managed_process import Ask, ManagedProcess
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
 from pygeoapi_prefect.engine.prefect_api.registration import register
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.worker_program import worker_command, worker_environment
 from pygeoapi_prefect.errors import PrefectUnavailable, PygeoapiPrefectError
+from pygeoapi_prefect.ownership import write_private
 
 LOGGER = logging.getLogger(__name__)
 
 _START_SECONDS = 120.0
-_STOP_SECONDS = 8.0
 _LOOK_SECONDS = 0.25
 # How long a backend stays without a process that uses it.
 _GRACE_SECONDS = 8.0
-# A process that dies right after its start is started again more and more slowly.
-_MAX_PAUSE_SECONDS = 30.0
-
-
-class ManagedProcess:
-    """A child process that is started again when it dies.
-
-    Args:
-        name: for people.
-        command: what to run.
-        environment: its whole environment.
-        log: where its output goes; None = where ours goes.
-    """
-
-    def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path | None
-    ) -> None:
-        """Start nothing yet."""
-        self.name = name
-        self._command = list(command)
-        self._environment = dict(environment)
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
-        self._pause = 0.0
-
-    def start(self) -> None:
-        """Start the process, with a pipe as its standard input, by which it notices our end."""
-        output: IO[bytes] | None = self._log.open("ab") if self._log else None
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                self._command,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT if output else None,
-                # A Ctrl-C in the terminal is for us; we stop the others in order.
-                start_new_session=True,
-            )
-        finally:
-            if output:
-                output.close()
-        self._started = time.monotonic()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs."""
-        return self._process is not None and self._process.poll() is None
-
-    def keep_alive(self) -> bool:
-        """Start it again if it died and its pause is over; return whether that was done."""
-        if self.is_alive:
-            if time.monotonic() - self._started > _MAX_PAUSE_SECONDS:
-                self._pause = 0.0
-            return False
-        if time.monotonic() - self._started < self._pause:
-            return False
-        self._pause = min(_MAX_PAUSE_SECONDS, max(1.0, self._pause * 2))
-        LOGGER.warning("%s ended unexpectedly and is started again", self.name)
-        self._let_go()
-        self.start()
-        return True
-
-    def stop(self) -> None:
-        """Ask it to stop, kill it if it does not."""
-        if self._process is None:
-            return
-        if self.is_alive:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                LOGGER.warning("%s does not stop and is killed", self.name)
-                self._process.kill()
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if self._process is not None:
-            if self._process.stdin:
-                self._process.stdin.close()
-            self._process.wait()
 
 
 class Supervisor:
@@ -161,7 +82,8 @@ class Supervisor:
             ready_file=self._ready_file,
             is_exclusive=True,
         )
-        worker = self._add("worker", command, endpoint)
+        socket = NotificationSocket(self._folder.notification_socket)
+        worker = self._add("worker", command, endpoint, ask=socket.is_answered)
         set_up = PrefectSetUp(Transport(lambda: endpoint))
         if not self._wait(stop, server, set_up.is_healthy):
             return False
@@ -176,7 +98,7 @@ class Supervisor:
         return True
 
     def keep_alive(self) -> None:
-        """Start again what died."""
+        """Start again what died; what does not answer is killed by who watches it."""
         for process in self._processes:
             process.keep_alive()
 
@@ -208,11 +130,18 @@ class Supervisor:
         )
         self._report(f"starting Prefect server on {endpoint.ui_url}")
         command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server", str(port)]
-        return endpoint, self._add("Prefect server", command, endpoint)
+        # What it makes is in the state folder only; a worker's jobs write where people look.
 
-    def _add(self, name: str, command: list[str], endpoint: Endpoint) -> ManagedProcess:
+        def ask(seconds: float) -> bool:
+            return answers(f"{endpoint.api_url}/health", seconds)
+
+        return endpoint, self._add("Prefect server", command, endpoint, ask=ask, umask=0o077)
+
+    def _add(
+        self, name: str, command: list[str], endpoint: Endpoint, *, ask: Ask, umask: int = -1
+    ) -> ManagedProcess:
         environment = os.environ | prefect_environment(self._folder, endpoint)
-        process = ManagedProcess(name, command, environment, self._folder.log)
+        process = ManagedProcess(name, command, environment, self._folder.log, umask=umask, ask=ask)
         self._processes.append(process)
         process.start()
         return process
@@ -294,6 +223,15 @@ def run_detached(folder: StateFolder, workers: int) -> None:
         users.release()
 
 
+def answers(url: str, seconds: float) -> bool:
+    """Return whether something answers at a URL within some seconds, whatever it says."""
+    try:
+        httpx.get(url, timeout=seconds, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
 def _free_port(remembered: Path) -> int:
     """Return a free loopback port, the same as last time if possible: people keep bookmarks."""
     candidates = [0]
@@ -307,7 +245,7 @@ def _free_port(remembered: Path) -> int:
             except OSError:
                 continue
             port: int = probe.getsockname()[1]
-            remembered.write_text(str(port), encoding="ascii")
+            write_private(remembered, str(port))
             return port
     raise PrefectUnavailable("There is no free port on 127.0.0.1 for the Prefect server.")
 

@@ -145,7 +145,7 @@ def _whereabouts(
             files = _files_of(gateway, str(block_id), settings)
         else:
             path = Path(key)
-            files, key = Files(str(path.parent)), path.name
+            files, key = Files(str(path.parent), is_guest=True), path.name
         return files, _key_of(template, run) if template else key
     raise ResultMissing(
         "The flow completed, but Prefect did not keep what it returned. Flows on a work pool are "
@@ -173,8 +173,8 @@ def _files_of(gateway: Gateway, block: str, settings: ManagerSettings) -> Files:
     ours = settings.result_storage_options
     if ours and location.url.startswith(settings.results_url):
         # The block that `deploy` makes holds no secrets.
-        return Files(location.url, {**ours.get_secret_value(), **location.options})
-    return Files(location.url, location.options)
+        return Files(location.url, {**ours.get_secret_value(), **location.options}, is_guest=True)
+    return Files(location.url, location.options, is_guest=True)
 
 
 def _unpacked(content: bytes, serializer: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:

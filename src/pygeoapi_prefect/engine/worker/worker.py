@@ -61,6 +61,7 @@ from pygeoapi_prefect.engine.worker.notifications import (
 )
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+from pygeoapi_prefect.ownership import write_private
 from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
@@ -152,12 +153,13 @@ class JobWorker(PrefectWorker):
         self.start_task(self._callbacks.watch, self.client)
         self.start_task(self._retention.watch)
         self.start_task(self._processes.say_alive)
+        self.start_task(self._processes.see_to_forkservers)
         if self._notification_socket:
             self.start_task(serve_notification_socket, self._notification_socket, self._greet)
         if self._events:
             self.start_task(listen_to_events, self._hear_of)
         if self._ready_file:
-            self._ready_file.write_text(str(os.getpid()))
+            write_private(self._ready_file, str(os.getpid()))
 
     async def teardown(self, *exc_info: Any) -> None:
         """Stop: jobs that still run are killed and reported as crashed."""

@@ -259,19 +259,21 @@ class JobProcesses:
         return process
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            message = json.loads(line)
-            if "well" in message:
-                self._well.set()
-            elif "forked" in message:
-                process = self._asked.popleft()
-                self._by_pid[message["forked"]] = process
-                process.forked.set_result(message["forked"])
-            elif "ended" in message:
-                process = self._by_pid.pop(message["ended"])
-                process.ended.set_result(message["code"])
-                process.let_go()
-                self._leave_if_idle()
+        # One that is killed with requests unread resets the connection instead of ending it.
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                message = json.loads(line)
+                if "well" in message:
+                    self._well.set()
+                elif "forked" in message:
+                    process = self._asked.popleft()
+                    self._by_pid[message["forked"]] = process
+                    process.forked.set_result(message["forked"])
+                elif "ended" in message:
+                    process = self._by_pid.pop(message["ended"])
+                    process.ended.set_result(message["code"])
+                    process.let_go()
+                    self._leave_if_idle()
         # The forkserver is gone; if it was killed, its children are still there.
         for process in self._by_pid.values():
             process.kill()

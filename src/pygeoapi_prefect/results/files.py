@@ -277,11 +277,12 @@ class Files:
 
         What is written in part is of no use, and takes the room that others need on a full disk.
         """
+        file_system = self._fs  # which is only there if the place is ours
         try:
             if self._is_private:
                 make_private_folder(Path(path).parent)
                 make_private_file(Path(path))
-            with self._fs.open(path, "wb") as target:
+            with file_system.open(path, "wb") as target:
                 yield target
         except BaseException:
             with suppress(Exception):

@@ -3,7 +3,7 @@
 from pygeoapi_prefect.engine.prefect_api.claims import attempt_of
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, TROUBLE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import is_ours
 from pygeoapi_prefect.ogc.job import Job, JobOutput, JobStatus
 from pygeoapi_prefect.results.manifest import Manifest
@@ -106,6 +106,7 @@ def job_from(
         updated=max(moment for moment in moments if moment),
         media_type=_media_type(manifest),
         failure=failure,
+        trouble=run.labels.get(TROUBLE_LABEL) if failure is not None else None,
         outputs=_outputs(manifest),
     )
 

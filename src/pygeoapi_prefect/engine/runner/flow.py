@@ -99,7 +99,8 @@ def run_job(request: dict[str, Any]) -> State:
     try:
         configuration = current_configuration()
     except (ConfigurationError, OSError) as error:
-        return Failed(message=str(error))
+        get_run_logger().error("The configuration cannot be used: %s", error)
+        return Failed(message=ConfigurationError.words_for_client)
     policy = _patient(policy_of(flow_run, configuration))
     try:
         with (

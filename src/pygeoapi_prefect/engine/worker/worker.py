@@ -275,7 +275,8 @@ class JobWorker(PrefectWorker):
             raise
         except Exception as error:
             LOGGER.exception("%s could not be run", in_log(flow_run))
-            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {error}"))
+            why = type(error).__name__
+            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {why}."))
         finally:
             self._running.pop(flow_run.id, None)
             self._pending.release(flow_run)

@@ -15,6 +15,7 @@ from pygeoapi_prefect.cli.service import (
     read_service,
     storage_problem,
 )
+from pygeoapi_prefect.cli.words import counted, sentence
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
@@ -57,11 +58,15 @@ def _checks(config: Path) -> Iterator[Check]:
         yield "configuration", False, str(error)
         return
     usable = len(service.resources) - len(service.unusable)
-    yield "configuration", True, f"{usable} of {len(service.resources)} processes can be used"
+    yield (
+        "configuration",
+        True,
+        f"{usable} of {counted(len(service.resources), 'process', 'processes')} can be used",
+    )
     for note in service.checked.notes:
         yield "configuration", True, f"{note}; `--migrate` prints the present form"
     for process_id, why in service.unusable.items():
-        yield f"process {process_id}", False, f"{why} It is left out; the others work."
+        yield f"process {process_id}", False, f"{sentence(why)} It is left out; the others work."
     yield from _descriptions(service)
     if service.settings.is_embedded:
         check = _state_folder(service)
@@ -128,7 +133,7 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     try:
         version = set_up.server_version()
     except PygeoapiPrefectError as error:
-        yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
+        yield "Prefect", False, f"{sentence(error)} Start it, or correct prefect_api_url."
         return
     works, note = judge_server(version)
     what = "Prefect Cloud" if version is None else f"version {version}"

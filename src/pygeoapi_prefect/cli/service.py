@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pygeoapi_prefect.cli.words import sentence
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.configuration_file import (
     log_level_of,
@@ -112,7 +113,7 @@ def storage_problem(settings: ManagerSettings) -> str | None:
     except PygeoapiPrefectError as error:
         if local_folder(settings.results_url) is None:
             return str(error)  # says itself which key to look at
-        return f"{error} Check server.manager.output_dir."
+        return f"{sentence(error)} Check server.manager.output_dir."
     return None
 
 

@@ -83,6 +83,8 @@ class Stack:
         self._settings = read_manager_settings(self._manager, service=service.settings.service)
         self._folder = StateFolder(folder)
         self._supervisor = Supervisor(self._folder, workers, _report)
+        # Who finds the folder taken is told at once that we are not about to leave it.
+        self._in_use = self._folder.lock("users", shared=True)
         self._with_web = web
         self._stop = threading.Event()
         self._generation: subprocess.Popen[str] | None = None
@@ -133,6 +135,7 @@ class Stack:
 
     def _prepare(self) -> None:
         """Write what the others read, now that the state folder is ours."""
+        self._in_use.try_acquire()
         log_level = self._service.checked.log_level
         snapshot = snapshot_of(
             self._manager, self._service.resources, log_level, self._settings.service

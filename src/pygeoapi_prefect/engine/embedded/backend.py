@@ -17,6 +17,9 @@ from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.ownership import open_private_log
 
 LOGGER = logging.getLogger(__name__)
+# Said whatever the site's level is: a client waits meanwhile, and who looks wants to know for what.
+_PROGRESS = logging.getLogger(f"{__name__}.progress")
+_PROGRESS.setLevel(logging.INFO)
 
 # gunicorn kills a web worker that is silent for 30 s; a client is better served by an answer.
 _MAX_WAIT_SECONDS = 25.0
@@ -78,6 +81,8 @@ class EmbeddedBackend:
             if is_new:
                 self._spawn()
             endpoint = self._wait(deadline)
+            if is_new:
+                _PROGRESS.info("the embedded Prefect is ready at %s", endpoint.api_url)
             if changed and not is_new:
                 self._register(endpoint)
             return endpoint
@@ -102,7 +107,11 @@ class EmbeddedBackend:
         if self._supervisor and self._supervisor.poll() is None:
             return
         self._folder.backend_file.unlink(missing_ok=True)
-        LOGGER.info("starting the embedded Prefect in %s", self._folder.path)
+        _PROGRESS.info(
+            "starting the embedded Prefect in %s; requests wait for it (its log is %s)",
+            self._folder.path,
+            self._folder.log,
+        )
         command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.supervisor"]
         with open_private_log(self._folder.log) as log:
             self._supervisor = subprocess.Popen(  # noqa: S603

@@ -31,6 +31,8 @@ class ManagedProcess:
         log: where its output goes; None = where ours goes.
         umask: of the process; -1 = ours.
         ask: asks it whether it is well; None = being there is enough.
+        inherited: a file descriptor that it gets from us; None = none.
+        on_end: called when it has ended, before it is started again.
     """
 
     def __init__(
@@ -42,9 +44,14 @@ class ManagedProcess:
         *,
         umask: int = -1,
         ask: Ask | None = None,
+        inherited: int | None = None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Start nothing yet."""
         self.name = name
+        self._inherited = () if inherited is None else (inherited,)
+        self._on_end = on_end
+        self._has_ended = False
         self._umask = umask
         self._command = list(command)
         self._environment = dict(environment)
@@ -67,11 +74,12 @@ class ManagedProcess:
                 # A Ctrl-C in the terminal is for us; we stop the others in order.
                 start_new_session=True,
                 umask=self._umask,
+                pass_fds=self._inherited,
             )
         finally:
             if output:
                 output.close()
-        self._started = time.monotonic()
+        self._started, self._has_ended = time.monotonic(), False
         if self._ask is not None:
             watch = _Watch(self.name, self._process, self._ask)
             threading.Thread(target=watch.run, name=f"watching {self.name}", daemon=True).start()
@@ -87,6 +95,9 @@ class ManagedProcess:
             if time.monotonic() - self._started > _MAX_PAUSE_SECONDS:
                 self._pause = 0.0
             return False
+        if not self._has_ended:
+            self._has_ended = True
+            self._on_end()
         if time.monotonic() - self._started < self._pause:
             return False
         self._pause = min(_MAX_PAUSE_SECONDS, max(1.0, self._pause * 2))

@@ -101,6 +101,7 @@ class Job:
             media_type: for example `image/tiff; application=geotiff`.
 
         Raises:
+            ProcessorFailed: the description of the process declares outputs, and not this one.
             StorageUnavailable: result storage cannot be written.
             OSError: the file cannot be read.
         """

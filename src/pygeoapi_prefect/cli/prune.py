@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.cli.words import counted
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
@@ -97,4 +98,4 @@ def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
 
 
 def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count} jobs"
+    return counted(count, "job")

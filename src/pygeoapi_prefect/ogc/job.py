@@ -54,6 +54,8 @@ class Job:
         updated: the last change, UTC.
         media_type: of the results, once there are any.
         failure: why it failed, in the processor's own words; None unless it failed.
+        trouble: what it wanted of the service and did not get, for the operator; None unless that
+            is why it failed.
         outputs: what there is to be had one by one; empty if the results are one thing.
     """
 
@@ -68,6 +70,7 @@ class Job:
     updated: datetime
     media_type: str | None = None
     failure: str | None = None
+    trouble: str | None = None
     outputs: tuple[JobOutput, ...] = ()
 
     @property

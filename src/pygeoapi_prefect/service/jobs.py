@@ -24,6 +24,7 @@ from pygeoapi_prefect.errors import (
     JobDismissed,
     JobFailed,
     JobNotFound,
+    JobUnserved,
     NoFreeSlot,
     PrefectUnavailable,
     PygeoapiPrefectError,
@@ -262,6 +263,8 @@ class JobService:
         found = self._results([run]).get(run.id) if _may_have_results(run) else None
         job = job_from(run, results=found)
         if job.status is JobStatus.FAILED:
+            if job.trouble is not None:
+                raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
             raise JobFailed(job.message)
         if job.status is JobStatus.DISMISSED:
             raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")
@@ -372,7 +375,7 @@ class JobService:
                 return self._deployed.manifest(run)
         except ResultMissing as error:
             LOGGER.warning("%s", error)  # one bad job must not break the list
-            return str(error)
+            return error.for_client
         return manifest
 
 

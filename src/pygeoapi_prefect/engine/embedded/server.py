@@ -1,8 +1,9 @@
 """The embedded Prefect server: Prefect's own application with two workarounds for SQLite around it.
 
-Run as `python -m pygeoapi_prefect.engine.embedded.server PORT` by the supervisor, with the settings
-of Prefect in the environment. Measured with 8 clients that write: 2.6 jobs/s and waits of 17 s
-without the workarounds, 13 jobs/s and 0.7 s with both.
+Run as `python -m pygeoapi_prefect.engine.embedded.server PORT [DESCRIPTOR]` by the supervisor, with
+the settings of Prefect in the environment; the descriptor is that of a socket bound to the port.
+Measured with 8 clients that write: 2.6 jobs/s and waits of 17 s without the workarounds, 13 jobs/s
+and 0.7 s with both.
 """
 
 import asyncio
@@ -84,16 +85,22 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def serve(port: int) -> None:
+def _inherited(descriptor: int) -> socket.socket:
+    # Python asks the kernel for the protocol: it is named, see above.
+    return socket.socket(fileno=descriptor)
+
+
+def serve(port: int, descriptor: int | None = None) -> None:
     """Serve Prefect on a loopback port until a signal comes or the parent is gone.
 
     Args:
         port: the port.
+        descriptor: of a socket that is bound to it; None = it is to be bound.
 
     Raises:
         OSError: the port is taken.
     """
-    with listen(port) as listener:
+    with listen(port) if descriptor is None else _inherited(descriptor) as listener:
         begin_writing_at_once()
         app = OneWriterAtATime(create_app(final=True))
         server = uvicorn.Server(
@@ -116,4 +123,4 @@ def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*(int(argument) for argument in sys.argv[1:3]))

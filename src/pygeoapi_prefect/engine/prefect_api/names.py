@@ -36,6 +36,8 @@ INPUTS_LABEL = "pygeoapi.inputs"
 REQUEST_LABEL = "pygeoapi.request"
 TOKEN_LABEL = "pygeoapi.token"  # noqa: S105
 ERROR_TYPE_LABEL = "pygeoapi.error_type"
+# What a job wanted of this service and did not get, for the operator.
+TROUBLE_LABEL = "pygeoapi.trouble"
 # Followed by in_progress, success or failed: how far its delivery is.
 CALLBACK_LABEL = "pygeoapi.callback."
 

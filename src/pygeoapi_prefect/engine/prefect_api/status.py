@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pygeoapi_prefect.engine.prefect_api.claims import attempt_of, overdue
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, TROUBLE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import is_ours
 from pygeoapi_prefect.ogc.job import Job, JobOutput, JobStatus
 from pygeoapi_prefect.results.manifest import Manifest
@@ -110,6 +110,7 @@ def job_from(
         updated=max(moment for moment in moments if moment),
         media_type=_media_type(manifest),
         failure=failure,
+        trouble=run.labels.get(TROUBLE_LABEL) if failure is not None else None,
         outputs=_outputs(manifest),
     )
 

@@ -15,7 +15,11 @@ from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
 from pygeoapi_prefect.engine.lifecycle.reconciliation import dismissed
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, REQUEST_PARAMETER
+from pygeoapi_prefect.engine.prefect_api.names import (
+    ERROR_TYPE_LABEL,
+    REQUEST_PARAMETER,
+    TROUBLE_LABEL,
+)
 from pygeoapi_prefect.engine.prefect_api.runs import page_of, request_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, Send
 from pygeoapi_prefect.engine.runner.started_work import MAX_PROGRAM_SECONDS, StartedWork
@@ -98,7 +102,9 @@ def run_process(policy: ExecutionPolicy, around: Surroundings) -> State[Any]:
         return state
     except (PygeoapiPrefectError, OSError) as error:
         around.logger.exception("The job failed.")
-        failure = _failed(error)
+        failure = Failed(message=storable(_for_client(error), _MAX_MESSAGE))
+        if isinstance(error, PygeoapiPrefectError) and error.is_trouble_of_service:
+            around.add_labels({TROUBLE_LABEL: storable(str(error), _MAX_NAME * 2)})
         return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if around.is_cancelled():
         return dismissed()
@@ -107,8 +113,15 @@ def run_process(policy: ExecutionPolicy, around: Surroundings) -> State[Any]:
     return Completed(message=f"Job complete: {outputs}" + (f" at {page}" if page else ""))
 
 
-def _failed(error: Exception) -> State[Any]:
+def _failed(error: ProcessorFailed) -> State[Any]:
     return Failed(message=storable(text_of(error), _MAX_MESSAGE))
+
+
+def _for_client(error: PygeoapiPrefectError | OSError) -> str:
+    if isinstance(error, PygeoapiPrefectError):
+        return error.for_client
+    # Of a file that the processor names: which one it is stands in the log.
+    return f"{type(error).__name__}: {error.strerror or text_of(error)}"
 
 
 def _execute(policy: ExecutionPolicy, around: Surroundings) -> str:

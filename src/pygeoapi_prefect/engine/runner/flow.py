@@ -101,7 +101,8 @@ def run_job(request: str | dict[str, Any], inputs_in_short: Any = None) -> State
     try:
         configuration = current_configuration()
     except (ConfigurationError, OSError) as error:
-        return Failed(message=str(error))
+        get_run_logger().error("The configuration cannot be used: %s", error)
+        return Failed(message=ConfigurationError.words_for_client)
     policy = _patient(policy_of(flow_run, configuration))
     try:
         with (

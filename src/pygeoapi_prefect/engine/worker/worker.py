@@ -63,6 +63,7 @@ from pygeoapi_prefect.engine.worker.notifications import (
 )
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+from pygeoapi_prefect.ownership import write_private
 from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
@@ -154,12 +155,13 @@ class JobWorker(PrefectWorker):
         self.start_task(self._callbacks.watch, self.client)
         self.start_task(self._retention.watch)
         self.start_task(self._processes.say_alive)
+        self.start_task(self._processes.see_to_forkservers)
         if self._notification_socket:
             self.start_task(serve_notification_socket, self._notification_socket, self._greet)
         if self._events:
             self.start_task(listen_to_events, self._hear_of)
         if self._ready_file:
-            self._ready_file.write_text(str(os.getpid()))
+            write_private(self._ready_file, str(os.getpid()))
 
     async def teardown(self, *exc_info: Any) -> None:
         """Stop: jobs that still run are killed and reported as crashed."""
@@ -285,7 +287,8 @@ class JobWorker(PrefectWorker):
             raise
         except Exception as error:
             LOGGER.exception("%s could not be run", in_log(flow_run))
-            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {error}"))
+            why = type(error).__name__
+            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {why}."))
         finally:
             self._running.pop(flow_run.id, None)
             self._pending.release(flow_run)

@@ -15,6 +15,8 @@ pygeoapi switches it off:
 - Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
   HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
+- A client's mistake and a 503 fill the log with tracebacks, and the log is told what the client is:
+  each becomes one line, with the whole truth.
 - Bodies are bytes: those that come in pieces get their length, are not compressed, and are sent
   piece by piece under Starlette, too.
 """
@@ -30,10 +32,11 @@ from typing import Any
 from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 
-from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError, RequestError
+from pygeoapi_prefect.errors import InvalidRequest, JobUnserved, PygeoapiPrefectError, RequestError
 from pygeoapi_prefect.faces.pygeoapi.bodies import read_body
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
+from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.ogc.status_info import EXCEPTIONS
@@ -48,11 +51,13 @@ Answer = tuple[dict[str, str], int, str | bytes | Stream]
 Handler = Callable[..., Answer]
 
 _NO_CONTENT = HTTPStatus.NO_CONTENT
+_PYGEOAPI_LOGGER = logging.getLogger("pygeoapi.api")
 _MARK = "patched_by_pygeoapi_prefect"
 
 
 def install() -> None:
     """Patch pygeoapi's handlers; doing it again changes nothing."""
+    _PYGEOAPI_LOGGER.addFilter(in_one_line)
     for name, patch in _PATCHES.items():
         handler = getattr(processes, name)
         if not hasattr(handler, _MARK):
@@ -186,7 +191,9 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
     """Say why a failed job has no results."""
     with _exchange(api, request) as exchange:
         headers, status, content = _patched(handler, api, request, *args)
-    failed = exchange.job if exchange.job and exchange.job.failure is not None else None
+        failed = exchange.job if exchange.job and exchange.job.failure is not None else None
+        if failed and failed.trouble is not None:
+            return _answer(api, request, JobUnserved(f"Job {failed.id} failed: {failed.trouble}"))
     if failed and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
         problem = api.get_exception(
             status, headers, request.format, "InvalidParameterValue", failed.message
@@ -196,6 +203,8 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
 
 
 def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answer:
+    if exchange := current_exchange():
+        exchange.error = error
     problem = problem_of(error)
     headers = request.get_response_headers(**api.api_headers)
     if problem.retry_after is not None:

@@ -94,6 +94,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     return Site(tmp_path, prefect)
 
 
+@pytest.fixture
+def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site in which no request may wait."""
+    prefect = InMemoryGateway()
+    monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
+    return Site(tmp_path, prefect, max_waiting_requests=0)
+
+
 # ---- installing
 
 
@@ -312,6 +320,23 @@ def test_an_asynchronous_request_with_a_wait_is_asynchronous(site: Site) -> None
 
 def test_a_synchronous_request_waits_no_longer_than_its_client(site: Site) -> None:
     assert site.execute(prefer="wait=0").json["status"] == "accepted"
+
+
+@pytest.mark.parametrize("prefer", ["", "wait", "wait=60"])
+def test_a_request_that_may_not_wait_gets_its_job_and_is_told_of_no_preference(
+    crowded: Site, prefer: str
+) -> None:
+    answer = crowded.execute(prefer=prefer)
+    (job_id,) = crowded.prefect.run_ids
+    assert answer.status == 201
+    assert answer.json == {"jobID": job_id, "type": "process", "status": "accepted"}
+    assert answer.headers["Location"].endswith(f"/jobs/{job_id}")
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_it_is_told_of_the_one_that_it_had(crowded: Site) -> None:
+    answer = crowded.execute(prefer="respond-async, wait=60")
+    assert (answer.status, answer.headers["Preference-Applied"]) == (201, "respond-async")
 
 
 # ---- request bodies

@@ -31,6 +31,10 @@ PygeoapiPrefectError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Faults of a request that its client is told, and characters of each.
+_LISTED = 101
+_SHOWN = 500
+
 
 def pointer(*tokens: object) -> str:
     """Return the JSON pointer (RFC 6901) to something, from the names on the way to it."""
@@ -83,8 +87,9 @@ class InvalidInputs(RequestError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         """Keep the faults and make one readable text of them."""
         self.faults = tuple(faults)
-        listed = "; ".join(str(fault) for fault in self.faults)
-        super().__init__(f"{_count(self.faults)} in the request: {listed}")
+        listed = "; ".join(_in_short(fault) for fault in self.faults[:_LISTED])
+        more = f"; and {len(faults) - _LISTED} more" if len(faults) > _LISTED else ""
+        super().__init__(f"{_count(self.faults)} in the request: {listed}{more}")
 
 
 class InvalidRequest(RequestError):
@@ -209,6 +214,13 @@ class ProcessorFailed(PygeoapiPrefectError):
         self.error_type = error_type
         self.is_final = is_final
         super().__init__(message)
+
+
+def _in_short(fault: Fault) -> str:
+    """Return a fault as a text of a length that people read, whatever a client sent."""
+    where = fault.pointer if len(fault.pointer) <= _SHOWN else fault.pointer[:_SHOWN] + "…"
+    what = fault.message if len(fault.message) <= _SHOWN else fault.message[:_SHOWN] + "…"
+    return f"{where}: {what}"
 
 
 def _count(faults: Sequence[Fault]) -> str:

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from pygeoapi_prefect.errors import InvalidRequest
+from pygeoapi_prefect.processes.words import cut
 
+_SHOWN = 200  # characters of a URL
 # RFC 6052: the last 32 bits are an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -28,6 +30,7 @@ def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscr
         InvalidRequest: it is no HTTP URL, its host is unknown, or has an address that is not
             public.
     """
+    shown = repr(cut(url, _SHOWN))
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -35,20 +38,20 @@ def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscr
         if port == 0:
             raise ValueError
     except ValueError:
-        raise InvalidRequest(f"{location}: {url!r} is not a URL.") from None
+        raise InvalidRequest(f"{location}: {shown} is not a URL.") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"{location}: {url!r} is not an http or https URL.")
+        raise InvalidRequest(f"{location}: {shown} is not an http or https URL.")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
-        raise InvalidRequest(f"{location}: the host of {url!r} is not known.") from None
+        raise InvalidRequest(f"{location}: the host of {shown} is not known.") from None
     addresses = [str(entry[4][0]) for entry in found]
     if not allow_internal and not all(_is_public(each) for each in addresses):
-        raise InvalidRequest(f"{location}: {url!r} is not allowed, its address is not public.")
+        raise InvalidRequest(f"{location}: {shown} is not allowed, its address is not public.")
     try:
         httpx.URL(url)  # what will send the request is stricter still
     except httpx.InvalidURL:
-        raise InvalidRequest(f"{location}: {url!r} is not a URL.") from None
+        raise InvalidRequest(f"{location}: {shown} is not a URL.") from None
     return addresses[0]
 
 

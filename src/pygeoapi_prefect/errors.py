@@ -8,6 +8,8 @@ PygeoapiPrefectError
 │   ├── InvalidInputs         it does not fit the process description (all faults listed)
 │   ├── InvalidRequest        another part of the execution request is wrong
 │   ├── UnsupportedBody       its body is in a form that is not understood
+│   ├── BodyTooLarge          its body is larger than any may be
+│   ├── BodyTooSlow           its body did not come in time
 │   ├── ProcessNotFound
 │   ├── JobNotFound
 │   └── OutputNotFound
@@ -19,6 +21,7 @@ PygeoapiPrefectError
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
 │   ├── NoFreeSlot            jobs that run hold every slot of the workers
+│   ├── TooManyBodies         other requests fill the memory that there is for bodies
 │   ├── PrefectUnavailable
 │   ├── DeploymentNotReady    no worker would run the deployment of a process now
 │   └── StorageUnavailable
@@ -100,6 +103,25 @@ class UnsupportedBody(RequestError):
     """The body of a request is compressed or encoded in a way that is not understood."""
 
 
+class BodyTooLarge(RequestError):
+    """The body of a request is larger than any may be."""
+
+    def __init__(self, maximum: int) -> None:
+        """Say what would do."""
+        super().__init__(
+            f"The body of the request is larger than {maximum >> 20} MiB; "
+            "send large inputs as links."
+        )
+
+
+class BodyTooSlow(RequestError):
+    """The body of a request did not come in time."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The body of the request did not come in time.")
+
+
 class ProcessNotFound(RequestError):
     """No process of this id is configured."""
 
@@ -163,6 +185,18 @@ class QueueFull(Unavailable):
 
 class NoFreeSlot(Unavailable):
     """A synchronous request found no free slot of a worker for as long as it may wait."""
+
+
+class TooManyBodies(Unavailable):
+    """Other requests fill the memory that there is for bodies."""
+
+    def __init__(self) -> None:
+        """Say what a client can do."""
+        super().__init__(
+            "Other requests with large bodies are being answered. Try again later, or send large "
+            "inputs as links.",
+            retry_after=10,
+        )
 
 
 class PrefectUnavailable(Unavailable):

@@ -9,7 +9,10 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from pygeoapi_prefect.cli.request_heads import HeadsInTime
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
+from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.whole_bodies import WholeBodies
 
 # What the API takes in a request and says in an answer, beside what browsers allow anyway.
 _REQUEST_HEADERS = ("Authorization", "Content-Type", "Prefer")
@@ -33,7 +36,7 @@ def with_cors(app: ASGIApp) -> ASGIApp:
 
 async def _serve(host: str, port: int) -> None:
     pygeoapi = import_module("pygeoapi.starlette_app")
-    app: ASGIApp = pygeoapi.APP
+    app: ASGIApp = WholeBodies(pygeoapi.APP, problem_of)
     if pygeoapi.CONFIG["server"].get("cors", False):
         app = with_cors(app)
     # pygeoapi answers in the default thread pool, and a request holds a thread while it waits.
@@ -46,6 +49,8 @@ async def _serve(host: str, port: int) -> None:
             app,
             host=host,
             port=port,
+            http=HeadsInTime,
+            ws="none",
             log_level="warning",
             timeout_graceful_shutdown=2,
         )

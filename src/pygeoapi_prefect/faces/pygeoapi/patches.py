@@ -33,8 +33,14 @@ from typing import Any
 from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 
-from pygeoapi_prefect.errors import InvalidRequest, PygeoapiPrefectError, RequestError
+from pygeoapi_prefect.errors import (
+    InvalidRequest,
+    PygeoapiPrefectError,
+    RequestError,
+    TooManyBodies,
+)
 from pygeoapi_prefect.faces.pygeoapi.bodies import read_body
+from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.faces.pygeoapi.threads import make_room
@@ -51,6 +57,7 @@ Answer = tuple[dict[str, str], int, str | bytes | Stream]
 Handler = Callable[..., Answer]
 
 _NO_CONTENT = HTTPStatus.NO_CONTENT
+_BODIES = BodiesInFlight()  # of this process
 _MARK = "patched_by_pygeoapi_prefect"
 
 
@@ -173,9 +180,10 @@ def _stream_under_starlette() -> None:
 def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Refuse bodies that pygeoapi stumbles over, and hand it the others as it reads them."""
     try:
-        request._data = read_body(request.data, request.headers)
-        return _patched(handler, api, request, *args)
-    except RequestError as error:
+        with _BODIES.one() as hold:
+            request._data = read_body(request.data, request.headers, hold)
+            return _patched(handler, api, request, *args)
+    except (RequestError, TooManyBodies) as error:
         return _answer(api, request, error)
     except RecursionError:
         deep = InvalidRequest("The body of the execution request is nested too deeply.")

@@ -8,6 +8,8 @@ PygeoapiPrefectError
 │   ├── InvalidInputs         it does not fit the process description (all faults listed)
 │   ├── InvalidRequest        another part of the execution request is wrong
 │   ├── UnsupportedBody       its body is in a form that is not understood
+│   ├── BodyTooLarge          its body is larger than any may be
+│   ├── BodyTooSlow           its body did not come in time
 │   ├── ProcessNotFound
 │   ├── JobNotFound
 │   └── OutputNotFound
@@ -20,6 +22,7 @@ PygeoapiPrefectError
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
 │   ├── NoFreeSlot            jobs that run hold every slot of the workers
+│   ├── TooManyBodies         other requests fill the memory that there is for bodies
 │   ├── PrefectUnavailable
 │   ├── DeploymentNotReady    no worker would run the deployment of a process now
 │   ├── StorageUnavailable
@@ -34,6 +37,10 @@ PygeoapiPrefectError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+# Faults of a request that its client is told, and characters of each.
+_LISTED = 101
+_SHOWN = 500
 
 
 def pointer(*tokens: object) -> str:
@@ -106,8 +113,9 @@ class InvalidInputs(RequestError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         """Keep the faults and make one readable text of them."""
         self.faults = tuple(faults)
-        listed = "; ".join(str(fault) for fault in self.faults)
-        super().__init__(f"{_count(self.faults)} in the request: {listed}")
+        listed = "; ".join(_in_short(fault) for fault in self.faults[:_LISTED])
+        more = f"; and {len(faults) - _LISTED} more" if len(faults) > _LISTED else ""
+        super().__init__(f"{_count(self.faults)} in the request: {listed}{more}")
 
 
 class InvalidRequest(RequestError):
@@ -116,6 +124,25 @@ class InvalidRequest(RequestError):
 
 class UnsupportedBody(RequestError):
     """The body of a request is compressed or encoded in a way that is not understood."""
+
+
+class BodyTooLarge(RequestError):
+    """The body of a request is larger than any may be."""
+
+    def __init__(self, maximum: int) -> None:
+        """Say what would do."""
+        super().__init__(
+            f"The body of the request is larger than {maximum >> 20} MiB; "
+            "send large inputs as links."
+        )
+
+
+class BodyTooSlow(RequestError):
+    """The body of a request did not come in time."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The body of the request did not come in time.")
 
 
 class ProcessNotFound(RequestError):
@@ -208,6 +235,18 @@ class NoFreeSlot(Unavailable):
     is_trouble_of_service = False
 
 
+class TooManyBodies(Unavailable):
+    """Other requests fill the memory that there is for bodies."""
+
+    def __init__(self) -> None:
+        """Say what a client can do."""
+        super().__init__(
+            "Other requests with large bodies are being answered. Try again later, or send large "
+            "inputs as links.",
+            retry_after=10,
+        )
+
+
 class PrefectUnavailable(Unavailable):
     """The Prefect server does not answer, or not in time.
 
@@ -288,6 +327,13 @@ class ProcessorFailed(PygeoapiPrefectError):
         self.error_type = error_type
         self.is_final = is_final
         super().__init__(message)
+
+
+def _in_short(fault: Fault) -> str:
+    """Return a fault as a text of a length that people read, whatever a client sent."""
+    where = fault.pointer if len(fault.pointer) <= _SHOWN else fault.pointer[:_SHOWN] + "…"
+    what = fault.message if len(fault.message) <= _SHOWN else fault.message[:_SHOWN] + "…"
+    return f"{where}: {what}"
 
 
 def _count(faults: Sequence[Fault]) -> str:

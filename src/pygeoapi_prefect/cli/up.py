@@ -85,6 +85,7 @@ class Stack:
         self._supervisor = Supervisor(self._folder, workers, _report)
         # Who finds the folder taken is told at once that we are not about to leave it.
         self._in_use = self._folder.lock("users", shared=True)
+        self._workers = workers
         self._with_web = web
         self._stop = threading.Event()
         self._generation: subprocess.Popen[str] | None = None
@@ -153,7 +154,12 @@ class Stack:
     def _write_configuration(self) -> None:
         """Write the configuration as it is used here."""
         configuration: dict[str, Any] = dict(self._service.configuration)
-        server = {**configuration["server"], "manager": self._manager}
+        settings = self._service.settings
+        manager = dict(self._manager)
+        if "max_waiting_requests" not in settings.model_fields_set:
+            # Each job may call another process and wait for it.
+            manager["max_waiting_requests"] = max(settings.max_waiting_requests, self._workers)
+        server = {**configuration["server"], "manager": manager}
         server["bind"] = {"host": self._host, "port": self._port}
         if self._moved:
             # Links in answers must lead to where we are, not to where the file says.

@@ -9,11 +9,11 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from pygeoapi_prefect.cli.request_heads import HeadsInTime
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
+from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.whole_bodies import WholeBodies
 
-# pygeoapi answers in the default thread pool, and a synchronous job holds a thread while it runs;
-# the default of cores + 4 would let a few of them block every other request.
-_THREADS = 64
 # What the API takes in a request and says in an answer, beside what browsers allow anyway.
 _REQUEST_HEADERS = ("Authorization", "Content-Type", "Prefer")
 _ANSWER_HEADERS = ("Link", "Location", "Preference-Applied", "Retry-After")
@@ -34,21 +34,23 @@ def with_cors(app: ASGIApp) -> ASGIApp:
     )
 
 
-def _application() -> ASGIApp:
-    pygeoapi = import_module("pygeoapi.starlette_app")
-    app: ASGIApp = pygeoapi.APP
-    return with_cors(app) if pygeoapi.CONFIG["server"].get("cors", False) else app
-
-
 async def _serve(host: str, port: int) -> None:
+    pygeoapi = import_module("pygeoapi.starlette_app")
+    app: ASGIApp = WholeBodies(pygeoapi.APP, problem_of)
+    if pygeoapi.CONFIG["server"].get("cors", False):
+        app = with_cors(app)
+    # pygeoapi answers in the default thread pool, and a request holds a thread while it waits.
+    count: int = pygeoapi.api_.manager.request_threads
     asyncio.get_running_loop().set_default_executor(
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
+        ThreadPoolExecutor(count, thread_name_prefix="request")
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            _application(),
+            app,
             host=host,
             port=port,
+            http=HeadsInTime,
+            ws="none",
             log_level="warning",
             timeout_graceful_shutdown=2,
         )

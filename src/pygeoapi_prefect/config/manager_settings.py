@@ -82,6 +82,8 @@ class ManagerSettings(BaseSettings):
         sync_timeout: seconds a synchronous request waits before it turns into an asynchronous one.
         max_queued_jobs: how many jobs may wait; a client that wants one more is told to come back
             later. None = any number.
+        max_waiting_requests: how many synchronous requests may wait for their jobs at once in a web
+            process; those above are answered as asynchronous ones.
         job_retention: how long jobs are kept after their end (`30d`), with results, inputs and
             logs. None = for ever.
     """
@@ -106,6 +108,7 @@ class ManagerSettings(BaseSettings):
     work_pool: str = DEFAULT_WORK_POOL
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
+    max_waiting_requests: int = Field(default=32, ge=0)
     job_retention: Duration | None = None
 
     _service: str = PrivateAttr(default_factory=this_service)

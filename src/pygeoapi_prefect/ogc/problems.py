@@ -28,6 +28,8 @@ _TABLE: tuple[tuple[type[errors.PygeoapiPrefectError], HTTPStatus, str], ...] = 
     (errors.InvalidInputs, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (errors.InvalidRequest, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (errors.UnsupportedBody, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "InvalidParameterValue"),
+    (errors.BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InvalidParameterValue"),
+    (errors.BodyTooSlow, HTTPStatus.REQUEST_TIMEOUT, "InvalidParameterValue"),
     (errors.ProcessNotFound, HTTPStatus.NOT_FOUND, "NoSuchProcess"),
     (errors.JobNotFound, HTTPStatus.NOT_FOUND, "NoSuchJob"),
     (errors.OutputNotFound, HTTPStatus.NOT_FOUND, "NoSuchOutput"),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pygeoapi_prefect.processes.equality import Choices
 from pygeoapi_prefect.processes.patterns import search_for
 
 # A schema that says nothing. The comment tells it from an author's own empty schema.
@@ -112,8 +113,8 @@ def _flag(value: object) -> bool | None:
 
 def _enum(value: object) -> list[Any] | None:
     if isinstance(value, list | tuple | set | frozenset):
-        return list(value) or None
-    return None if value is None else [value]
+        return Choices(value) or None
+    return None if value is None else Choices([value])
 
 
 def _names(value: object) -> list[str] | None:
@@ -250,5 +251,5 @@ def _nullable(read: dict[str, Any]) -> dict[str, Any]:
     if "type" in read and "null" not in read["type"]:
         read["type"] = [*read["type"], "null"]
     if "enum" in read and None not in read["enum"]:
-        read["enum"] = [*read["enum"], None]
+        read["enum"] = Choices([*read["enum"], None])
     return read

@@ -5,14 +5,35 @@ Every address that the host of such a URL has is checked.
 
 import ipaddress
 import socket
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from urllib.parse import urlsplit
 
 import httpx
 
 from pygeoapi_prefect.errors import InvalidRequest
+from pygeoapi_prefect.processes.words import cut
 
+_SHOWN = 200  # characters of a URL
+# For how long a request waits for name servers, and for how many of them at once. Those that are
+# silent go on holding their places.
+_SOON = 2.0
+_LOOK_UPS = threading.BoundedSemaphore(16)
 # RFC 6052: the last 32 bits are an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+type _LookUp = Callable[[str, int], Sequence[str] | None]
+
+
+def check_client_url_soon(url: str, *, allow_internal: bool, location: str = "/subscriber") -> None:
+    """Check a URL as `check_client_url` does, as far as name servers answer soon.
+
+    A name whose addresses are not known yet passes: it is looked up and checked again before
+    anything is sent there.
+    """
+    _check(url, allow_internal, location, _look_up_soon)
 
 
 def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscriber") -> str:
@@ -28,6 +49,13 @@ def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscr
         InvalidRequest: it is no HTTP URL, its host is unknown, or has an address that is not
             public.
     """
+    addresses = _check(url, allow_internal, location, _look_up)
+    assert addresses is not None  # noqa: S101
+    return addresses[0]
+
+
+def _check(url: str, allow_internal: bool, location: str, look_up: _LookUp) -> Sequence[str] | None:
+    shown = repr(cut(url, _SHOWN))
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -35,21 +63,65 @@ def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscr
         if port == 0:
             raise ValueError
     except ValueError:
-        raise InvalidRequest(f"{location}: {url!r} is not a URL.") from None
+        raise InvalidRequest(f"{location}: {shown} is not a URL.") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"{location}: {url!r} is not an http or https URL.")
+        raise InvalidRequest(f"{location}: {shown} is not an http or https URL.")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = look_up(host, port)
     except (OSError, ValueError):
-        raise InvalidRequest(f"{location}: the host of {url!r} is not known.") from None
-    addresses = [str(entry[4][0]) for entry in found]
-    if not allow_internal and not all(_is_public(each) for each in addresses):
-        raise InvalidRequest(f"{location}: {url!r} is not allowed, its address is not public.")
+        raise InvalidRequest(f"{location}: the host of {shown} is not known.") from None
+    if addresses and not allow_internal and not all(map(_is_public, addresses)):
+        raise InvalidRequest(f"{location}: {shown} is not allowed, its address is not public.")
     try:
         httpx.URL(url)  # what will send the request is stricter still
     except httpx.InvalidURL:
-        raise InvalidRequest(f"{location}: {url!r} is not a URL.") from None
-    return addresses[0]
+        raise InvalidRequest(f"{location}: {shown} is not a URL.") from None
+    return addresses
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    """Return the addresses of a host; a silent name server takes half a minute.
+
+    Raises:
+        OSError: it has none.
+        ValueError: it is no name of a host.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def _look_up_soon(host: str, port: int) -> list[str] | None:
+    """Return the addresses of a host, None if they are not to be had soon.
+
+    Raises:
+        OSError: it has none.
+        ValueError: it is no name of a host.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return [str(entry[4][0]) for entry in found]
+    except OSError:  # it is a name
+        if not _LOOK_UPS.acquire(blocking=False):
+            return None
+    answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(_look_up(host, port))
+        except Exception as error:
+            answers.put(error)
+        finally:
+            _LOOK_UPS.release()
+
+    # Nobody waits for its end, not even the process.
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        answer = answers.get(timeout=_SOON)
+    except Empty:
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _is_public(text: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.errors import Fault
+from pygeoapi_prefect.processes.check_budget import TooCostly
 from pygeoapi_prefect.processes.validation import InputRules, declared_inputs
 
 _EXAMPLES = ("example", "examples")
@@ -52,7 +53,10 @@ def proof_of(description: Mapping[str, Any], rules: InputRules | None = None) ->
     """
     rules = rules or InputRules(description)
     examples = list(examples_of(description))
-    faults = [fault for inputs in examples for fault in rules.faults(inputs)]
+    try:
+        faults = [fault for inputs in examples for fault in rules.faults(inputs)]
+    except TooCostly:
+        faults = [Fault("/inputs", "are too costly to check")]
     return Proof(len(examples), tuple(dict.fromkeys(faults)))
 
 

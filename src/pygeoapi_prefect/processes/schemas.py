@@ -1,21 +1,18 @@
 """JSON schemas as validators: compiled once, tolerant of what their authors got wrong."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import SchemaError
 from jsonschema.protocols import Validator
 from jsonschema.validators import create
-from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
+from pygeoapi_prefect.processes.keywords import KEYWORDS
 from pygeoapi_prefect.processes.patterns import search_for
 from pygeoapi_prefect.processes.words import cut
-
-type _Check = Callable[[Validator, Any, Any, Any], Iterator[ValidationError]]
 
 _SHOWN_OF_SCHEMA = 200  # characters
 
@@ -82,80 +79,4 @@ def _patterns_in(schema: object) -> Iterator[str]:
             yield from _patterns_in(each)
 
 
-def _check_type(
-    validator: Validator, types: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    # jsonschema's own spells out the whole value, even where another alternative then fits.
-    if not any(validator.is_type(instance, kind) for kind in types):
-        yield ValidationError("wrong type")
-
-
-def _check_required(
-    validator: Validator, names: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    # jsonschema's own does not say in its path which member is missing.
-    if validator.is_type(instance, "object"):
-        for name in names:
-            if name not in instance:
-                yield ValidationError("missing", path=[name])
-
-
-def _check_pattern(
-    validator: Validator, pattern: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    search = search_for(pattern)
-    if search and validator.is_type(instance, "string") and search(instance) is None:
-        yield ValidationError("no match")
-
-
-def _check_pattern_properties(
-    validator: Any, patterns: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "object"):
-        for pattern, property_schema in patterns.items():
-            search = search_for(pattern)
-            for name, value in instance.items():
-                if search and search(name) is not None:
-                    yield from validator.descend(
-                        value, property_schema, path=name, schema_path=pattern
-                    )
-
-
-def _check_additional_properties(
-    validator: Any, additional: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "object"):
-        searches = [search_for(pattern) for pattern in schema.get("patternProperties", {})]
-        for name, value in instance.items():
-            if name in schema.get("properties", {}):
-                continue
-            # What cannot be read may describe any name.
-            if not any(search is None or search(name) is not None for search in searches):
-                yield from validator.descend(value, additional, path=name)
-
-
-def _check_if_resolvable(keyword: str) -> _Check:
-    follow: _Check = Draft202012Validator.VALIDATORS[keyword]
-
-    def check(
-        validator: Validator, reference: Any, instance: Any, schema: Any
-    ) -> Iterator[ValidationError]:
-        with suppress(Unresolvable):
-            yield from follow(validator, reference, instance, schema)
-
-    return check
-
-
-_InputValidator = create(
-    Draft202012Validator.META_SCHEMA,
-    {
-        **Draft202012Validator.VALIDATORS,
-        "$dynamicRef": _check_if_resolvable("$dynamicRef"),
-        "$ref": _check_if_resolvable("$ref"),
-        "additionalProperties": _check_additional_properties,
-        "pattern": _check_pattern,
-        "patternProperties": _check_pattern_properties,
-        "required": _check_required,
-        "type": _check_type,
-    },
-)
+_InputValidator = create(Draft202012Validator.META_SCHEMA, KEYWORDS)

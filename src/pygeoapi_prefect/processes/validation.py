@@ -16,6 +16,7 @@ from jsonschema.protocols import Validator
 from pygeoapi_prefect.errors import Fault
 from pygeoapi_prefect.ogc.execution import is_deeper
 from pygeoapi_prefect.processes._schema_reading import count
+from pygeoapi_prefect.processes.check_budget import TooCostly
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
 from pygeoapi_prefect.processes.schemas import unreadable_patterns, validator_of
 from pygeoapi_prefect.processes.words import in_words, short_pointer, shown
@@ -69,6 +70,9 @@ class InputRules:
         Returns:
             The faults in the order of the description; empty if there is none. After 100 faults one
             last fault says how many more there are.
+
+        Raises:
+            TooCostly: to look for them is more work than may be.
         """
         if not isinstance(inputs, Mapping):
             message = f"must be an object with a member per input, but is {shown(inputs)}"
@@ -91,6 +95,9 @@ class InputRules:
 
         Args:
             inputs: as parsed from JSON.
+
+        Raises:
+            TooCostly: to look whether they fit is more work than may be.
         """
         fitted = dict(inputs)
         for declared in self._inputs:
@@ -113,6 +120,8 @@ class InputRules:
         try:
             faults = _faults_of_given(declared.validator, value, pointer, minimum, declared.maximum)
             return list(islice(faults, _COUNTED))
+        except TooCostly:
+            raise
         except Exception as error:
             if isinstance(error, RecursionError) and is_deeper(value, _DEEP):
                 return [Fault(pointer, "is nested too deeply to be checked")]
@@ -141,6 +150,8 @@ class _Input:
                 or self.takes_unchecked(value)
                 or self.validator.is_valid(value)
             )
+        except TooCostly:
+            raise
         except Exception:  # as for faults: whatever an author wrote
             return True
 

@@ -34,7 +34,7 @@ from pygeoapi_prefect.errors import (
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
-from pygeoapi_prefect.processes.client_urls import check_client_url
+from pygeoapi_prefect.processes.client_urls import check_client_url_soon
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
@@ -110,7 +110,7 @@ class JobService:
         """
         urls = request.subscriber.urls if request.subscriber else {}
         for member, url in urls.items():
-            check_client_url(
+            check_client_url_soon(
                 url, allow_internal=allow_internal, location=pointer("subscriber", member)
             )
         self._queue.check()

@@ -30,6 +30,7 @@ from pygeoapi_prefect.service.requests import (
     Outcome,
     RequestContext,
 )
+from pygeoapi_prefect.service.waiting import threads_for, waiting_limit
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class ProcessService:
         self._foreign = foreign
         self._request_check = RequestCheck()
         self._unusable: dict[str, str] = {}
+        self._waiting = waiting_limit(configuration.settings.max_waiting_requests)
         self._jobs = JobService(
             gateway,
             storage,
@@ -68,6 +70,11 @@ class ProcessService:
     def __iter__(self) -> Iterator[str]:
         """Go through the process ids in the order of the configuration."""
         return iter(self._configuration.processes)
+
+    @property
+    def request_threads(self) -> int:
+        """How many threads a web process needs for its requests."""
+        return threads_for(self._configuration.settings.max_waiting_requests)
 
     # --- processes -------------------------------------------------------------------------
 
@@ -142,8 +149,8 @@ class ProcessService:
     def execute(self, request: ExecutionRequest, context: RequestContext) -> Outcome:
         """Make a job of a request and, if it is synchronous, wait for it.
 
-        A synchronous request that takes too long is answered as an asynchronous one; if it found no
-        free slot at all, it is taken back.
+        A synchronous request that takes too long, or for which there is no place to wait, is
+        answered as an asynchronous one; if it found no free slot at all, it is taken back.
 
         Args:
             request: what the client posted.
@@ -164,26 +171,45 @@ class ProcessService:
         limit = self._configuration.settings.sync_timeout
         applied, seconds = choose_mode(context.preferences, options, limit)
         deployed = processor if isinstance(processor, DeploymentProcessor) else None
-        job_id = self._jobs.submit(
-            request,
-            allow_internal=self._configuration.allows_internal_requests(process_id),
-            is_waited_for=seconds is not None,
-            deployed=deployed,
+        if seconds is None:
+            return Outcome(self._submit(request, deployed), applied=RESPOND_ASYNC)
+        with self._waiting.place() as has_place:
+            job_id = self._submit(request, deployed, is_waited_for=has_place)
+            if has_place:
+                job = self._wait(job_id, seconds, request, deployed, context)
+                if job.status.is_final:
+                    if job.trouble is not None:
+                        raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
+                    delivery = None if job.failure is not None else self._jobs.delivery(job)
+                    return Outcome(job_id, job, delivery, applied)
+        # Of a preference that the client did not have it must not be told that it was applied.
+        return Outcome(job_id, applied=RESPOND_ASYNC if context.preferences.respond_async else None)
+
+    def _submit(
+        self,
+        request: ExecutionRequest,
+        deployed: DeploymentProcessor | None,
+        *,
+        is_waited_for: bool = False,
+    ) -> str:
+        allow_internal = self._configuration.allows_internal_requests(request.process_id)
+        return self._jobs.submit(
+            request, allow_internal=allow_internal, is_waited_for=is_waited_for, deployed=deployed
         )
-        if seconds is not None:
-            on_our_slots = (
-                deployed is None and self._configuration.policy(process_id).work_pool is None
-            )
-            if on_our_slots and not context.preferences.takes_async:
-                job = self._jobs.wait_on_slots(job_id, seconds)
-            else:
-                job = self._jobs.wait(job_id, seconds)
-            if job.status.is_final:
-                if job.trouble is not None:
-                    raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
-                delivery = None if job.failure is not None else self._jobs.delivery(job)
-                return Outcome(job_id, job, delivery, applied)
-        return Outcome(job_id, applied=RESPOND_ASYNC)
+
+    def _wait(
+        self,
+        job_id: str,
+        seconds: float,
+        request: ExecutionRequest,
+        deployed: DeploymentProcessor | None,
+        context: RequestContext,
+    ) -> Job:
+        work_pool = self._configuration.policy(request.process_id).work_pool
+        on_our_slots = deployed is None and work_pool is None
+        if on_our_slots and not context.preferences.takes_async:
+            return self._jobs.wait_on_slots(job_id, seconds)
+        return self._jobs.wait(job_id, seconds)
 
     # --- jobs ------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.config.process_settings import ProcessSettings
-from pygeoapi_prefect.errors import InvalidInputs
+from pygeoapi_prefect.errors import Fault, InvalidInputs
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.check_budget import TooCostly, budget_for
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, OF_FLOWS, Dialect
 from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.proof import Proof, proof_of
@@ -52,6 +53,7 @@ class RequestCheck:
 
         Raises:
             InvalidInputs: it does not fit, and is to; every fault is listed.
+            TooCostly: to find out is more work than its size warrants.
         """
         description = processor.description
         faults = output_faults(description, request)
@@ -62,8 +64,9 @@ class RequestCheck:
             if settings.validate_inputs == "auto" and not settings.is_description_derived:
                 why_not = None if read.proof.holds else str(read.proof)
             if why_not is None:
-                inputs = read.rules.fitted(request.inputs or {})
-                faults = read.rules.faults(inputs) + faults
+                with budget_for(request.inputs):
+                    inputs = read.rules.fitted(request.inputs or {})
+                    faults = read.rules.faults(inputs) + faults
                 request = request.model_copy(update={"inputs": inputs})
             elif request.process_id not in self._told:
                 self._tell(request, read.rules, why_not)
@@ -73,7 +76,12 @@ class RequestCheck:
 
     def _tell(self, request: ExecutionRequest, rules: InputRules, why_not: str) -> None:
         """Say once what is wrong; it is the author's to mend, not the client's."""
-        if faults := rules.faults(request.inputs or {}):
+        try:
+            with budget_for(request.inputs):
+                faults = rules.faults(request.inputs or {})
+        except TooCostly as error:
+            faults = [Fault("/inputs", str(error))]
+        if faults:
             self._told.add(request.process_id)
             LOGGER.warning(
                 "process %s: inputs are not held against its description, because %s. This request "

@@ -1,9 +1,15 @@
 """To which of the URLs that clients name a request may be sent, and to which never."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from pygeoapi_prefect.errors import InvalidRequest
-from pygeoapi_prefect.processes.client_urls import check_client_url
+from pygeoapi_prefect.processes import client_urls
+from pygeoapi_prefect.processes.client_urls import check_client_url, check_client_url_soon
 from tests.support.names import Names
 
 PUBLIC = "93.184.216.34"
@@ -119,3 +125,73 @@ def test_a_url_that_cannot_be_read_is_refused(names: Names, url: str, allow_inte
 
 def test_where_the_operator_allows_it_a_subscriber_may_be_on_this_machine() -> None:
     assert check_client_url("http://127.0.0.1/", allow_internal=True) == "127.0.0.1"
+
+
+# ---- as far as name servers answer soon
+
+
+class SilentServer:
+    """A name server that says nothing until it is closed.
+
+    Attributes:
+        asked: how often a name was looked up.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        self._is_closed = threading.Event()
+        self._really = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+        monkeypatch.setattr(client_urls, "_SOON", 0.01)
+
+    def _look_up(self, *args: Any, **options: Any) -> Any:
+        if options.get("flags") == socket.AI_NUMERICHOST:
+            return self._really(*args, **options)
+        self.asked += 1
+        self._is_closed.wait()
+        raise socket.gaierror
+
+    def close(self) -> None:
+        self._is_closed.set()
+        for thread in threading.enumerate():
+            if thread.name == "look-up":
+                thread.join()
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[SilentServer]:
+    server = SilentServer(monkeypatch)
+    yield server
+    server.close()
+
+
+def test_a_name_server_that_is_silent_is_not_waited_for(silent: SilentServer) -> None:
+    check_client_url_soon("http://subscriber.example/", allow_internal=False)
+    assert silent.asked == 1
+
+
+def test_many_names_are_not_all_looked_up_at_once(silent: SilentServer) -> None:
+    for number in range(64):
+        check_client_url_soon(f"http://subscriber-{number}.example/", allow_internal=False)
+    assert silent.asked == 16
+    with pytest.raises(InvalidRequest, match="not public"):
+        check_client_url_soon("http://127.0.0.1/", allow_internal=False)
+    with pytest.raises(InvalidRequest, match="not an http or https URL"):
+        check_client_url_soon("ftp://subscriber.example/", allow_internal=False)
+
+
+def test_after_they_have_answered_others_are(silent: SilentServer) -> None:
+    for number in range(64):
+        check_client_url_soon(f"http://subscriber-{number}.example/", allow_internal=False)
+    silent.close()
+    client_urls._SOON = 60.0
+    with pytest.raises(InvalidRequest, match="not known"):
+        check_client_url_soon("http://subscriber.example/", allow_internal=False)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "::1"])
+def test_what_is_known_soon_is_checked(names: Names, address: str) -> None:
+    names.known["subscriber.example"] = [address]
+    with pytest.raises(InvalidRequest, match="not public"):
+        check_client_url_soon("http://subscriber.example/", allow_internal=False)
+    check_client_url_soon("http://subscriber.example/", allow_internal=True)

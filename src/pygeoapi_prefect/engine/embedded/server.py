@@ -10,15 +10,20 @@ import asyncio
 import logging
 import socket
 import sys
+from base64 import b64encode
 from contextlib import AbstractAsyncContextManager
+from hmac import compare_digest
 from typing import Any
 
 import uvicorn
 from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.settings import PREFECT_SERVER_API_AUTH_STRING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
+from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.whole_bodies import WholeBodies
 
 # Requests that only read although they are POSTs.
 _READING_PATHS = ("/filter", "/count", "/paginate", "/history", "/lateness")
@@ -46,21 +51,40 @@ class OneWriterAtATime:
     """Let one writing request in at a time; the others wait in the order they came.
 
     SQLite has one writer anyway. Waiting here is fair, waiting for its lock is not: there, the
-    unlucky wait for seconds.
+    unlucky wait for seconds. A request has its turn when it is known to be of somebody who may
+    write, and is there as a whole: everybody on this machine can begin one.
+
+    Args:
+        app: Prefect's application.
+        auth_string: `user:password` that it asks for; None = it lets everybody in.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, auth_string: str | None = None) -> None:
         """Wrap an ASGI application."""
         self._app = app
+        self._login = b64encode(auth_string.encode()) if auth_string else None
         self._turn = asyncio.Semaphore(1)
+        self._whole = WholeBodies(self._in_turn, problem_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, alone if it writes."""
         if scope["type"] != "http" or _only_reads(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
-            return
+        elif self._may_write(scope):
+            await self._whole(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)  # it refuses
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._turn:
             await self._app(scope, receive, send)
+
+    def _may_write(self, scope: Scope) -> bool:
+        if self._login is None:
+            return True
+        said = dict(scope["headers"]).get(b"authorization", b"")
+        scheme, _, login = said.partition(b" ")
+        return scheme.lower() == b"basic" and compare_digest(login.strip(), self._login)
 
 
 def _only_reads(method: str, path: str) -> bool:
@@ -102,7 +126,7 @@ def serve(port: int, descriptor: int | None = None) -> None:
     """
     with listen(port) if descriptor is None else _inherited(descriptor) as listener:
         begin_writing_at_once()
-        app = OneWriterAtATime(create_app(final=True))
+        app = OneWriterAtATime(create_app(final=True), PREFECT_SERVER_API_AUTH_STRING.value())
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

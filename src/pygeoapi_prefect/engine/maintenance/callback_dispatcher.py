@@ -9,9 +9,13 @@ delivered but not noted down before a crash is delivered again.
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio.abc import TaskGroup
@@ -58,7 +62,11 @@ _BACKOFF = RetryBackoff(initial=1, factor=2, maximum=300)
 _GIVES_UP_AFTER = timedelta(days=1)
 # That a job is under way is of no interest once it has ended; it must not keep back that it has.
 _IN_PROGRESS_AFTER_END = timedelta(minutes=10)
-_AT_ONCE = 50
+# A subscriber may take its time; it must not take that of the others. So each host has few tries
+# under way at once, and those that failed before leave half of the places to those that did not.
+_AT_ONCE = 64
+_AT_ONCE_TO_A_HOST = 4
+_AT_ONCE_AGAIN = _AT_ONCE // 2
 _DELIVERED, _GIVEN_UP = "delivered", "given up"
 # What a deployed flow returned may be no result, and then its job has failed.
 _NO_RESULTS = "there are no results"
@@ -100,6 +108,9 @@ class CallbackDispatcher:
         self._under_way: set[UUID] = set()
         self._called = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._again_at_once = asyncio.Semaphore(_AT_ONCE_AGAIN)
+        # Those that nobody waits for are gone.
+        self._to_host: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def look_now(self, flow_run: FlowRun) -> None:
         """Hear that a job has begun or ended."""
@@ -130,7 +141,7 @@ class CallbackDispatcher:
         failures = 0
         try:
             while (callback := next_callback(run)) is not None:
-                async with self._at_once:
+                async with self._turn(callback, failures):
                     problem = await self._deliver(run, callback)
                 now = datetime.now(UTC)
                 failures = failures + 1 if problem else 0
@@ -162,6 +173,19 @@ class CallbackDispatcher:
         finally:
             self._under_way.discard(run.id)
 
+    @asynccontextmanager
+    async def _turn(self, callback: Callback, failures: int) -> AsyncIterator[None]:
+        """Wait until a try may be under way, behind those to the same host only."""
+        host = _host_of(callback.url)
+        to_host = self._to_host.setdefault(host, asyncio.Semaphore(_AT_ONCE_TO_A_HOST))
+        async with to_host:
+            if not failures:
+                async with self._at_once:
+                    yield
+            else:
+                async with self._again_at_once, self._at_once:
+                    yield
+
     async def _deliver(self, run: FlowRun, callback: Callback) -> str | None:
         """Deliver something; return None if that worked, otherwise why not."""
         configuration = current_configuration()
@@ -186,6 +210,13 @@ class CallbackDispatcher:
             return await send_callback(callback.url, body, allow_internal=allow_internal)
         except PygeoapiPrefectError as error:
             return f"the results cannot be read: {error}"
+
+
+def _host_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or url).lower()
+    except ValueError:
+        return url
 
 
 def next_callback(run: FlowRun) -> Callback | None:

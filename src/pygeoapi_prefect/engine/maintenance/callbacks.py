@@ -9,12 +9,15 @@ from functools import cache
 
 import anyio
 import httpx
+from anyio.lowlevel import RunVar
 
 from pygeoapi_prefect.errors import InvalidRequest
 from pygeoapi_prefect.processes.client_urls import check_client_url
 from pygeoapi_prefect.results.streams import Stream
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+_LOOK_UPS: RunVar[anyio.CapacityLimiter] = RunVar("look-ups")
+_MAX_LOOK_UPS = 64
 # Whatever a subscriber does byte by byte.
 _MAX_SECONDS = 30.0
 # What is too large for memory may take as much longer.
@@ -50,7 +53,9 @@ async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool)
         with anyio.fail_after(maximum):
             # A name server may take longer than all the rest; it is not waited for then.
             address = await anyio.to_thread.run_sync(
-                lambda: check_client_url(url, allow_internal=allow_internal), abandon_on_cancel=True
+                lambda: check_client_url(url, allow_internal=allow_internal),
+                abandon_on_cancel=True,
+                limiter=_look_ups(),
             )
             target = httpx.URL(url)
             async with (
@@ -78,6 +83,15 @@ async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool)
 async def _read_in_threads(stream: Stream) -> AsyncIterator[bytes]:
     while (piece := await anyio.to_thread.run_sync(next, stream, None)) is not None:
         yield piece
+
+
+def _look_ups() -> anyio.CapacityLimiter:
+    """Return threads for name servers that are silent, beside those that read results."""
+    try:
+        return _LOOK_UPS.get()
+    except LookupError:
+        _LOOK_UPS.set(anyio.CapacityLimiter(_MAX_LOOK_UPS))
+        return _LOOK_UPS.get()
 
 
 @cache

@@ -3,13 +3,15 @@
 import codecs
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 
-from pygeoapi_prefect.errors import InvalidRequest, UnsupportedBody
+from pygeoapi_prefect.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
 
-# Of what a compressed body becomes; a thousandth of it is enough to fill the memory of a server.
+# Of a body, and of what a compressed one becomes; a thousandth of it is enough to fill the memory
+# of a server.
 MAX_DECOMPRESSED = 64 << 20
+_PIECE = 4 << 20
 # What pygeoapi stumbles over, and what Python takes for JSON although it is none.
 _SUSPICIOUS = (b'"subscriber"', b"NaN", b"Infinity")
 _UTF8 = ("utf-8", "ascii")
@@ -17,14 +19,17 @@ _UTF8 = ("utf-8", "ascii")
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-def read_body(body: bytes | None, headers: Mapping[str, str]) -> bytes:
+def read_body(body: bytes | None, headers: Mapping[str, str], hold: Callable[[int], None]) -> bytes:
     """Return the body of an execution request as plain JSON in UTF-8.
 
     Args:
         body: as it was sent.
         headers: of the request, found without regard to case.
+        hold: told of the size of each piece that there is now.
 
     Raises:
+        BodyTooLarge: it is larger than any may be.
+        TooManyBodies: there is no room for it beside those of other requests.
         UnsupportedBody: it is compressed in an unknown way, or declared as something but UTF-8.
         InvalidRequest: it is not what it is said to be, becomes too large, or is no execution
             request.
@@ -35,8 +40,11 @@ def read_body(body: bytes | None, headers: Mapping[str, str]) -> bytes:
     if not body:
         return b""
     _check_charset(headers.get("Content-Type", ""))
+    if len(body) > MAX_DECOMPRESSED:
+        raise BodyTooLarge(MAX_DECOMPRESSED)
+    hold(len(body))
     for coding in reversed(headers.get("Content-Encoding", "").lower().split(",")):
-        body = _decoded(body, coding.strip())
+        body = _decoded(body, coding.strip(), hold)
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         body.decode()
@@ -63,7 +71,7 @@ def _check_charset(content_type: str) -> None:
         )
 
 
-def _decoded(body: bytes, coding: str) -> bytes:
+def _decoded(body: bytes, coding: str, hold: Callable[[int], None]) -> bytes:
     if coding in ("", "identity"):
         return body
     if coding not in _WINDOWS:
@@ -73,18 +81,23 @@ def _decoded(body: bytes, coding: str) -> bytes:
         )
     decompressor = zlib.decompressobj(_WINDOWS[coding])
     broken = InvalidRequest(f"The body of an execution request is no complete {coding!r}.")
-    try:
-        content = decompressor.decompress(body, MAX_DECOMPRESSED)
-    except zlib.error:
-        raise broken from None
-    if decompressor.unconsumed_tail:
+    pieces, size = [], 0
+    while body and size <= MAX_DECOMPRESSED:
+        try:
+            pieces.append(decompressor.decompress(body, _PIECE))
+        except zlib.error:
+            raise broken from None
+        size += len(pieces[-1])
+        hold(len(pieces[-1]))
+        body = decompressor.unconsumed_tail
+    if size > MAX_DECOMPRESSED:
         raise InvalidRequest(
             f"The body of an execution request is larger than {MAX_DECOMPRESSED} bytes when it is "
             "decompressed; send large inputs as links."
         )
     if not decompressor.eof or decompressor.unused_data:
         raise broken
-    return content
+    return b"".join(pieces)
 
 
 def _check_members(body: bytes) -> None:

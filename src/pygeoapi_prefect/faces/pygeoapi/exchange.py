@@ -30,6 +30,8 @@ class Exchange:
         delivery: what the service delivered; set by the manager.
         job: the job that was asked for; set by the manager.
         error: why the request was refused; set by the manager.
+        is_unasked: whether a request is answered as an asynchronous one that did not ask for that;
+            set by the manager.
     """
 
     context: RequestContext = field(default_factory=RequestContext)
@@ -39,6 +41,7 @@ class Exchange:
     delivery: Delivery | None = None
     job: Job | None = None
     error: PygeoapiPrefectError | None = None
+    is_unasked: bool = False
 
 
 _exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)

@@ -36,6 +36,7 @@ from pygeoapi_prefect.ogc.execution import read_execution_request
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor
 from pygeoapi_prefect.results.media_types import JSON
+from pygeoapi_prefect.service.modes import RESPOND_ASYNC
 from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.service.requests import JobQuery
 
@@ -90,6 +91,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         # A manager is not told what `logging.level` is, but pygeoapi has set it by now.
         return open_service(manager, resources, logging.getLogger().level)
 
+    @property
+    def request_threads(self) -> int:
+        """How many threads a web process needs for its requests."""
+        return self._service.request_threads
+
     def get_processor(self, process_id: str) -> BaseProcessor:
         """Return a processor of its own for each caller; pygeoapi asks it for its description.
 
@@ -141,6 +147,9 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             raise ExecutionRefused(error) from error
         headers = {"Preference-Applied": outcome.applied} if outcome.applied else None
         if outcome.job is None:
+            # By this header pygeoapi knows that a status document is wanted.
+            exchange.is_unasked = outcome.applied is None
+            headers = {"Preference-Applied": RESPOND_ASYNC}
             return outcome.job_id, JSON, None, JobStatus.accepted, headers
         if outcome.delivery is None:
             code, words = "InvalidParameterValue", outcome.job.failure

@@ -7,6 +7,9 @@ pygeoapi switches it off:
   the answer has no headers.
 - What a manager raises on status, list and results becomes a bare 500: our errors become the
   answers of `problems`.
+- The status document of a new job is made only if `Preference-Applied` says so, which is untrue for
+  clients that had no such preference.
+- Under Starlette, requests have as many threads as asyncio happens to have: a few more than cores.
 - `Prefer` is understood only if it is exactly `respond-async` or `wait`.
 - A request body that is JSON but no object, that is not UTF-8, compressed or nested without end, or
   a subscriber that is none, is a bare 500.
@@ -32,11 +35,19 @@ from typing import Any
 from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 
-from pygeoapi_prefect.errors import InvalidRequest, JobUnserved, PygeoapiPrefectError, RequestError
+from pygeoapi_prefect.errors import (
+    InvalidRequest,
+    JobUnserved,
+    PygeoapiPrefectError,
+    RequestError,
+    TooManyBodies,
+)
 from pygeoapi_prefect.faces.pygeoapi.bodies import read_body
+from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
+from pygeoapi_prefect.faces.pygeoapi.threads import make_room
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.ogc.status_info import EXCEPTIONS
@@ -52,6 +63,7 @@ Handler = Callable[..., Answer]
 
 _NO_CONTENT = HTTPStatus.NO_CONTENT
 _PYGEOAPI_LOGGER = logging.getLogger("pygeoapi.api")
+_BODIES = BodiesInFlight()  # of this process
 _MARK = "patched_by_pygeoapi_prefect"
 
 
@@ -68,11 +80,14 @@ def install() -> None:
 
 def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Answer with our errors' own words and always with a content type."""
+    make_room(getattr(api.manager, "request_threads", 0))
     with _exchange(api, request) as exchange:
         try:
             headers, status, content = handler(api, request, *args)
         except PygeoapiPrefectError as error:
             return _answer(api, request, error)
+    if exchange.is_unasked:
+        headers = {name: text for name, text in headers.items() if name != "Preference-Applied"}
     delivery = exchange.delivery
     if delivery and delivery.links and status == HTTPStatus.OK:
         links = ", ".join(link.as_header() for link in delivery.links)
@@ -178,9 +193,10 @@ def _stream_under_starlette() -> None:
 def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Refuse bodies that pygeoapi stumbles over, and hand it the others as it reads them."""
     try:
-        request._data = read_body(request.data, request.headers)
-        return _patched(handler, api, request, *args)
-    except RequestError as error:
+        with _BODIES.one() as hold:
+            request._data = read_body(request.data, request.headers, hold)
+            return _patched(handler, api, request, *args)
+    except (RequestError, TooManyBodies) as error:
         return _answer(api, request, error)
     except RecursionError:
         deep = InvalidRequest("The body of the execution request is nested too deeply.")

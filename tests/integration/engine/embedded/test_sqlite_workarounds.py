@@ -1,6 +1,7 @@
 """The two workarounds that let an embedded Prefect take many writers on SQLite."""
 
 import asyncio
+import base64
 import contextlib
 import shutil
 import socket
@@ -120,12 +121,12 @@ async def requests(
     app: SlowApp, *asked: tuple[str, str], protocol: str = "http"
 ) -> list["asyncio.Task[None]"]:
     async def nothing(*_: Any) -> Any:
-        return None
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     gate = OneWriterAtATime(app)
     tasks = []
     for method, path in asked:
-        scope = {"type": protocol, "method": method, "path": path}
+        scope = {"type": protocol, "method": method, "path": path, "headers": []}
         tasks.append(asyncio.ensure_future(gate(scope, nothing, nothing)))
         await reconcile()
     return tasks
@@ -221,3 +222,78 @@ def test_answers_do_not_wait_for_delayed_acknowledgements() -> None:
     # asyncio sets TCP_NODELAY on connections of such a listener only (base_events._set_nodelay).
     with listen(0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+# ---- who has a turn
+
+LOGIN = "user:password"
+
+
+def turns_after(
+    first: dict[str, Any], second: dict[str, Any], *, body_comes: bool
+) -> tuple[list[str], list[str]]:
+    """Send two writing requests; return which are being answered, and after all were let go.
+
+    Args:
+        first: headers of the first.
+        second: headers of the second, whose body is there.
+        body_comes: whether the body of the first is there.
+    """
+
+    async def look() -> tuple[list[str], list[str]]:
+        app = SlowApp()
+        gate = OneWriterAtATime(app, LOGIN)
+
+        async def there() -> Any:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def never() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(_: Any) -> None:
+            pass
+
+        tasks = []
+        for path, headers in (("/api/first", first), ("/api/second", second)):
+            is_there = body_comes or path == "/api/second"
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": path,
+                "headers": [(name.encode(), text.encode()) for name, text in headers.items()],
+            }
+            tasks.append(asyncio.ensure_future(gate(scope, there if is_there else never, send)))
+            await reconcile()
+        inside = list(app.inside)
+        app.let_go()
+        await tasks[1]
+        order = list(app.order)
+        for task in tasks:
+            task.cancel()
+        return inside, order
+
+    return asyncio.run(look())
+
+
+def logged_in(login: str = LOGIN, scheme: str = "Basic") -> dict[str, str]:
+    return {"authorization": f"{scheme} {base64.b64encode(login.encode()).decode()}"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, logged_in("user:wrong"), logged_in(scheme="Bearer"), {"authorization": "Basic"}],
+    ids=["none", "wrong", "of another kind", "half"],
+)
+def test_a_request_without_a_login_takes_no_turn(headers: dict[str, str]) -> None:
+    inside, _ = turns_after(headers, logged_in(), body_comes=True)
+    assert inside == ["/api/first", "/api/second"]  # Prefect refuses the first
+
+
+def test_a_request_whose_body_is_still_to_come_takes_no_turn() -> None:
+    inside, _ = turns_after(logged_in(), logged_in(), body_comes=False)
+    assert inside == ["/api/second"]
+
+
+def test_those_that_are_there_have_their_turns_one_after_the_other() -> None:
+    inside, order = turns_after(logged_in(), logged_in(), body_comes=True)
+    assert (inside, order) == (["/api/first"], ["/api/first", "/api/second"])

@@ -236,15 +236,18 @@ class World:
         """Deliver all there is to deliver now."""
 
         async def do() -> None:
-            membership: Any = SimpleNamespace(is_leader=True)
             client: Any = self
-            gateway: Any = SimpleNamespace(
-                read_flow_run=lambda run_id: self._as_the_gateway_has_it(),
-                read_progress=lambda run_ids: self._progress(run_ids),
-            )
-            await CallbackDispatcher(membership, gateway)._serve(client, self.run)
+            await self.dispatcher()._serve(client, self.run)
 
         asyncio.run(do())
+
+    def dispatcher(self) -> CallbackDispatcher:
+        membership: Any = SimpleNamespace(is_leader=True)
+        gateway: Any = SimpleNamespace(
+            read_flow_run=lambda run_id: self._as_the_gateway_has_it(),
+            read_progress=lambda run_ids: self._progress(run_ids),
+        )
+        return CallbackDispatcher(membership, gateway)
 
     @property
     def told(self) -> list[str]:
@@ -335,8 +338,9 @@ def test_the_status_has_links_where_the_service_is_known(make: Any) -> None:
     run.parameters["request"]["service_url"] = url
     world = make(run)
     world.serve()
-    (link,) = json.loads(world.heard[0][1])["links"]
-    assert (link["rel"], link["href"]) == ("self", f"{url}/jobs/{run.id}")
+    links = json.loads(world.heard[0][1])["links"]
+    page = f"{url}/jobs/{run.id}"
+    assert [link["href"] for link in links] == [page, f"{page}/results"]
 
 
 def test_what_was_delivered_is_noted_on_the_run(make: Any) -> None:
@@ -425,3 +429,72 @@ def test_a_result_that_appears_late_is_waited_for(
     monkeypatch.setattr(callback_dispatcher, "_document", lambda *a: next(answers)(*a))
     world.serve()
     assert world.heard == [("success", b"{}")]
+
+
+# ---- many subscribers
+
+
+def test_jobs_of_a_subscriber_that_never_answers_do_not_keep_the_others_waiting(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = job(
+        "FAILED",
+        {"success_uri": "http://good.example/", "failed_uri": "http://good.example/failed"},
+    )
+    world = make(good)
+    tar_pit = {"success_uri": "http://tar.example/", "failed_uri": "http://tar.example/failed"}
+    under_way = 0
+
+    async def send(url: str, body: bytes, *, allow_internal: bool) -> str | None:
+        nonlocal under_way
+        if "tar.example" in url:
+            under_way += 1
+            await asyncio.Event().wait()
+        world.heard.append((url, body))
+        return None
+
+    monkeypatch.setattr(callback_dispatcher, "send_callback", send)
+
+    async def serve() -> None:
+        dispatcher = world.dispatcher()
+        stuck = [
+            asyncio.ensure_future(dispatcher._serve(world, job("FAILED", tar_pit)))
+            for _ in range(250)
+        ]
+        while not under_way:
+            await asyncio.sleep(0.001)
+        await asyncio.wait_for(dispatcher._serve(world, good), 60)
+        for each in stuck:
+            each.cancel()
+
+    asyncio.run(serve())
+    assert [url for url, _ in world.heard] == ["http://good.example/failed"]
+    assert 1 <= under_way <= 4
+
+
+def test_subscribers_that_failed_before_leave_places_to_those_that_did_not(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(job("FAILED"))
+    again = 0
+
+    async def serve() -> None:
+        nonlocal again
+        dispatcher = world.dispatcher()
+
+        async def try_again(number: int) -> None:
+            nonlocal again
+            callback = callback_dispatcher.Callback("failed", f"http://{number}.example/", NOW)
+            async with dispatcher._turn(callback, failures=1):
+                again += 1
+                await asyncio.Event().wait()
+
+        stuck = [asyncio.ensure_future(try_again(number)) for number in range(250)]
+        while not again:
+            await asyncio.sleep(0)
+        await asyncio.wait_for(dispatcher._serve(world, world.run), 60)
+        for each in stuck:
+            each.cancel()
+
+    asyncio.run(serve())
+    assert world.told == ["failed"]

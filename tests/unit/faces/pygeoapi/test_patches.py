@@ -22,7 +22,8 @@ from werkzeug.wrappers import Request
 from pygeoapi_prefect import composition, errors
 from pygeoapi_prefect.engine.prefect_api.names import TROUBLE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import request_of
-from pygeoapi_prefect.faces.pygeoapi import patches
+from pygeoapi_prefect.faces.pygeoapi import bodies, patches
+from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
@@ -94,6 +95,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     prefect = InMemoryGateway()
     monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
     return Site(tmp_path, prefect)
+
+
+@pytest.fixture
+def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site in which no request may wait."""
+    prefect = InMemoryGateway()
+    monkeypatch.setattr(composition, "PrefectGateway", lambda endpoint: prefect)
+    return Site(tmp_path, prefect, max_waiting_requests=0)
 
 
 # ---- installing
@@ -375,6 +384,67 @@ def test_an_asynchronous_request_with_a_wait_is_asynchronous(site: Site) -> None
 
 def test_a_synchronous_request_waits_no_longer_than_its_client(site: Site) -> None:
     assert site.execute(prefer="wait=0").json["status"] == "accepted"
+
+
+@pytest.mark.parametrize("prefer", ["", "wait", "wait=60"])
+def test_a_request_that_may_not_wait_gets_its_job_and_is_told_of_no_preference(
+    crowded: Site, prefer: str
+) -> None:
+    answer = crowded.execute(prefer=prefer)
+    (job_id,) = crowded.prefect.run_ids
+    assert answer.status == 201
+    assert answer.json == {"jobID": job_id, "type": "process", "status": "accepted"}
+    assert answer.headers["Location"].endswith(f"/jobs/{job_id}")
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_it_is_told_of_the_one_that_it_had(crowded: Site) -> None:
+    answer = crowded.execute(prefer="respond-async, wait=60")
+    assert (answer.status, answer.headers["Preference-Applied"]) == (201, "respond-async")
+
+
+# ---- bodies in flight
+
+
+@pytest.fixture
+def cramped(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site with room for one body of 150,000 bytes."""
+    monkeypatch.setattr(patches, "_BODIES", BodiesInFlight(150_000))
+    return site
+
+
+def body_of(size: int) -> bytes:
+    return json.dumps({"inputs": {"a": "x" * size}}).encode()
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_while_bodies_fill_the_room_for_them_others_are_told_to_come_back(
+    cramped: Site, coding: str
+) -> None:
+    def ask(size: int) -> Answer:
+        body = gzip.compress(body_of(size)) if coding else body_of(size)
+        return cramped.execute(body, prefer="respond-async", content_encoding=coding)
+
+    meanwhile: list[Answer] = []
+
+    def others(_: Any) -> None:
+        if not meanwhile:
+            meanwhile.append(ask(100_000))
+            meanwhile.append(ask(10))
+
+    cramped.prefect.on_create = others
+    assert ask(100_000).status == 201
+    assert [answer.status for answer in meanwhile] == [503, 201]
+    assert int(meanwhile[0].headers["Retry-After"]) > 0
+    assert "send large inputs as links" in meanwhile[0].json["description"]
+    assert ask(100_000).status == 201
+
+
+def test_a_body_beyond_all_bounds_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_DECOMPRESSED", 1 << 20)
+    answer = site.execute(body_of(1 << 20))
+    assert answer.status == 413 and "1 MiB" in answer.json["description"]
+    assert site.prefect.run_ids == []
 
 
 # ---- request bodies

@@ -1,0 +1,170 @@
+"""Requests to ASGI applications, whose bodies are there as a whole before anything is done.
+
+While a body comes in it holds no thread, no lock, and little memory. It has to come in time.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pygeoapi_prefect.errors import BodyTooLarge, BodyTooSlow, PygeoapiPrefectError, TooManyBodies
+
+# A body that is no larger is let in whatever else there is.
+SMALL = 64 << 10
+
+
+class Problem(Protocol):
+    """How an error is told to a client."""
+
+    @property
+    def status(self) -> HTTPStatus: ...  # noqa: D102
+    @property
+    def code(self) -> str: ...  # noqa: D102
+    @property
+    def description(self) -> str: ...  # noqa: D102
+    @property
+    def retry_after(self) -> int | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """What bodies may be.
+
+    Attributes:
+        size: bytes of one.
+        in_flight: bytes of all together whose requests are not answered yet.
+        seconds: within which a body has to come.
+        seconds_for_each_byte: which it has beyond those.
+    """
+
+    size: int = 64 << 20
+    in_flight: int = 128 << 20
+    seconds: float = 30.0
+    seconds_for_each_byte: float = 1 / 10_000
+
+
+class WholeBodies:
+    """Hands requests on when their bodies are there, and answers those of which that is not so.
+
+    Args:
+        app: answers the others.
+        problem_of: how an error is told.
+        limits: of the bodies.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        problem_of: Callable[[PygeoapiPrefectError], Problem],
+        limits: BodyLimits | None = None,
+    ) -> None:
+        """Have none yet."""
+        self._app = app
+        self._problem_of = problem_of
+        self._limits = limits or BodyLimits()
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(self)
+        try:
+            try:
+                is_there = await self._read(body, scope, receive)
+            except PygeoapiPrefectError as error:
+                await _refuse(self._problem_of(error), send)
+                return
+            if is_there:
+                await self._app(scope, body.again(receive), send)
+        finally:
+            self._in_flight -= body.counted
+
+    async def _read(self, body: "_Body", scope: Scope, receive: Receive) -> bool:
+        """Read a body; return whether its client is still there."""
+        limits = self._limits
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limits.size:
+            raise BodyTooLarge(limits.size)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        more = True
+        while more:
+            until = begun + limits.seconds + body.size * limits.seconds_for_each_byte
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            if message["type"] != "http.request":
+                return False
+            piece = message.get("body", b"")
+            if body.size + len(piece) > limits.size:
+                raise BodyTooLarge(limits.size)
+            body.add(piece)
+            more = message.get("more_body", False)
+        return True
+
+    def count(self, size: int) -> None:
+        """Count bytes of a body as in flight.
+
+        Raises:
+            TooManyBodies: there are too many.
+        """
+        if self._in_flight + size > self._limits.in_flight:
+            raise TooManyBodies
+        self._in_flight += size
+
+
+class _Body:
+    """A body as far as it has come."""
+
+    def __init__(self, whole: WholeBodies) -> None:
+        self._whole = whole
+        self._pieces: list[bytes] = []
+        self.size = self.counted = 0
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self.size += len(piece)
+        if self.size > SMALL:
+            self._whole.count(self.size - self.counted)
+            self.counted = self.size
+
+    def again(self, receive: Receive) -> Receive:
+        """Return what gives the body as if it came now, and then what really comes."""
+
+        async def receive_again() -> Message:
+            if not self._pieces:
+                return await receive()
+            body = b"".join(self._pieces)
+            self._pieces.clear()
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return receive_again
+
+
+async def _refuse(problem: Problem, send: Send) -> None:
+    content = {
+        "code": problem.code,
+        "type": problem.code,
+        "description": problem.description,
+    }
+    body = json.dumps(content).encode()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        # What is still to come of the body is not wanted.
+        "connection": "close",
+    }
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
+    sent = [(name.encode(), text.encode()) for name, text in headers.items()]
+    await send({"type": "http.response.start", "status": int(problem.status), "headers": sent})
+    await send({"type": "http.response.body", "body": body})

@@ -18,6 +18,7 @@ from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pygeoapi_prefect.engine.embedded.held_port import inherited
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 
 # Requests that only read although they are POSTs.
@@ -85,11 +86,6 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def _inherited(descriptor: int) -> socket.socket:
-    # Python asks the kernel for the protocol: it is named, see above.
-    return socket.socket(fileno=descriptor)
-
-
 def serve(port: int, descriptor: int | None = None) -> None:
     """Serve Prefect on a loopback port until a signal comes or the parent is gone.
 
@@ -100,7 +96,7 @@ def serve(port: int, descriptor: int | None = None) -> None:
     Raises:
         OSError: the port is taken.
     """
-    with listen(port) if descriptor is None else _inherited(descriptor) as listener:
+    with listen(port) if descriptor is None else inherited(descriptor) as listener:
         begin_writing_at_once()
         app = OneWriterAtATime(create_app(final=True))
         server = uvicorn.Server(

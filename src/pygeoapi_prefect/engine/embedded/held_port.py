@@ -41,12 +41,23 @@ class HeldPort:
 
         The socket listens since the last one did, and clients would wait in its queue.
         """
+        # What does not listen could be bound beside ours.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         with contextlib.suppress(OSError):  # it does not listen, or the system cannot do that
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
         """Let the port go."""
         self._socket.close()
+
+
+def inherited(descriptor: int) -> socket.socket:
+    """Return the socket of a held port, in the server that is to listen on it."""
+    # Python asks the kernel for the protocol: it is named, see `_bind`.
+    held = socket.socket(fileno=descriptor)
+    # Connections of the server before, which still close, must not keep this one from listening.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return held
 
 
 def _bound(remembered: Path) -> socket.socket:
@@ -63,7 +74,7 @@ def _bound(remembered: Path) -> socket.socket:
 
 
 def _bind(number: int) -> socket.socket:
-    # The protocol is named for the server's sake, see there.
+    # The protocol is named for the server's sake, see `listen` there.
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Ours of the last time may still have connections that close ...

@@ -21,6 +21,7 @@ from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.settings import PREFECT_SERVER_API_AUTH_STRING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pygeoapi_prefect.engine.embedded.held_port import inherited
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.whole_bodies import WholeBodies
@@ -109,11 +110,6 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def _inherited(descriptor: int) -> socket.socket:
-    # Python asks the kernel for the protocol: it is named, see above.
-    return socket.socket(fileno=descriptor)
-
-
 def serve(port: int, descriptor: int | None = None) -> None:
     """Serve Prefect on a loopback port until a signal comes or the parent is gone.
 
@@ -124,7 +120,7 @@ def serve(port: int, descriptor: int | None = None) -> None:
     Raises:
         OSError: the port is taken.
     """
-    with listen(port) if descriptor is None else _inherited(descriptor) as listener:
+    with listen(port) if descriptor is None else inherited(descriptor) as listener:
         begin_writing_at_once()
         app = OneWriterAtATime(create_app(final=True), PREFECT_SERVER_API_AUTH_STRING.value())
         server = uvicorn.Server(

@@ -123,8 +123,8 @@ class Supervisor:
         # Others look whether it is free by taking it for a moment.
         if not self._lock.acquire(time.monotonic() + 1) and not self._is_left_to_us(stop):
             raise PrefectUnavailable(
-                f"The state folder {self._folder.path} is in use by another program of this "
-                "service, `up` or a web server; stop that one or name another folder."
+                f"The state folder {self._folder.path} is in use by another service, or by "
+                "another program of this one (`up`, a web server); stop it or name another folder."
             )
         self._folder.backend_file.unlink(missing_ok=True)
         self._ready_file.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pygeoapi_prefect.engine.embedded.held_port import HeldPort
+from pygeoapi_prefect.engine.embedded.held_port import HeldPort, inherited
 
 
 @pytest.fixture
@@ -30,9 +30,12 @@ def connect(number: int) -> None:
 
 
 def server_comes_and_goes(port: HeldPort) -> None:
-    with socket.socket(fileno=os.dup(port.descriptor)) as server:
+    with inherited(os.dup(port.descriptor)) as server:
         server.listen()
-        connect(port.number)
+        with socket.create_connection(("127.0.0.1", port.number), timeout=5) as client:
+            accepted, _ = server.accept()
+            accepted.close()  # first, so that the kernel keeps it for a minute
+            assert client.recv(1) == b""
     port.hang_up()
 
 

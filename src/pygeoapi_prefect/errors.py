@@ -23,6 +23,7 @@ PygeoapiPrefectError
 │   ├── QueueFull             as many jobs wait as may
 │   ├── NoFreeSlot            jobs that run hold every slot of the workers
 │   ├── TooManyBodies         other requests fill the memory that there is for bodies
+│   ├── TooManyChecks         the inputs of other requests take all the time that there is for that
 │   ├── PrefectUnavailable
 │   ├── DeploymentNotReady    no worker would run the deployment of a process now
 │   ├── StorageUnavailable
@@ -244,6 +245,16 @@ class TooManyBodies(Unavailable):
             "Other requests with large bodies are being answered. Try again later, or send large "
             "inputs as links.",
             retry_after=10,
+        )
+
+
+class TooManyChecks(Unavailable):
+    """The inputs of other requests take all the time that there is to check them."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__(
+            "The large inputs of other requests are being checked. Try again later.", retry_after=10
         )
 
 

@@ -5,8 +5,8 @@ are nested in alternatives. So each request has as many steps as its size warran
 has more than some seconds' worth.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from pygeoapi_prefect.errors import InvalidRequest
@@ -15,6 +15,8 @@ from pygeoapi_prefect.errors import InvalidRequest
 _STEPS = 10_000
 _STEPS_FOR_EACH_VALUE = 100
 _MAX_STEPS = 2_000_000
+# Ten milliseconds' worth; most requests have less.
+_STEPS_AT_ANY_TIME = 1000
 # Characters of a text that count as one value more.
 _CHARACTERS = 1000
 
@@ -30,23 +32,44 @@ class TooCostly(InvalidRequest):
         )
 
 
+type Turn = Callable[[], AbstractContextManager[object]]
+
+
 class _Budget:
-    def __init__(self, steps: int) -> None:
+    """What is left of it; before the first steps that count it waits for its turn."""
+
+    def __init__(self, steps: int, turn: Turn, turns: ExitStack) -> None:
         self.left = steps
+        self.stop_at = max(0, steps - _STEPS_AT_ANY_TIME)
+        self._turn, self._turns = turn, turns
+
+    def stop(self) -> None:
+        """Go on if there are steps left and it is the turn of this check."""
+        if self.left < 0:
+            raise TooCostly
+        self.stop_at = 0
+        self._turns.enter_context(self._turn())
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def budget_for(inputs: object) -> Iterator[None]:
-    """Bound the work that the enclosed code does in this thread to what some inputs warrant."""
+def budget_for(inputs: object, turn: Turn = nullcontext) -> Iterator[None]:
+    """Bound the work that the enclosed code does in this thread to what some inputs warrant.
+
+    Args:
+        inputs: of the request.
+        turn: entered before it becomes much work, until it is done. Much work in many threads would
+            leave no time to the other threads of the process.
+    """
     steps = min(_MAX_STEPS, _STEPS + _STEPS_FOR_EACH_VALUE * size_of(inputs))
-    token = _budget.set(_Budget(steps))
-    try:
-        yield
-    finally:
-        _budget.reset(token)
+    with ExitStack() as turns:
+        token = _budget.set(_Budget(steps, turn, turns))
+        try:
+            yield
+        finally:
+            _budget.reset(token)
 
 
 def spend(steps: int = 1) -> None:
@@ -54,12 +77,13 @@ def spend(steps: int = 1) -> None:
 
     Raises:
         TooCostly: there are not so many steps left.
+        PygeoapiPrefectError: it does not get its turn.
     """
     budget = _budget.get()
     if budget is not None:
         budget.left -= steps
-        if budget.left < 0:
-            raise TooCostly
+        if budget.left < budget.stop_at:
+            budget.stop()
 
 
 def size_of(value: object) -> int:

@@ -13,10 +13,9 @@ from typing import Any
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
 
-from pygeoapi_prefect.errors import Fault
+from pygeoapi_prefect.errors import Fault, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import is_deeper
 from pygeoapi_prefect.processes._schema_reading import count
-from pygeoapi_prefect.processes.check_budget import TooCostly
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
 from pygeoapi_prefect.processes.schemas import unreadable_patterns, validator_of
 from pygeoapi_prefect.processes.words import in_words, short_pointer, shown
@@ -120,7 +119,7 @@ class InputRules:
         try:
             faults = _faults_of_given(declared.validator, value, pointer, minimum, declared.maximum)
             return list(islice(faults, _COUNTED))
-        except TooCostly:
+        except PygeoapiPrefectError:
             raise
         except Exception as error:
             if isinstance(error, RecursionError) and is_deeper(value, _DEEP):
@@ -150,7 +149,7 @@ class _Input:
                 or self.takes_unchecked(value)
                 or self.validator.is_valid(value)
             )
-        except TooCostly:
+        except PygeoapiPrefectError:
             raise
         except Exception:  # as for faults: whatever an author wrote
             return True

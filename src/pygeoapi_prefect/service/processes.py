@@ -56,9 +56,9 @@ class ProcessService:
         self._configuration = configuration
         self._registry = Registry(configuration)
         self._foreign = foreign
-        self._request_check = RequestCheck()
-        self._unusable: dict[str, str] = {}
         self._waiting = waiting_limit(configuration.settings.max_waiting_requests)
+        self._request_check = RequestCheck(self._waiting.turn_to_check)
+        self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,
             storage,
@@ -159,6 +159,7 @@ class ProcessService:
         Raises:
             RequestError: it cannot be a job; the error says why.
             QueueFull: as many jobs wait as may.
+            TooManyChecks: its inputs are much work to check, and others are before it.
             NoFreeSlot: other jobs held all slots for as long as it may wait.
             PygeoapiPrefectError: as for `processor`; Prefect or result storage do not answer.
         """

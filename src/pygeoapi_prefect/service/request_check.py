@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.config.process_settings import ProcessSettings
-from pygeoapi_prefect.errors import Fault, InvalidInputs
+from pygeoapi_prefect.errors import Fault, InvalidInputs, TooManyChecks
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.processes.check_budget import TooCostly, budget_for
+from pygeoapi_prefect.processes.check_budget import TooCostly, Turn, budget_for
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, OF_FLOWS, Dialect
 from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.proof import Proof, proof_of
@@ -34,10 +35,14 @@ class RequestCheck:
     Inputs are checked where the description has proved itself, or the operator says so. Deployed
     flows are always checked unless that is switched off: their descriptions are derived from code.
     Outputs are checked always: nothing but the description says which there are.
+
+    Args:
+        turn: entered while the check of a request is much work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn = nullcontext) -> None:
         """Know of no description yet."""
+        self._turn = turn
         self._descriptions: dict[str, _Read] = {}
         self._told: set[str] = set()
 
@@ -54,6 +59,7 @@ class RequestCheck:
         Raises:
             InvalidInputs: it does not fit, and is to; every fault is listed.
             TooCostly: to find out is more work than its size warrants.
+            TooManyChecks: it is much work, and others are before it.
         """
         description = processor.description
         faults = output_faults(description, request)
@@ -64,7 +70,7 @@ class RequestCheck:
             if settings.validate_inputs == "auto" and not settings.is_description_derived:
                 why_not = None if read.proof.holds else str(read.proof)
             if why_not is None:
-                with budget_for(request.inputs):
+                with budget_for(request.inputs, self._turn):
                     inputs = read.rules.fitted(request.inputs or {})
                     faults = read.rules.faults(inputs) + faults
                 request = request.model_copy(update={"inputs": inputs})
@@ -77,10 +83,12 @@ class RequestCheck:
     def _tell(self, request: ExecutionRequest, rules: InputRules, why_not: str) -> None:
         """Say once what is wrong; it is the author's to mend, not the client's."""
         try:
-            with budget_for(request.inputs):
+            with budget_for(request.inputs, self._turn):
                 faults = rules.faults(request.inputs or {})
         except TooCostly as error:
             faults = [Fault("/inputs", str(error))]
+        except TooManyChecks:
+            return  # another request will show it
         if faults:
             self._told.add(request.process_id)
             LOGGER.warning(

@@ -6,6 +6,7 @@ others could only read is made private. As a program that reads keys does it, we
 way to a place: who can write a folder on it can put another one in its place.
 """
 
+import contextlib
 import logging
 import os
 import pwd
@@ -129,17 +130,25 @@ class Place:
         """Go through what others could read until now. Nobody else can enter the folder."""
         with os.scandir(folder) as entries:
             for entry in entries:
-                path, status = Path(entry.path), os.lstat(entry.path)
-                self._judge(path, status)
-                if stat.S_ISLNK(status.st_mode):
-                    # Ours, but what it leads to need not be.
-                    Place(path, self.what, self.key).check_target()
-                    continue
-                if status.st_mode & 0o077:
-                    path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
-                    yield path
-                if stat.S_ISDIR(status.st_mode) and entry.name not in not_into:
-                    yield from self._secure_what_is_in(path, frozenset())
+                # A service that runs removes files meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    if self._secure_one(Path(entry.path)):
+                        yield Path(entry.path)
+                    if entry.is_dir(follow_symlinks=False) and entry.name not in not_into:
+                        yield from self._secure_what_is_in(Path(entry.path), frozenset())
+
+    def _secure_one(self, path: Path) -> bool:
+        """Make something private; return whether it was not."""
+        status = os.lstat(path)
+        self._judge(path, status)
+        if stat.S_ISLNK(status.st_mode):
+            # Ours, but what it leads to need not be.
+            Place(path, self.what, self.key).check_target()
+            return False
+        if not status.st_mode & 0o077:
+            return False
+        path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
+        return True
 
     def check_target(self) -> None:
         """Look at what a link of ours leads to, whatever it is.

@@ -144,6 +144,25 @@ def test_links_that_lead_nowhere_end(tmp_path: Path) -> None:
         place(tmp_path / "state").make()
 
 
+def test_a_file_that_goes_while_we_look_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, lstat = tmp_path / "state", os.lstat
+    state.mkdir()
+    for name in ("database-journal", "database"):
+        (state / name).write_text("")
+        (state / name).chmod(0o644)
+
+    def gone_by_then(path: str | Path) -> os.stat_result:
+        if str(path).endswith("-journal"):
+            raise FileNotFoundError(path)
+        return lstat(path)
+
+    monkeypatch.setattr("pygeoapi_prefect.ownership.os.lstat", gone_by_then)
+    place(state).make()
+    assert mode(state / "database") == 0o600
+
+
 def test_looking_makes_nothing(tmp_path: Path) -> None:
     assert not place(tmp_path / "state").check()
     assert not (tmp_path / "state").exists()

@@ -17,7 +17,8 @@ pygeoapi switches it off:
   always has a progress of 100.
 - Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
-  HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
+  HTML for clients that did not ask for HTML.
+- In JSON, `<` and `>` become `&lt;` and `&gt;`, in the words of an error, too.
 - A client's mistake and a 503 fill the log with tracebacks, and the log is told what the client is:
   each becomes one line, with the whole truth.
 - Bodies are bytes: those that come in pieces get their length, are not compressed, and are sent
@@ -25,6 +26,7 @@ pygeoapi switches it off:
 """
 
 import functools
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -32,8 +34,10 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
+import pygeoapi.api
 from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
+from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.errors import (
     InvalidRequest,
@@ -70,12 +74,14 @@ _MARK = "patched_by_pygeoapi_prefect"
 def install() -> None:
     """Patch pygeoapi's handlers; doing it again changes nothing."""
     _PYGEOAPI_LOGGER.addFilter(in_one_line)
-    for name, patch in _PATCHES.items():
-        handler = getattr(processes, name)
-        if not hasattr(handler, _MARK):
-            patched = functools.wraps(handler)(functools.partial(patch, handler))
-            setattr(patched, _MARK, True)
-            setattr(processes, name, patched)
+    # Of errors, the module that all of pygeoapi shares makes JSON.
+    for module, patches in ((processes, _PATCHES), (pygeoapi.api, {"to_json": _json})):
+        for name, patch in patches.items():
+            handler = getattr(module, name)
+            if not hasattr(handler, _MARK):
+                patched = functools.wraps(handler)(functools.partial(patch, handler))
+                setattr(patched, _MARK, True)
+                setattr(module, name, patched)
 
 
 def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
@@ -109,9 +115,16 @@ def _patched(handler: Handler, api: API, request: APIRequest, *args: Any) -> Ans
     return headers, status, content
 
 
-def _json(encode: Callable[..., str], document: Any, *args: Any) -> str:
+def _json(encode: Callable[..., str], document: Any, pretty: bool = False) -> str:
     """Make JSON of a document, which is the status of a job perhaps."""
-    return encode(_completed(document), *args)
+    if current_exchange() is None:
+        return encode(document, pretty)  # it is about something else
+    indent = 4 if pretty else None
+    made = json.dumps(
+        _completed(document), default=json_serial, indent=indent, separators=(",", ":")
+    )
+    # The same text for every reader of JSON, and no markup in a page.
+    return made.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _page(
@@ -192,15 +205,16 @@ def _stream_under_starlette() -> None:
 
 def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
     """Refuse bodies that pygeoapi stumbles over, and hand it the others as it reads them."""
-    try:
-        with _BODIES.one() as hold:
-            request._data = read_body(request.data, request.headers, hold)
-            return _patched(handler, api, request, *args)
-    except (RequestError, TooManyBodies) as error:
-        return _answer(api, request, error)
-    except RecursionError:
-        deep = InvalidRequest("The body of the execution request is nested too deeply.")
-        return _answer(api, request, deep)
+    with _exchange(api, request):
+        try:
+            with _BODIES.one() as hold:
+                request._data = read_body(request.data, request.headers, hold)
+                return _patched(handler, api, request, *args)
+        except (RequestError, TooManyBodies) as error:
+            return _answer(api, request, error)
+        except RecursionError:
+            deep = InvalidRequest("The body of the execution request is nested too deeply.")
+            return _answer(api, request, deep)
 
 
 def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:
@@ -210,12 +224,12 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
         failed = exchange.job if exchange.job and exchange.job.failure is not None else None
         if failed and failed.trouble is not None:
             return _answer(api, request, JobUnserved(f"Job {failed.id} failed: {failed.trouble}"))
-    if failed and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
-        problem = api.get_exception(
-            status, headers, request.format, "InvalidParameterValue", failed.message
-        )
-        return problem  # type: ignore[no-any-return]
-    return headers, status, content
+        if failed and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
+            problem = api.get_exception(
+                status, headers, request.format, "InvalidParameterValue", failed.message
+            )
+            return problem  # type: ignore[no-any-return]
+        return headers, status, content
 
 
 def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answer:

@@ -663,6 +663,15 @@ def test_the_results_of_a_dismissed_job_are_not_found(site: Site) -> None:
     assert (answer.status, answer.json["code"]) == (404, "JobDismissed")
 
 
+def test_the_words_of_a_failure_are_told_as_they_are(site: Site) -> None:
+    job_id = site.submit()
+    site.prefect.move(job_id, "RUNNING")
+    site.prefect.move(job_id, "FAILED", message="<b> & 1 > 0")
+    results, status = site.ask("get_job_result", job_id), site.ask("get_jobs", job_id)
+    assert results.json["description"] == status.json["message"] == "<b> & 1 > 0"
+    assert "<" not in results.body and "<" not in status.body  # a page may hold them
+
+
 def test_one_request_s_failure_is_not_told_in_the_next(site: Site) -> None:
     failed, other = site.submit(), site.submit()
     site.prefect.move(failed, "FAILED", message="no band")

@@ -22,7 +22,16 @@ _VARIABLE = "SOAK_OF_PYGEOAPI_PREFECT"
 _SERVER = ["-k", "gthread", "-w", "2", "--threads", "8", "--timeout", "60"]
 _GONE_SECONDS = 30
 # What a state folder holds when nobody uses it.
-_STATE = {"auth", "backend.log", "backend.log.1", "locks", "port", "prefect", "snapshot.yml"}
+_STATE = {
+    "auth",
+    "backend.log",
+    "backend.log.1",
+    "locks",
+    "port",
+    "prefect",
+    "service",
+    "snapshot.yml",
+}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ PygeoapiPrefectError
 │   ├── ResultNotReady        not yet
 │   ├── JobDismissed          never: the job was dismissed
 │   ├── JobFailed             never: the job failed
+│   ├── JobUnserved           never: the service could not give the job what it needed
 │   └── ResultMissing         they were written and are gone, or cannot be read
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
@@ -25,7 +26,9 @@ PygeoapiPrefectError
 │   ├── TooManyChecks         the inputs of other requests take all the time that there is for that
 │   ├── PrefectUnavailable
 │   ├── DeploymentNotReady    no worker would run the deployment of a process now
-│   └── StorageUnavailable
+│   ├── StorageUnavailable
+│   ├── UntrustedPlace        a folder that we would believe is another's
+│   └── FolderOfAnother       a state folder is another service's
 ├── DeploymentMissing         Prefect does not know the deployment of a process
 ├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
@@ -34,6 +37,7 @@ PygeoapiPrefectError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 # Faults of a request that its client is told, and characters of each.
 _LISTED = 101
@@ -58,16 +62,33 @@ class Fault:
 
 
 class PygeoapiPrefectError(Exception):
-    """The base of all errors of this package; `str()` is what a client may read."""
+    """The base of all errors of this package; `str()` is the whole truth, for the operator.
+
+    Attributes:
+        words_for_client: what clients read instead, where the truth names what is none of their
+            business: folders, addresses, what the operator has to do. None = all of it.
+        is_trouble_of_service: whether the operator has to hear of it.
+    """
+
+    words_for_client: ClassVar[str | None] = None
+    is_trouble_of_service: ClassVar[bool] = True
+
+    @property
+    def for_client(self) -> str:
+        """What a client may read."""
+        return self.words_for_client or str(self)
 
 
 class ConfigurationError(PygeoapiPrefectError):
     """The configuration is wrong.
 
     Attributes:
+        words_for_client: see the base.
         location: the file or section the faults are in.
         faults: every fault found, each with the pointer of its key.
     """
+
+    words_for_client = "The service is not configured as it should be."
 
     def __init__(self, location: str, faults: Sequence[Fault]) -> None:
         """Keep the faults and make one readable text of them."""
@@ -79,6 +100,8 @@ class ConfigurationError(PygeoapiPrefectError):
 
 class RequestError(PygeoapiPrefectError):
     """The client asked for something that cannot be done."""
+
+    is_trouble_of_service = False
 
 
 class InvalidInputs(RequestError):
@@ -150,6 +173,8 @@ class OutputNotFound(RequestError):
 class ResultError(PygeoapiPrefectError):
     """The job is there, its results are not."""
 
+    is_trouble_of_service = False
+
 
 class ResultNotReady(ResultError):
     """The job has not finished yet."""
@@ -163,8 +188,27 @@ class JobFailed(ResultError):
     """The job failed: it has no results and never will. The text is the job's own message."""
 
 
+class JobUnserved(ResultError):
+    """The job failed for want of something that this service was to give it."""
+
+    words_for_client = "The job could not be run to its end: the service had trouble of its own."
+    is_trouble_of_service = True
+
+
 class ResultMissing(ResultError):
     """The job succeeded, but what it wrote is gone or cannot be read."""
+
+    is_trouble_of_service = True
+
+    def __init__(self, message: str, *, for_client: str | None = None) -> None:
+        """Keep what a client may read beside the message, where that is not all of it."""
+        self._for_client = for_client
+        super().__init__(message)
+
+    @property
+    def for_client(self) -> str:
+        """What a client may read."""
+        return self._for_client or str(self)
 
 
 class Unavailable(PygeoapiPrefectError):
@@ -183,9 +227,13 @@ class Unavailable(PygeoapiPrefectError):
 class QueueFull(Unavailable):
     """As many jobs wait as may wait."""
 
+    is_trouble_of_service = False
+
 
 class NoFreeSlot(Unavailable):
     """A synchronous request found no free slot of a worker for as long as it may wait."""
+
+    is_trouble_of_service = False
 
 
 class TooManyBodies(Unavailable):
@@ -217,6 +265,10 @@ class PrefectUnavailable(Unavailable):
         is_undone: whether it is certain that the request had no effect.
     """
 
+    words_for_client = (
+        "The service cannot reach Prefect, which keeps its jobs, just now; ask again later."
+    )
+
     def __init__(self, message: str, retry_after: int = 5, *, is_undone: bool = False) -> None:
         """Keep what is known beside the message."""
         self.is_undone = is_undone
@@ -230,6 +282,20 @@ class DeploymentNotReady(Unavailable):
 class StorageUnavailable(Unavailable):
     """Result storage cannot be reached, read or written."""
 
+    words_for_client = "The service cannot use its storage of results just now; ask again later."
+
+
+class UntrustedPlace(Unavailable):
+    """A folder that has to be ours alone is another user's, or others can write it."""
+
+    words_for_client = "The service is not set up as it should be."
+
+
+class FolderOfAnother(Unavailable):
+    """A state folder belongs to another service."""
+
+    words_for_client = "The service is not set up as it should be."
+
 
 class DeploymentMissing(PygeoapiPrefectError):
     """Prefect has no deployment for a process."""
@@ -238,9 +304,22 @@ class DeploymentMissing(PygeoapiPrefectError):
 class DeploymentRefused(PygeoapiPrefectError):
     """Prefect does not take the deployment of a process as it is configured."""
 
+    words_for_client = "The process is not set up as it should be."
+
 
 class ProcessorUnusable(PygeoapiPrefectError):
     """The code behind a process cannot be loaded or described."""
+
+    def __init__(self, message: str, process_id: str | None = None) -> None:
+        """Keep the process beside the message; why it is so is not for clients."""
+        self._process_id = process_id
+        super().__init__(message)
+
+    @property
+    def for_client(self) -> str:
+        """What a client may read."""
+        which = "The process" if self._process_id is None else f"The process {self._process_id!r}"
+        return f"{which} cannot be used just now: its code cannot be loaded."
 
 
 class ProcessorFailed(PygeoapiPrefectError):

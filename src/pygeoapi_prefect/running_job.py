@@ -75,16 +75,17 @@ class Job:
 
         Args:
             done: how much is done, in any unit.
-            total: how much there is to do, in the same unit; above 0.
+            total: how much there is to do, in the same unit; where it is 0, all of it is done.
             message: what is being done, for people; the last one stays if None.
 
         Raises:
-            ValueError: total is not above 0.
+            ValueError: total is below 0, or no number.
         """
-        if not total > 0:
-            raise ValueError(f"total must be above 0, not {total!r}")
+        if not total >= 0:
+            raise ValueError(f"total must be 0 or more, not {total!r}")
+        percent = 100.0 * done / total if total else 100.0
         if self._channel:
-            self._channel.progress(max(0.0, min(100.0, 100.0 * done / total)), message)
+            self._channel.progress(max(0.0, min(100.0, percent)), message)
 
     def cancel_requested(self) -> bool:
         """Return True once the job was dismissed; False outside a job."""
@@ -100,6 +101,7 @@ class Job:
             media_type: for example `image/tiff; application=geotiff`.
 
         Raises:
+            ProcessorFailed: the description of the process declares outputs, and not this one.
             StorageUnavailable: result storage cannot be written.
             OSError: the file cannot be read.
         """

@@ -234,6 +234,22 @@ def test_whatever_a_client_sends_arrives_as_it_is(world: World, value: Any) -> N
     assert answer.json() == value if not isinstance(value, str) else answer.text == value
 
 
+@pytest.mark.parametrize(
+    "value", ["99999999999999999999", '"\\ud83c"', "1e999", '"\\u0000"'], ids=ascii
+)
+def test_what_prefect_cannot_hold_is_refused_before_a_run_is_made(world: World, value: str) -> None:
+    before = world.prefect.count_runs()
+    answer = world.client.http.post(
+        "/processes/anything/execution",
+        content=f'{{"inputs": {{"value": {{"a": [{value}]}}}}}}',
+        headers={"content-type": "application/json", "prefer": "respond-async"},
+    )
+    assert answer.status_code == 400
+    assert "/inputs/value/a/0: " in answer.json()["description"]
+    assert world.prefect.count_runs() == before
+    assert world.client.http.get("/jobs?f=json").status_code == 200
+
+
 def test_a_pair_is_an_output_with_its_media_type(world: World) -> None:
     job_id = world.run("table")
     answer = world.client.results(job_id)

@@ -46,9 +46,10 @@ def test_deep_non_ascii_empty_and_null_inputs_arrive_exactly_as_sent(client: Cli
         "empty": {},
         "list": [],
         "null": None,
-        "big": 2**63,
+        "big": 2**70,
         "small": 1e-300,
         "half a character": "\ud800",
+        "a name with \udfff": "nul \x00",
         "markup": "<a href='x'>&amp;</a>",
     }
     # httpx would refuse to send half a character.
@@ -56,6 +57,7 @@ def test_deep_non_ascii_empty_and_null_inputs_arrive_exactly_as_sent(client: Cli
         "/processes/echo/execution", content=json.dumps({"inputs": inputs}).encode()
     )
     assert answer.json() == inputs
+    assert client.http.get("/jobs?f=json").status_code == 200
 
 
 @pytest.mark.parametrize("prefer", [None, "respond-async"])

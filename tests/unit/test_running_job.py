@@ -109,11 +109,18 @@ def test_progress_without_a_total_is_percent() -> None:
     assert channel.told == [(30, None)]
 
 
-@pytest.mark.parametrize("total", [0, -1, float("nan")])
-def test_a_total_that_is_not_above_0_is_told_to_the_author_even_outside_a_job(
+def test_where_nothing_is_to_be_done_all_of_it_is_done() -> None:
+    job, channel = Job(), RecordingChannel()
+    with job.running(channel):
+        job.progress(0, 0, "no scenes")
+    assert channel.told == [(100, "no scenes")]
+
+
+@pytest.mark.parametrize("total", [-1, float("nan")])
+def test_a_total_below_0_is_told_to_the_author_even_outside_a_job(
     total: float,
 ) -> None:
-    with pytest.raises(ValueError, match="total must be above 0"):
+    with pytest.raises(ValueError, match="total must be 0 or more"):
         Job().progress(1, total)
 
 

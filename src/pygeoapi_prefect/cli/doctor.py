@@ -15,9 +15,12 @@ from pygeoapi_prefect.cli.service import (
     read_service,
     storage_problem,
 )
+from pygeoapi_prefect.cli.words import counted, sentence
 from pygeoapi_prefect.engine.connect import running_endpoint
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint
+from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
+from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
@@ -56,12 +59,21 @@ def _checks(config: Path) -> Iterator[Check]:
         yield "configuration", False, str(error)
         return
     usable = len(service.resources) - len(service.unusable)
-    yield "configuration", True, f"{usable} of {len(service.resources)} processes can be used"
+    yield (
+        "configuration",
+        True,
+        f"{usable} of {counted(len(service.resources), 'process', 'processes')} can be used",
+    )
     for note in service.checked.notes:
         yield "configuration", True, f"{note}; `--migrate` prints the present form"
     for process_id, why in service.unusable.items():
-        yield f"process {process_id}", False, f"{why} It is left out; the others work."
+        yield f"process {process_id}", False, f"{sentence(why)} It is left out; the others work."
     yield from _descriptions(service)
+    if service.settings.is_embedded:
+        check = _state_folder(service)
+        yield check
+        if not check[1]:
+            return  # what is in it says nothing
     yield _storage(service)
     endpoint = running_endpoint(service.settings)
     if endpoint is None:
@@ -100,6 +112,16 @@ def _descriptions(service: Service) -> Iterator[Check]:
             yield f"process {process_id}", True, finding
 
 
+def _state_folder(service: Service) -> Check:
+    folder = StateFolder(service.settings.state_dir)
+    try:
+        folder.take()
+        folder.check_owner(service.settings.service)
+    except PygeoapiPrefectError as error:
+        return "state folder", False, str(error)
+    return "state folder", True, f"{folder.path} is this user's alone, and this service's"
+
+
 def _storage(service: Service) -> Check:
     problem = storage_problem(service.settings)
     url = open_storage(service.settings).shown_url
@@ -112,7 +134,7 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     try:
         version = set_up.server_version()
     except PygeoapiPrefectError as error:
-        yield "Prefect", False, f"{error} Start it, or correct prefect_api_url."
+        yield "Prefect", False, f"{sentence(error)} Start it, or correct prefect_api_url."
         return
     works, note = judge_server(version)
     what = "Prefect Cloud" if version is None else f"version {version}"
@@ -130,6 +152,9 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:
         yield "deployments", True, "every process has one"
+    for run_id in gateway.list_unreadable_runs(RunQuery(tag=names_of(ours).job_tag)):
+        finding = "Prefect has it and cannot read it; `pygeoapi-prefect prune` removes it"
+        yield f"job {run_id}", False, finding
     deployed = deployed_processes(service, gateway)
     for process_id in deployed.ids:
         problem = deployed.problem(process_id)

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.cli.words import counted
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_old_jobs
@@ -55,8 +56,12 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
 
 def _list(gateway: Gateway, service: Service, before: datetime) -> None:
     count = 0
-    for run in old_jobs(gateway, before, names_of(service.settings.work_pool).job_tag):
+    tag = names_of(service.settings.work_pool).job_tag
+    for run in old_jobs(gateway, before, tag):
         click.echo(_line(run))
+        count += 1
+    for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
+        click.echo(f"{run_id} (Prefect cannot read it)")
         count += 1
     click.echo(f"dry run: {_jobs(count)} would be removed")
 
@@ -75,6 +80,11 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
         while removed := remove_old_jobs(gateway, storage, before, tag):
             count += len(removed)
             _clear_up_after(removed, service)
+        for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
+            storage.delete(run_id)
+            gateway.delete_flow_run(run_id)
+            click.echo(f"{run_id}, which Prefect could not read, is removed")
+            count += 1
     finally:
         click.echo(f"{_jobs(count)} removed")
 
@@ -88,4 +98,4 @@ def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
 
 
 def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count} jobs"
+    return counted(count, "job")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pygeoapi_prefect.cli.words import sentence
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.configuration_file import (
     log_level_of,
@@ -12,6 +13,7 @@ from pygeoapi_prefect.config.configuration_file import (
     read_configuration_file,
 )
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
+from pygeoapi_prefect.config.service_name import service_of
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.storage import open_storage
@@ -72,7 +74,7 @@ def read_service(path: Path) -> Service:
         faults.append(Fault("/server/manager/name", f"must be {_OUR_NAME}, not {name}"))
     settings = None
     try:
-        settings = read_manager_settings(manager)
+        settings = read_manager_settings(manager, service=service_of(path))
         open_storage(settings)
     except ConfigurationError as error:
         faults.extend(error.faults)
@@ -94,6 +96,16 @@ def read_service(path: Path) -> Service:
     return Service(path, configuration, checked, unusable)
 
 
+def secure_results(settings: ManagerSettings) -> None:
+    """Make sure that results on this machine are in a folder that is ours alone.
+
+    Raises:
+        UntrustedPlace: it is another user's, or others can write it.
+    """
+    if settings.results_block is None:
+        open_storage(settings).secure()
+
+
 def storage_problem(settings: ManagerSettings) -> str | None:
     """Try result storage out; return what is wrong with it and what to do, None if nothing is."""
     try:
@@ -101,7 +113,7 @@ def storage_problem(settings: ManagerSettings) -> str | None:
     except PygeoapiPrefectError as error:
         if local_folder(settings.results_url) is None:
             return str(error)  # says itself which key to look at
-        return f"{error} Check server.manager.output_dir."
+        return f"{sentence(error)} Check server.manager.output_dir."
     return None
 
 

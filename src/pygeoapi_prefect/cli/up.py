@@ -15,11 +15,18 @@ import click
 import httpx
 import yaml
 
-from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_problem
+from pygeoapi_prefect.cli.service import (
+    deployed_processes,
+    read_service,
+    secure_results,
+    storage_problem,
+)
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
+from pygeoapi_prefect.config.service_name import ENVIRONMENT_VARIABLE as SERVICE_VARIABLE
 from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
+from pygeoapi_prefect.engine.embedded.managed_process import ManagedProcess
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
-from pygeoapi_prefect.engine.embedded.supervisor import ManagedProcess, Supervisor
+from pygeoapi_prefect.engine.embedded.supervisor import Supervisor
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 
@@ -70,12 +77,14 @@ class Stack:
         self._manager = dict(service.manager)
         if state_dir is not None:
             self._manager["connection"] = str(state_dir.absolute())
-            state_dir.mkdir(parents=True, exist_ok=True)
             folder = state_dir.absolute()
         else:
             folder = service.settings.state_dir
+        self._settings = read_manager_settings(self._manager, service=service.settings.service)
         self._folder = StateFolder(folder)
         self._supervisor = Supervisor(self._folder, workers, _report)
+        # Who finds the folder taken is told at once that we are not about to leave it.
+        self._in_use = self._folder.lock("users", shared=True)
         self._workers = workers
         self._with_web = web
         self._stop = threading.Event()
@@ -86,6 +95,8 @@ class Stack:
 
         Raises:
             PrefectUnavailable: a part does not start, or the state folder is in use.
+            FolderOfAnother: the state folder belongs to another service.
+            UntrustedPlace: the state folder or that of results is not ours alone.
             click.ClickException: the port is taken, or pygeoapi does not start.
         """
         logging.basicConfig(format="%(levelname)s %(message)s", level="WARNING")
@@ -95,8 +106,10 @@ class Stack:
             _check_port(self._host, self._port)
         self._folder.make()
         _report(f"state folder {self._folder.path}")
+        self._folder.claim(self._settings.service)
+        secure_results(self._settings)
         # Only a warning: the store may come up later than we do.
-        if problem := storage_problem(read_manager_settings(self._manager)):
+        if problem := storage_problem(self._settings):
             _report(f"warning: {problem}")
         web: ManagedProcess | None = None
         try:
@@ -123,8 +136,11 @@ class Stack:
 
     def _prepare(self) -> None:
         """Write what the others read, now that the state folder is ours."""
+        self._in_use.try_acquire()
         log_level = self._service.checked.log_level
-        snapshot = snapshot_of(self._manager, self._service.resources, log_level)
+        snapshot = snapshot_of(
+            self._manager, self._service.resources, log_level, self._settings.service
+        )
         write_snapshot(self._folder.snapshot, snapshot)
         if self._with_web:
             self._write_configuration()
@@ -157,6 +173,7 @@ class Stack:
         return {
             "PYGEOAPI_CONFIG": str(self._folder.path / "pygeoapi-config.yml"),
             "PYGEOAPI_OPENAPI": str(self._folder.path / "pygeoapi-openapi.yml"),
+            SERVICE_VARIABLE: self._settings.service,
         }
 
     def _start_web(self) -> ManagedProcess:
@@ -209,6 +226,7 @@ def _generate_openapi(documents: dict[str, str]) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        umask=0o077,
     )
 
 

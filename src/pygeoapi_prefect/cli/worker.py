@@ -9,7 +9,12 @@ from pathlib import Path
 import click
 
 from pygeoapi_prefect.cli.server_version import judge_server
-from pygeoapi_prefect.cli.service import deployed_processes, read_service, storage_problem
+from pygeoapi_prefect.cli.service import (
+    deployed_processes,
+    read_service,
+    secure_results,
+    storage_problem,
+)
 from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
@@ -32,6 +37,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         ConfigurationError: the configuration is wrong.
         click.ClickException: it names no Prefect server.
         PrefectUnavailable: Prefect answers, but refuses us.
+        UntrustedPlace: the folder of results is not ours alone.
     """
     service = read_service(config)
     if service.settings.prefect_api_url is None:
@@ -41,6 +47,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         )
     for process_id, why in service.unusable.items():
         click.echo(f"pygeoapi-prefect: warning: process {process_id} is left out: {why}")
+    secure_results(service.settings)
     # Only a warning: the store may come up later than we do.
     if problem := storage_problem(service.settings):
         click.echo(f"pygeoapi-prefect: warning: {problem}")
@@ -59,7 +66,12 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         click.echo("pygeoapi-prefect: Prefect does not answer yet; waiting for it")
     with tempfile.TemporaryDirectory(prefix="pygeoapi-prefect-") as folder:
         snapshot = Path(folder) / "snapshot.yml"
-        text = snapshot_of(service.manager, service.resources, service.checked.log_level)
+        text = snapshot_of(
+            service.manager,
+            service.resources,
+            service.checked.log_level,
+            service.settings.service,
+        )
         write_snapshot(snapshot, text)
         work_pool = pool or service.settings.work_pool
         api_url = service.settings.prefect_api_url

@@ -92,6 +92,7 @@ def read_configuration(
     with_variables: bool = True,
     log_level: int = logging.INFO,
     check: Callable[[ManagerSettings], object] = lambda settings: None,
+    service: str | None = None,
 ) -> Configuration:
     """Read and check what concerns this package.
 
@@ -103,6 +104,7 @@ def read_configuration(
             put in already.
         log_level: the level from which on jobs log, as in `logging`.
         check: raises a ConfigurationError if the settings cannot be used.
+        service: which service this is; None = the one that the environment tells of.
 
     Raises:
         ConfigurationError: something is wrong; every fault is listed.
@@ -110,7 +112,7 @@ def read_configuration(
     faults: list[Fault] = []
     settings = configuration = None
     try:
-        settings = read_manager_settings(manager, with_variables=with_variables)
+        settings = read_manager_settings(manager, with_variables=with_variables, service=service)
         check(settings)
     except ConfigurationError as error:
         faults += error.faults

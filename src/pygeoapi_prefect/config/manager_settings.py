@@ -16,6 +16,7 @@ from typing import Any, get_args
 import platformdirs
 from pydantic import (
     Field,
+    PrivateAttr,
     Secret,
     SecretStr,
     ValidationError,
@@ -25,7 +26,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pygeoapi_prefect.config.durations import Duration
 from pygeoapi_prefect.config.earlier_plugin import translated_manager
+from pygeoapi_prefect.config.service_name import folder_name, this_service
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
+from pygeoapi_prefect.ownership import Place, is_for_everybody
 
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
 DEFAULT_WORK_POOL = "pygeoapi"
@@ -42,6 +45,21 @@ _BLOCK = re.compile(r"(local-file-system|remote-file-system|s3-bucket)/[a-z0-9-]
 def user_state_folder() -> Path:
     """Return the folder for what belongs to the user and not to a configuration."""
     return platformdirs.user_state_path("pygeoapi-prefect")
+
+
+def make_user_state_folder(name: str) -> Path:
+    """Make a private folder for what belongs to the user, and return it.
+
+    Args:
+        name: of the folder.
+
+    Raises:
+        UntrustedPlace: it is another user's, or others can write it.
+        OSError: it cannot be made.
+    """
+    folder = user_state_folder() / name
+    Place(folder, "state folder of this user", "the environment variable XDG_STATE_HOME").make()
+    return folder
 
 
 class ManagerSettings(BaseSettings):
@@ -93,6 +111,8 @@ class ManagerSettings(BaseSettings):
     max_waiting_requests: int = Field(default=32, ge=0)
     job_retention: Duration | None = None
 
+    _service: str = PrivateAttr(default_factory=this_service)
+
     @field_validator("connection")
     @classmethod
     def _is_a_path(cls, value: Path | None) -> Path | None:
@@ -138,10 +158,15 @@ class ManagerSettings(BaseSettings):
         return self.prefect_api_url is None
 
     @property
+    def service(self) -> str:
+        """Which service this is; see `service_name`."""
+        return self._service
+
+    @property
     def state_dir(self) -> Path:
         """The folder of the embedded Prefect, absolute; it need not exist yet."""
         if self.connection is None:
-            return user_state_folder()
+            return user_state_folder() / "services" / folder_name(self._service)
         path = self.connection.expanduser().absolute()
         # A suffix means that another manager may keep its store under this name some day.
         if path.is_file() or (path.suffix and not path.is_dir()):
@@ -160,12 +185,16 @@ class ManagerSettings(BaseSettings):
         if self.result_storage:
             return self.result_storage
         if self.output_dir:
-            return str(self.output_dir.expanduser().absolute())
+            folder = self.output_dir.expanduser().absolute()
+            # pygeoapi's own example names /tmp: what all users share cannot be ours.
+            if is_for_everybody(folder):
+                folder /= f"pygeoapi-prefect-{os.geteuid()}"
+            return str(folder)
         return str(self.state_dir / "results")
 
 
 def read_manager_settings(
-    section: Mapping[str, Any], *, with_variables: bool = True
+    section: Mapping[str, Any], *, with_variables: bool = True, service: str | None = None
 ) -> ManagerSettings:
     """Read the `server.manager` section.
 
@@ -173,6 +202,7 @@ def read_manager_settings(
         section: the section; the `processes` that pygeoapi adds to it are not looked at.
         with_variables: whether `${NAME}` stands for a variable of the environment; not in what was
             put in already.
+        service: which service this is; None = the one that the environment tells of.
 
     Raises:
         ConfigurationError: a key is unknown or a value is wrong; every fault is listed.
@@ -210,6 +240,8 @@ def read_manager_settings(
         faults += faults_of(error, ("server", "manager"), f"known keys: {keys}")
     if faults:
         raise ConfigurationError("server.manager", faults)
+    if service is not None:
+        settings._service = service
     return settings
 
 

@@ -22,6 +22,7 @@ from pygeoapi_prefect.config.configuration_file import (
 )
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.errors import ConfigurationError, Fault
+from pygeoapi_prefect.ownership import write_private
 
 # Tells the processes that run jobs where the snapshot is.
 ENVIRONMENT_VARIABLE = "PYGEOAPI_PREFECT_SNAPSHOT"
@@ -30,7 +31,10 @@ _CONFIGURATION_VARIABLE = "PYGEOAPI_CONFIG"
 
 
 def snapshot_of(
-    manager: Mapping[str, Any], resources: Mapping[str, Any], log_level: int = logging.INFO
+    manager: Mapping[str, Any],
+    resources: Mapping[str, Any],
+    log_level: int = logging.INFO,
+    service: str | None = None,
 ) -> str:
     """Return the text of a snapshot.
 
@@ -38,8 +42,9 @@ def snapshot_of(
         manager: the `server.manager` section.
         resources: process id -> resource; all of `type: process`.
         log_level: the level from which on jobs log, as in `logging`.
+        service: which service this is; None = the one that the environment tells of.
     """
-    settings = read_manager_settings(manager)
+    settings = read_manager_settings(manager, service=service)
     section = {key: value for key, value in manager.items() if key != "processes"}
     # A worker may run in another folder.
     for key in ("connection", "output_dir"):
@@ -52,6 +57,7 @@ def snapshot_of(
             settings.result_storage_options.get_secret_value()
         )
     content = {
+        "service": settings.service,
         "server": {"manager": section},
         "logging": {"level": log_level},
         "resources": _plain(resources),
@@ -65,11 +71,7 @@ def write_snapshot(path: Path, text: str) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    write_private(path, text)
 
 
 def read_snapshot(path: Path) -> Configuration:
@@ -86,6 +88,7 @@ def read_snapshot(path: Path) -> Configuration:
         location=str(path),
         with_variables=False,
         log_level=content.get("logging", {}).get("level", logging.INFO),
+        service=content.get("service"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from pygeoapi_prefect.engine.embedded.backend import EmbeddedBackend
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.notification_socket import notification_socket_of
+from pygeoapi_prefect.errors import StorageUnavailable
+from pygeoapi_prefect.results.files import Files, local_folder
 
 
 def external_endpoint(settings: ManagerSettings) -> Endpoint:
@@ -31,30 +34,60 @@ def external_endpoint(settings: ManagerSettings) -> Endpoint:
 
 
 def endpoint_for(configuration: Configuration) -> Callable[[], Endpoint]:
-    """Return what tells a gateway where the Prefect of a service is."""
+    """Return what tells a gateway where the Prefect of a service is.
+
+    It raises an UntrustedPlace as long as a folder of the service is not ours alone.
+    """
     settings = configuration.settings
     if settings.prefect_api_url is not None:
         endpoint = external_endpoint(settings)
-        return lambda: endpoint
-    text = snapshot_of(configuration.manager, configuration.resources, configuration.log_level)
-    return lambda: _embedded(os.getpid(), settings.state_dir, text).endpoint()
+        return lambda: _with_trusted_results(settings, endpoint)
+    text = snapshot_of(
+        configuration.manager,
+        configuration.resources,
+        configuration.log_level,
+        settings.service,
+    )
+    return lambda: _with_trusted_results(
+        settings, _embedded(os.getpid(), settings.state_dir, text, settings.service).endpoint()
+    )
+
+
+def _with_trusted_results(settings: ManagerSettings, endpoint: Endpoint) -> Endpoint:
+    if settings.results_block is None and local_folder(settings.results_url) is not None:
+        _secure(os.getpid(), settings.results_url)
+    return endpoint
+
+
+@cache
+def _secure(pid: int, url: str) -> None:
+    with suppress(StorageUnavailable):  # it may come up later, and says so when it is needed
+        Files(url).secure()
 
 
 def running_endpoint(settings: ManagerSettings) -> Endpoint | None:
     """Return where the Prefect of a service is, None if it is the embedded one and does not run.
 
     What a backend that was killed wrote down is not believed.
+
+    Raises:
+        UntrustedPlace: its state folder is another user's, or others can write it.
+        FolderOfAnother: its state folder is another service's.
+        PrefectUnavailable: its state folder cannot be read.
     """
     if settings.prefect_api_url is not None:
         return external_endpoint(settings)
     folder = StateFolder(settings.state_dir)
-    if not (folder.path / "locks").is_dir() or not folder.is_served():
+    if not folder.exists():
+        return None
+    folder.check_owner(settings.service)
+    if not folder.is_served():
         return None
     return folder.read_endpoint()
 
 
 @cache
-def _embedded(pid: int, state_dir: Path, snapshot: str) -> EmbeddedBackend:
+def _embedded(pid: int, state_dir: Path, snapshot: str, service: str) -> EmbeddedBackend:
     # Per process, not per manager: Django makes a manager for every request, and the lock that
     # says «in use» must be held as long as the process lives. `pid` keeps forks apart.
-    return EmbeddedBackend(StateFolder(state_dir), snapshot)
+    return EmbeddedBackend(StateFolder(state_dir), snapshot, service)

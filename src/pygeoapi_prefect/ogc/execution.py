@@ -1,8 +1,9 @@
 """An execution request: what a client posts to have a process run."""
 
+import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -67,6 +68,23 @@ class ExecutionRequest(BaseModel):
     response: Response = Response.RAW
     subscriber: Subscriber | None = None
     service_url: str | None = None
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Return the request that a text of `to_text` is.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return cls.model_validate(json.loads(text))
+
+    def to_text(self) -> str:
+        """Return it as one text in ASCII, whatever a client sent.
+
+        For whoever carries it, it is opaque: Python reads halves of surrogate pairs, numbers beyond
+        all bounds and infinities, but what stands between it and a job may not.
+        """
+        return json.dumps(self.model_dump())
 
     @property
     def requested(self) -> list[str] | None:

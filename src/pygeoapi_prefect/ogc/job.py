@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pygeoapi_prefect.text import storable
+
+# What people read in a list; some processors put a whole file into an error.
+_MAX_SHOWN = 500
+
 
 class JobStatus(StrEnum):
     """The status codes of the standard (OGC 18-062r2, statusCode.yaml)."""
@@ -49,6 +54,8 @@ class Job:
         updated: the last change, UTC.
         media_type: of the results, once there are any.
         failure: why it failed, in the processor's own words; None unless it failed.
+        trouble: what it wanted of the service and did not get, for the operator; None unless that
+            is why it failed.
         outputs: what there is to be had one by one; empty if the results are one thing.
     """
 
@@ -63,4 +70,10 @@ class Job:
     updated: datetime
     media_type: str | None = None
     failure: str | None = None
+    trouble: str | None = None
     outputs: tuple[JobOutput, ...] = ()
+
+    @property
+    def short_message(self) -> str:
+        """The message at a length for lists and status documents; its results have the whole."""
+        return storable(self.message, _MAX_SHOWN)

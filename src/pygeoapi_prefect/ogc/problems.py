@@ -36,6 +36,7 @@ _TABLE: tuple[tuple[type[errors.PygeoapiPrefectError], HTTPStatus, str], ...] = 
     (errors.ResultNotReady, HTTPStatus.NOT_FOUND, "ResultNotReady"),
     (errors.JobDismissed, HTTPStatus.NOT_FOUND, "JobDismissed"),
     (errors.JobFailed, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
+    (errors.JobUnserved, HTTPStatus.INTERNAL_SERVER_ERROR, "NoApplicableCode"),
     (errors.ResultMissing, HTTPStatus.INTERNAL_SERVER_ERROR, "JobResultNotFound"),
     (errors.ProcessorUnusable, HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
@@ -48,5 +49,5 @@ def problem_of(error: errors.PygeoapiPrefectError) -> Problem:
     for error_class, status, code in _TABLE:
         if isinstance(error, error_class):
             retry_after = error.retry_after if isinstance(error, errors.Unavailable) else None
-            return Problem(status, code, str(error), retry_after)
+            return Problem(status, code, error.for_client, retry_after)
     raise AssertionError("the last row of the table fits every error")  # pragma: no cover

@@ -10,6 +10,7 @@ from typing import Any
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 
 _RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results"
+EXCEPTIONS = "http://www.opengis.net/def/rel/ogc/1.0/exceptions"
 
 
 def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
         "jobID": job.id,
         "processID": job.process_id,
         "status": job.status.value,
-        "message": job.message,
+        "message": job.short_message,
         "progress": job.progress,
         **{name: moment_text(moment) for name, moment in moments.items() if moment},
     }
@@ -42,6 +43,8 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
         document["links"] = [_link(page, "self", "This job")]
         if job.status is JobStatus.SUCCESSFUL:
             document["links"].append(_link(f"{page}/results", _RESULTS, "Results of this job"))
+        if job.status is JobStatus.FAILED:
+            document["links"].append(_link(f"{page}/results", EXCEPTIONS, "Why this job failed"))
     return document
 
 

@@ -67,7 +67,8 @@ class Registry:
         if kind is None:
             raise ProcessorUnusable(
                 f"The processor of process {process_id!r} is a deployment in Prefect; its code is "
-                "not here."
+                "not here.",
+                process_id,
             )
         return kind.load(process_id, self._configuration.resources[process_id], settings)
 
@@ -81,7 +82,8 @@ class Registry:
         processor = self.processor(process_id)
         if missing := lacking(processor.description):
             raise ProcessorUnusable(
-                f"The description of process {process_id!r} lacks {', '.join(missing)}."
+                f"The description of process {process_id!r} lacks {', '.join(missing)}.",
+                process_id,
             )
         return processor
 

@@ -11,7 +11,7 @@ from pygeoapi.process.base import BaseProcessor
 from pygeoapi.util import json_serial
 
 from pygeoapi_prefect.config.process_settings import ClassSettings
-from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable
+from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 from pygeoapi_prefect.text import text_of
@@ -43,9 +43,16 @@ class VanillaProcessor:
             # module-level dictionary between all their instances.
             self.plugin.metadata = deepcopy(self.plugin.metadata)
         except Exception as error:
+            remedy = ""
+            if isinstance(error, ModuleNotFoundError):
+                remedy = (
+                    f". Install the package that has {error.name!r} where this service runs, put "
+                    "its folder on PYTHONPATH, or correct processor.name"
+                )
             raise ProcessorUnusable(
                 f"The processor {settings.name!r} of process {process_id!r} cannot be loaded: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}{remedy}",
+                process_id,
             ) from error
         # Every output can be linked to, whatever the processor is.
         self.plugin.metadata.setdefault("outputTransmission", ["value", "reference"])
@@ -70,8 +77,8 @@ class VanillaProcessor:
         options = {"outputs": request.outputs} if self.plugin.supports_outputs else {}
         try:
             returned = self.plugin.execute(dict(inputs), **options)
-        except ProcessorFailed:
-            raise  # what it published was refused
+        except PygeoapiPrefectError:
+            raise  # what it published was refused, or could not be stored
         except Exception as error:
             # pygeoapi's error classes carry an HTTP status: 4xx says that the request is wrong,
             # and that it will be wrong again.

@@ -24,12 +24,14 @@ from pygeoapi_prefect.errors import (
     StorageUnavailable,
     pointer,
 )
+from pygeoapi_prefect.ownership import Place, make_private_file, make_private_folder
 from pygeoapi_prefect.results import s3
 from pygeoapi_prefect.results.native_loop import native_loop
 
 LOGGER = logging.getLogger(__name__)
 
 PIECE = 1 << 20
+_KEY = "server.manager.output_dir"
 # Object stores answer each read with a request of its own, and take this much in one request.
 PIECE_OF_OBJECT = 8 << 20
 _DEFAULT_EXPIRY = timedelta(hours=1)
@@ -99,6 +101,8 @@ class Files:
         reference_expiry: how long links to outputs work.
         reference_endpoint_url: where clients reach the S3 store, if not where we do.
         locate: finds the place when it is first needed; None = it is at the URL.
+        is_guest: whether the place belongs to a service elsewhere, for which a job runs here: it
+            need not be this user's.
 
     Raises:
         ConfigurationError: nothing is installed that knows such a URL.
@@ -113,6 +117,7 @@ class Files:
         reference_expiry: timedelta = _DEFAULT_EXPIRY,
         reference_endpoint_url: str | None = None,
         locate: Callable[[], Location] | None = None,
+        is_guest: bool = False,
     ) -> None:
         """Touch nothing yet."""
         self.url = url
@@ -121,6 +126,7 @@ class Files:
         self._reference_endpoint_url = reference_endpoint_url
         self._opened: tuple[int, AbstractFileSystem] | None = None
         self._locate = locate
+        self._is_guest = is_guest
         if locate is None:
             self.__dict__["_location"] = Location(url, options or {})
             _ = self._root  # who knows no such URL is told now
@@ -183,8 +189,24 @@ class Files:
         # Made when first used: file systems of object stores start a thread, and neither a
         # configuration that is only read nor a fork may have that.
         if self._opened is None or self._opened[0] != os.getpid():
+            self.secure()
             self._opened = (os.getpid(), self._open(self._options))
         return self._opened[1]
+
+    @property
+    def _is_private(self) -> bool:
+        return self._protocol == "file" and not self._is_guest
+
+    def secure(self) -> None:
+        """Make sure that a folder on this machine is ours alone; others' stores know users.
+
+        Raises:
+            UntrustedPlace: it is another user's, or others can write it.
+            StorageUnavailable: it cannot be made.
+        """
+        if self._is_private:
+            with self._explaining("written"):
+                Place(Path(self._root), "folder of results", _KEY).make()
 
     def _open(self, options: Mapping[str, Any]) -> AbstractFileSystem:
         loop = native_loop() if self._is_async else None
@@ -255,8 +277,12 @@ class Files:
 
         What is written in part is of no use, and takes the room that others need on a full disk.
         """
+        file_system = self._fs  # which is only there if the place is ours
         try:
-            with self._fs.open(path, "wb") as target:
+            if self._is_private:
+                make_private_folder(Path(path).parent)
+                make_private_file(Path(path))
+            with file_system.open(path, "wb") as target:
                 yield target
         except BaseException:
             with suppress(Exception):

@@ -325,7 +325,10 @@ class ResultStorage(Files):
             with self._explaining("read"):
                 content = self._fs.cat_file(self._path(reference))
         except FileNotFoundError:
-            raise ResultMissing(f"The inputs of the job are gone from {self.shown_url}.") from None
+            raise ResultMissing(
+                f"The inputs of the job are gone from {self.shown_url}.",
+                for_client="The inputs of the job are gone from the service's storage.",
+            ) from None
         inputs: dict[str, Any] = json.loads(content)
         return inputs
 

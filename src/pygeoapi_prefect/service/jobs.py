@@ -1,20 +1,21 @@
 """What can be done with jobs. Stateless: Prefect and result storage are asked every time."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import (
     INPUTS_LABEL,
     PROCESS_LABEL,
+    REQUEST_PARAMETER,
+    SHOWN_PARAMETER,
     SYNCHRONOUS_TAG,
     names_of,
 )
+from pygeoapi_prefect.engine.prefect_api.parameters import in_short
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_job
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
@@ -23,6 +24,7 @@ from pygeoapi_prefect.errors import (
     JobDismissed,
     JobFailed,
     JobNotFound,
+    JobUnserved,
     NoFreeSlot,
     PrefectUnavailable,
     PygeoapiPrefectError,
@@ -46,7 +48,7 @@ LOGGER = logging.getLogger(__name__)
 
 # Prefect refuses parameters above 524,288 bytes; the rest of the request needs room as well, and
 # Prefect reads parameters along with the run whenever a client looks at it.
-_MAX_INPUT_BYTES_IN_PREFECT = 200_000
+_MAX_BYTES_IN_PREFECT = 200_000
 # While waiting for a job: often at first, because most synchronous jobs are short.
 _FIRST_LOOK_SECONDS = 0.05
 _MAX_LOOK_SECONDS = 1.0
@@ -128,16 +130,18 @@ class JobService:
     def _submit(self, request: ExecutionRequest, tags: Sequence[str]) -> FlowRun:
         """Create the flow run of a process that our own flow runs."""
         labels = {PROCESS_LABEL: request.process_id}
-        reference = None
-        if not _fit_into_prefect(request.inputs):
+        shown = in_short(request.inputs or {})
+        reference, text = None, request.to_text()
+        if len(text) > _MAX_BYTES_IN_PREFECT:
             reference = self._storage.write_inputs(request.inputs or {})
             labels[INPUTS_LABEL] = reference
-            request = request.model_copy(update={"inputs": None, "inputs_reference": reference})
+            rest = {"inputs": None, "inputs_reference": reference}
+            text = request.model_copy(update=rest).to_text()
         try:
             return self._gateway.create_flow_run(
                 self._names.flow,
                 request.process_id,
-                parameters={"request": request.model_dump(mode="json")},
+                parameters={REQUEST_PARAMETER: text, SHOWN_PARAMETER: shown},
                 labels=labels,
                 tags=tags,
             )
@@ -259,6 +263,8 @@ class JobService:
         found = self._results([run]).get(run.id) if _may_have_results(run) else None
         job = job_from(run, results=found)
         if job.status is JobStatus.FAILED:
+            if job.trouble is not None:
+                raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
             raise JobFailed(job.message)
         if job.status is JobStatus.DISMISSED:
             raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")
@@ -369,25 +375,11 @@ class JobService:
                 return self._deployed.manifest(run)
         except ResultMissing as error:
             LOGGER.warning("%s", error)  # one bad job must not break the list
-            return str(error)
+            return error.for_client
         return manifest
 
 
 _STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
-
-
-def _fit_into_prefect(inputs: Any) -> bool:
-    """Return whether inputs may travel as parameters of the flow run."""
-    text = json.dumps(inputs)
-    if len(text) > _MAX_INPUT_BYTES_IN_PREFECT:
-        return False
-    try:
-        # Python reads half of a surrogate pair and numbers beyond all bounds; Prefect's database
-        # refuses the one and makes null of the other.
-        json.dumps(inputs, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        return False
-    return True
 
 
 def _may_have_results(run: FlowRun) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.errors import JobUnserved, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
@@ -140,7 +140,7 @@ class ProcessService:
             return {
                 "version": "0",
                 "title": process_id,
-                "description": f"This process cannot be described now. {error}",
+                "description": f"This process cannot be described now. {error.for_client}",
                 "jobControlOptions": list(BOTH_MODES),
                 "inputs": {},
                 "outputs": {},
@@ -179,6 +179,8 @@ class ProcessService:
             if has_place:
                 job = self._wait(job_id, seconds, request, deployed, context)
                 if job.status.is_final:
+                    if job.trouble is not None:
+                        raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
                     delivery = None if job.failure is not None else self._jobs.delivery(job)
                     return Outcome(job_id, job, delivery, applied)
         # Of a preference that the client did not have it must not be told that it was applied.

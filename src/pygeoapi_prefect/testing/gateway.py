@@ -204,6 +204,10 @@ class InMemoryGateway:
             found = [run for run in reversed(self._runs.values()) if self._fits(run, query)]
         return found[offset:] if limit is None else found[offset : offset + limit]
 
+    def list_unreadable_runs(self, query: RunQuery) -> list[str]:
+        """List none: what is kept in memory can be read."""
+        return []
+
     def count_flow_runs(self, query: RunQuery) -> int:
         """Count runs."""
         self._answer()

@@ -97,7 +97,7 @@ class InMemoryWorker:
             tell=LOGGER.warning,
         )
         try:
-            return run_process(run.parameters["request"], policy, around)
+            return run_process(policy, around)
         except BaseException as error:
             text = f"The job was interrupted: {type(error).__name__}: {error}"
             return after_failure(Crashed(message=text), policy, attempt)

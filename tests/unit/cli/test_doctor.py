@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pygeoapi_prefect.cli import main
+from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from tests.support.configuration import configuration, prefect_manager, write_configuration
 
@@ -96,6 +97,63 @@ def test_processes_that_all_run_in_another_pool_need_a_worker_there_and_none_of_
     assert theirs.startswith("FAIL") and "prefect worker start --pool containers" in theirs
     prefect.workers = {"containers": 1}
     assert doctor(tmp_path, hello=ELSEWHERE).exit_code == 0
+
+
+def embedded(folder: Path, processor: str = "HelloWorld", **manager: Any) -> Result:
+    content = configuration(5000, prefect_manager(folder, **manager))
+    content["resources"] = {"hello": {"type": "process", "processor": {"name": processor}}}
+    config = write_configuration(folder / "config.yml", content)
+    return CliRunner().invoke(main, ["doctor", "--config", str(config)])
+
+
+def test_one_process_is_counted_as_one(tmp_path: Path) -> None:
+    assert "1 of 1 process can be used" in embedded(tmp_path).output
+
+
+def test_a_module_that_is_not_there_has_a_remedy(tmp_path: Path) -> None:
+    (line,) = [
+        line
+        for line in embedded(tmp_path, "no_such_module.Processor").output.splitlines()
+        if line.startswith("FAIL process hello")
+    ]
+    assert "'no_such_module'" in line and "PYTHONPATH" in line
+    assert line.endswith("processor.name. It is left out; the others work.")
+
+
+def test_a_state_folder_that_cannot_be_made_fails_and_says_what_to_change(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("I am a file.")
+    result = embedded(tmp_path, connection=str(tmp_path / "file" / "state"))
+    assert result.exit_code == 1 and "FAIL state folder" in result.output
+    assert "server.manager.connection" in result.output
+
+
+@pytest.mark.parametrize(
+    ("key", "subject"), [("connection", "state folder"), ("output_dir", "result storage")]
+)
+def test_a_folder_that_others_can_write_fails_with_a_remedy(
+    tmp_path: Path, key: str, subject: str
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    result = embedded(tmp_path, **{key: str(tmp_path / "open")})
+    (line,) = [line for line in result.output.splitlines() if line.startswith(f"FAIL {subject}")]
+    assert result.exit_code == 1
+    assert "can be written by others" in line and f"chmod -R go-w {tmp_path / 'open'}" in line
+
+
+def test_the_state_folder_of_another_service_fails_with_a_remedy(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    folder.make()
+    folder.claim("/etc/another.yml")
+    result = embedded(tmp_path)
+    assert result.exit_code == 1 and "FAIL state folder" in result.output
+    assert "/etc/another.yml" in result.output
+
+
+def test_results_that_cannot_be_written_are_a_whole_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("I am a file.")
+    result = embedded(tmp_path, output_dir=str(tmp_path / "file"))
+    assert ". Check server.manager.output_dir." in result.output
 
 
 def test_one_process_of_ours_needs_a_worker_of_ours(tmp_path: Path, prefect: Prefect) -> None:

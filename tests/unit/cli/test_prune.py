@@ -32,6 +32,7 @@ class Store:
     def __init__(self) -> None:
         self.runs: list[FlowRun] = []
         self.fails_after = 1_000_000
+        self.unreadable: list[str] = []
 
     def add(self, state_type: str = "COMPLETED", process: str = "echo", **age: float) -> FlowRun:
         ended = NOW - timedelta(**age) if age else None
@@ -62,11 +63,15 @@ class Store:
         ]
         return found[offset : offset + limit]
 
+    def list_unreadable_runs(self, query: RunQuery) -> list[str]:
+        return list(self.unreadable)
+
     def delete_flow_run(self, flow_run_id: str) -> None:
         if self.fails_after == 0:
             raise PrefectUnavailable("Prefect went away.")
         self.fails_after -= 1
         self.runs = [run for run in self.runs if run.id != flow_run_id]
+        self.unreadable = [run_id for run_id in self.unreadable if run_id != flow_run_id]
 
     @property
     def ids(self) -> set[str]:
@@ -135,6 +140,19 @@ def test_a_job_that_has_not_ended_stays(config: Path, store: Store, state_type: 
     run = store.add(state_type, days=8)
     assert "0 jobs removed" in call(config, "--older-than", "0s").output
     assert store.ids == {run.id}
+
+
+def test_jobs_that_prefect_cannot_read_go_whatever_their_age(config: Path, store: Store) -> None:
+    store.unreadable = [str(uuid4())]
+    (run_id,) = store.unreadable
+    assert (
+        f"{run_id} (Prefect cannot read it)"
+        in call(config, "--older-than", "7d", "--dry-run").output
+    )
+    assert store.unreadable == [run_id]
+    result = call(config, "--older-than", "7d")
+    assert run_id in result.output and "1 job removed" in result.output
+    assert not store.unreadable
 
 
 def test_more_jobs_than_a_batch_go(config: Path, store: Store) -> None:

@@ -256,7 +256,7 @@ def test_without_a_connection_the_state_is_the_user_s_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert state_dir(None) == tmp_path / "pygeoapi-prefect"
+    assert state_dir(None).parent == tmp_path / "pygeoapi-prefect" / "services"
 
 
 def test_asking_where_the_state_is_makes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.storage import open_storage
-from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.errors import FolderOfAnother, PrefectUnavailable
 
 
 def test_what_a_killed_backend_wrote_down_is_not_believed(tmp_path: Path) -> None:
@@ -44,3 +44,13 @@ def test_a_folder_of_a_running_backend_is_believed(tmp_path: Path) -> None:
 def test_looking_for_a_backend_makes_no_folder(tmp_path: Path) -> None:
     settings = read_manager_settings({"connection": str(tmp_path / "state")})
     assert running_endpoint(settings) is None and not (tmp_path / "state").exists()
+
+
+def test_the_prefect_of_another_service_is_not_ours(tmp_path: Path) -> None:
+    # `deploy` would remove that service's processes from it.
+    folder = StateFolder(tmp_path / "state")
+    folder.make()
+    folder.claim("/etc/another.yml")
+    settings = read_manager_settings({"connection": str(folder.path)}, service="/etc/ours.yml")
+    with pytest.raises(FolderOfAnother):
+        running_endpoint(settings)

@@ -27,6 +27,7 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.ResultNotReady: errors.ResultNotReady("text"),
     errors.JobDismissed: errors.JobDismissed("text"),
     errors.JobFailed: errors.JobFailed("text"),
+    errors.JobUnserved: errors.JobUnserved("text"),
     errors.ResultMissing: errors.ResultMissing("text"),
     errors.Unavailable: errors.Unavailable("text"),
     errors.QueueFull: errors.QueueFull("text"),
@@ -36,6 +37,8 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.PrefectUnavailable: errors.PrefectUnavailable("text"),
     errors.DeploymentNotReady: errors.DeploymentNotReady("text"),
     errors.StorageUnavailable: errors.StorageUnavailable("text"),
+    errors.UntrustedPlace: errors.UntrustedPlace("text"),
+    errors.FolderOfAnother: errors.FolderOfAnother("text"),
     errors.DeploymentMissing: errors.DeploymentMissing("text"),
     errors.DeploymentRefused: errors.DeploymentRefused("text"),
     errors.ProcessorUnusable: errors.ProcessorUnusable("text"),
@@ -57,6 +60,7 @@ ANSWERS = {
     errors.ResultNotReady: (404, "ResultNotReady"),
     errors.JobDismissed: (404, "JobDismissed"),
     errors.JobFailed: (400, "InvalidParameterValue"),
+    errors.JobUnserved: (500, "NoApplicableCode"),
     errors.ResultMissing: (500, "JobResultNotFound"),
     errors.Unavailable: (503, "ServiceUnavailable"),
     errors.QueueFull: (503, "ServiceUnavailable"),
@@ -66,6 +70,8 @@ ANSWERS = {
     errors.PrefectUnavailable: (503, "ServiceUnavailable"),
     errors.DeploymentNotReady: (503, "ServiceUnavailable"),
     errors.StorageUnavailable: (503, "ServiceUnavailable"),
+    errors.UntrustedPlace: (503, "ServiceUnavailable"),
+    errors.FolderOfAnother: (503, "ServiceUnavailable"),
     errors.DeploymentMissing: (500, "NoApplicableCode"),
     errors.DeploymentRefused: (500, "NoApplicableCode"),
     errors.ProcessorUnusable: (503, "ServiceUnavailable"),
@@ -115,8 +121,28 @@ def test_an_error_is_answered_with_its_status_and_code(
 
 
 @pytest.mark.parametrize("error", EXAMPLES.values(), ids=lambda each: type(each).__name__)
-def test_a_client_reads_the_words_of_the_error(error: errors.PygeoapiPrefectError) -> None:
-    assert problem_of(error).description == str(error) != ""
+def test_a_client_reads_what_is_meant_for_it(error: errors.PygeoapiPrefectError) -> None:
+    assert problem_of(error).description == error.for_client != ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConfigurationError("/etc/maps.yml", FAULTS),
+        errors.PrefectUnavailable("http://10.0.0.7:4200/api"),
+        errors.StorageUnavailable("/srv/results"),
+        errors.UntrustedPlace("/tmp/state"),
+        errors.FolderOfAnother("/tmp/state"),
+        errors.ProcessorUnusable("/usr/lib/python3"),
+        errors.DeploymentRefused("http://10.0.0.7:4200/api"),
+        errors.JobUnserved("/srv/results"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_no_folder_and_no_address_is_meant_for_clients(
+    error: errors.PygeoapiPrefectError,
+) -> None:
+    assert "/" not in error.for_client and error.is_trouble_of_service
 
 
 @pytest.mark.parametrize("error", EXAMPLES.values(), ids=lambda each: type(each).__name__)

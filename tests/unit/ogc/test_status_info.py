@@ -39,6 +39,11 @@ def test_it_says_what_is_known() -> None:
     }
 
 
+def test_a_long_message_is_cut_to_a_length_that_people_read() -> None:
+    message = status_info(job(JobStatus.FAILED, message="x" * 5_000))["message"]
+    assert message == "x" * 500 + "… (4500 more characters)"
+
+
 def test_what_is_not_known_is_left_out() -> None:
     document = status_info(job(process_id=None, started=None))
     assert not {"processID", "started", "finished", "links"} & document.keys()
@@ -48,7 +53,7 @@ def test_what_is_not_known_is_left_out() -> None:
     ("status", "rels"),
     [
         (JobStatus.RUNNING, ["self"]),
-        (JobStatus.FAILED, ["self"]),
+        (JobStatus.FAILED, ["self", "http://www.opengis.net/def/rel/ogc/1.0/exceptions"]),
         (JobStatus.SUCCESSFUL, ["self", "http://www.opengis.net/def/rel/ogc/1.0/results"]),
     ],
 )

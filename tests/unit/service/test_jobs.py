@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pygeoapi_prefect.engine.prefect_api.names import CALLBACK_TAG, FLOW_NAME, JOB_TAG
+from pygeoapi_prefect.engine.prefect_api.parameters import faults_for_prefect
+from pygeoapi_prefect.engine.prefect_api.runs import request_of
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     InvalidRequest,
@@ -21,7 +23,7 @@ from pygeoapi_prefect.errors import (
     ResultNotReady,
     StorageUnavailable,
 )
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, Subscriber
+from pygeoapi_prefect.ogc.execution import ExecutionRequest, Response, Subscriber
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.manifest import Kind
@@ -50,6 +52,12 @@ class Service:
     def submit(self, inputs: dict[str, Any] | None = None, **more: Any) -> str:
         request = ExecutionRequest(process_id="p", inputs=inputs or {}, **more)
         return self.jobs.submit(request)
+
+    def request(self, job_id: str) -> ExecutionRequest:
+        """What the worker of a job reads."""
+        request = request_of(self.prefect.run(job_id))
+        assert request is not None
+        return request
 
     def succeed(self, job_id: str, value: Any = "done") -> str:
         """Do what a worker does with a job that succeeds."""
@@ -89,21 +97,13 @@ def test_a_job_carries_everything_its_worker_must_know(service: Service) -> None
     job_id = service.submit(
         {"a": [None, {"ü": 1}]}, outputs={"map": {}}, response="document", subscriber=subscriber
     )
-    assert service.prefect.run(job_id).parameters == {
-        "request": {
-            "process_id": "p",
-            "inputs": {"a": [None, {"ü": 1}]},
-            "inputs_reference": None,
-            "outputs": {"map": {}},
-            "response": "document",
-            "subscriber": {
-                "success_uri": "http://8.8.8.8/done",
-                "in_progress_uri": None,
-                "failed_uri": None,
-            },
-            "service_url": None,
-        }
-    }
+    assert service.request(job_id) == ExecutionRequest(
+        process_id="p",
+        inputs={"a": [None, {"ü": 1}]},
+        outputs={"map": {}},
+        response=Response.DOCUMENT,
+        subscriber=subscriber,
+    )
 
 
 def test_a_new_job_is_accepted(service: Service) -> None:
@@ -216,36 +216,48 @@ def test_prefect_being_away_is_not_a_full_queue(small: Service) -> None:
 # ---- large inputs
 
 
-@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}], ids=ascii)
-def test_half_a_character_travels_by_reference(service: Service, value: object) -> None:
-    # JSON may say it ("\ud800") and Python's parser hands it on, but no database takes it.
-    request = service.prefect.run(service.submit({"x": value})).parameters["request"]
-    assert service.storage.read_inputs(request["inputs_reference"]) == {"x": value}
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800", {"\udfff": 1}, "\x00", 2**64, -(10**400), float("inf"), float("-inf"), [[["ü"]]]],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_inputs_arrive_whatever_they_hold(service: Service, value: object) -> None:
+    # JSON may say them, and Python's parser hands them on; Prefect could not read them again.
+    job_id = service.submit({"x": value})
+    parameters = service.prefect.run(job_id).parameters
+    assert parameters["request"].isascii() and not list(faults_for_prefect(parameters, ""))
+    request = service.request(job_id)
+    assert request.inputs == {"x": value} and request.inputs_reference is None
 
 
-@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_a_number_that_prefect_would_make_null_of_travels_by_reference(
-    service: Service, number: float
-) -> None:
-    # 1e400 is JSON, and infinite once Python has read it.
-    request = service.prefect.run(service.submit({"x": [number]})).parameters["request"]
-    assert request["inputs"] is None
-    assert repr(service.storage.read_inputs(request["inputs_reference"])["x"]) == f"[{number!r}]"
+def test_outputs_arrive_whatever_they_hold(service: Service) -> None:
+    outputs = {"map": {"format": {"schema": {"maximum": float("inf"), "\ud800": 2**70}}}}
+    job_id = service.submit({}, outputs=outputs)
+    assert not list(faults_for_prefect(service.prefect.run(job_id).parameters, ""))
+    assert service.request(job_id).outputs == outputs
+
+
+def test_prefect_shows_people_a_short_copy_of_the_inputs(service: Service) -> None:
+    job_id = service.submit({"place": "Berlin", "count": 2**70, "text": "x" * 1_000})
+    shown = service.prefect.run(job_id).parameters["inputs_in_short"]
+    assert shown == {
+        "place": "Berlin",
+        "count": "1180591620717411303424",
+        "text": "x" * 200 + "… (800 more characters)",
+    }
 
 
 def test_large_inputs_travel_by_reference(service: Service) -> None:
-    request = service.prefect.run(service.submit(LARGE)).parameters["request"]
-    assert request["inputs"] is None
-    assert service.storage.read_inputs(request["inputs_reference"]) == LARGE
+    request = service.request(service.submit(LARGE))
+    assert request.inputs is None and request.inputs_reference is not None
+    assert service.storage.read_inputs(request.inputs_reference) == LARGE
 
 
 def test_what_prefect_is_given_stays_below_its_limit(service: Service) -> None:
     # Prefect counts the parameters as JSON, and ours are JSON in JSON.
     inputs = {"text": '"' * 99_000}
     parameters = service.prefect.run(service.submit(inputs)).parameters
-    assert (
-        len(json.dumps({name: json.dumps(value) for name, value in parameters.items()})) < 524_288
-    )
+    assert len(json.dumps(parameters)) < 524_288
 
 
 def test_small_inputs_need_no_storage(service: Service) -> None:

@@ -14,8 +14,12 @@ from pygeoapi_prefect.engine.prefect_api.registration import register
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.ownership import open_private_log
 
 LOGGER = logging.getLogger(__name__)
+# Said whatever the site's level is: a client waits meanwhile, and who looks wants to know for what.
+_PROGRESS = logging.getLogger(f"{__name__}.progress")
+_PROGRESS.setLevel(logging.INFO)
 
 # gunicorn kills a web worker that is silent for 30 s; a client is better served by an answer.
 _MAX_WAIT_SECONDS = 25.0
@@ -27,11 +31,13 @@ class EmbeddedBackend:
     Args:
         folder: the state folder.
         snapshot: the configuration its jobs need.
+        service: which service uses it.
     """
 
-    def __init__(self, folder: StateFolder, snapshot: str) -> None:
+    def __init__(self, folder: StateFolder, snapshot: str, service: str) -> None:
         """Start nothing yet."""
         self._folder = folder
+        self._service = service
         self._snapshot = snapshot
         self._endpoint: Endpoint | None = None
         self._in_use = folder.lock("users", shared=True)
@@ -43,6 +49,8 @@ class EmbeddedBackend:
         """Return where Prefect is, after starting it if need be.
 
         Raises:
+            UntrustedPlace: its folder is another user's, or others can write it.
+            FolderOfAnother: its folder is another service's.
             PrefectUnavailable: it cannot be started, or not fast enough to wait for it.
         """
         # Looking costs a few microseconds, but a burst of requests need not look each time.
@@ -59,6 +67,7 @@ class EmbeddedBackend:
     def _join(self) -> Endpoint:
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         self._folder.make()
+        self._folder.claim(self._service)
         start = self._folder.lock("start")
         if not start.acquire(deadline):
             raise _starting(self._folder)
@@ -72,6 +81,8 @@ class EmbeddedBackend:
             if is_new:
                 self._spawn()
             endpoint = self._wait(deadline)
+            if is_new:
+                _PROGRESS.info("the embedded Prefect is ready at %s", endpoint.api_url)
             if changed and not is_new:
                 self._register(endpoint)
             return endpoint
@@ -96,9 +107,13 @@ class EmbeddedBackend:
         if self._supervisor and self._supervisor.poll() is None:
             return
         self._folder.backend_file.unlink(missing_ok=True)
-        LOGGER.info("starting the embedded Prefect in %s", self._folder.path)
+        _PROGRESS.info(
+            "starting the embedded Prefect in %s; requests wait for it (its log is %s)",
+            self._folder.path,
+            self._folder.log,
+        )
         command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.supervisor"]
-        with self._folder.log.open("ab") as log:
+        with open_private_log(self._folder.log) as log:
             self._supervisor = subprocess.Popen(  # noqa: S603
                 [*command, str(self._folder.path)],
                 stdin=subprocess.DEVNULL,

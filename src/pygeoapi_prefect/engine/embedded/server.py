@@ -1,8 +1,9 @@
 """The embedded Prefect server: Prefect's own application with two workarounds for SQLite around it.
 
-Run as `python -m pygeoapi_prefect.engine.embedded.server PORT` by the supervisor, with the settings
-of Prefect in the environment. Measured with 8 clients that write: 2.6 jobs/s and waits of 17 s
-without the workarounds, 13 jobs/s and 0.7 s with both.
+Run as `python -m pygeoapi_prefect.engine.embedded.server PORT [DESCRIPTOR]` by the supervisor, with
+the settings of Prefect in the environment; the descriptor is that of a socket bound to the port.
+Measured with 8 clients that write: 2.6 jobs/s and waits of 17 s without the workarounds, 13 jobs/s
+and 0.7 s with both.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.settings import PREFECT_SERVER_API_AUTH_STRING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pygeoapi_prefect.engine.embedded.held_port import inherited
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.whole_bodies import WholeBodies
@@ -108,16 +110,17 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def serve(port: int) -> None:
+def serve(port: int, descriptor: int | None = None) -> None:
     """Serve Prefect on a loopback port until a signal comes or the parent is gone.
 
     Args:
         port: the port.
+        descriptor: of a socket that is bound to it; None = it is to be bound.
 
     Raises:
         OSError: the port is taken.
     """
-    with listen(port) as listener:
+    with listen(port) if descriptor is None else inherited(descriptor) as listener:
         begin_writing_at_once()
         app = OneWriterAtATime(create_app(final=True), PREFECT_SERVER_API_AUTH_STRING.value())
         server = uvicorn.Server(
@@ -140,4 +143,4 @@ def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*(int(argument) for argument in sys.argv[1:3]))

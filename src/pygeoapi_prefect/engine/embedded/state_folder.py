@@ -1,5 +1,6 @@
 """The state folder of an embedded Prefect: which file is what, and who holds which lock.
 
+    service         which service the folder belongs to: the path of its configuration
     auth            user:password of the Prefect API, made once, readable by the owner only
     backend.json    where the running backend is
     backend.log     what server and worker say
@@ -18,12 +19,16 @@ import contextlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pygeoapi_prefect.engine.host.locks import Lock
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
-from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.errors import FolderOfAnother, PrefectUnavailable
+from pygeoapi_prefect.ownership import Place, make_private_folder, write_private
+
+_KEY = "server.manager.connection"
 
 
 @dataclass(frozen=True)
@@ -36,36 +41,110 @@ class StateFolder:
 
     path: Path
 
+    @property
+    def place(self) -> Place:
+        """The folder, as something that has to be ours alone, with everything in it.
+
+        Results may be many, and nobody gets at them but through their folder.
+        """
+        return Place(self.path, "state folder", _KEY, True, frozenset({"results"}))
+
     def make(self) -> None:
         """Make the folder and what must be in it; only the owner may look inside.
 
         Raises:
+            UntrustedPlace: it is another user's, or others can write it.
             PrefectUnavailable: it cannot be made or written.
         """
-        try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.path / "locks").mkdir(mode=0o700, exist_ok=True)
-            self.prefect_home.mkdir(mode=0o700, exist_ok=True)
+        self.take()
+        with self._explaining():
+            make_private_folder(self.path / "locks")
+            make_private_folder(self.prefect_home)
             self.auth_file_ready()
+
+    def take(self) -> None:
+        """Make the folder, with nothing in it yet; only the owner may look inside.
+
+        Raises:
+            UntrustedPlace: it is another user's, or others can write it.
+            PrefectUnavailable: it cannot be made.
+        """
+        with self._explaining():
+            self.place.make()
+
+    def exists(self) -> bool:
+        """Return whether the folder is there and a backend has been in it.
+
+        Raises:
+            UntrustedPlace: it is another user's, or others can write it.
+            PrefectUnavailable: it cannot be read.
+        """
+        with self._explaining():
+            return self.place.check() and (self.path / "locks").is_dir()
+
+    def claim(self, service: str) -> None:
+        """Make the folder a service's; the first that comes has it.
+
+        Args:
+            service: which one; see `config.service_name`.
+
+        Raises:
+            FolderOfAnother: another service has it.
+            PrefectUnavailable: it cannot be written.
+        """
+        with self._explaining():
+            self._write_once(self._owner_file, service)
+        self.check_owner(service)
+
+    def check_owner(self, service: str) -> None:
+        """Make sure that no other service has the folder.
+
+        Raises:
+            FolderOfAnother: another service has it.
+        """
+        try:
+            owner = self._owner_file.read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return
+        if owner not in ("", service):
+            raise FolderOfAnother(
+                f"The state folder {self.path} belongs to the service of {owner}, and this is the "
+                f"one of {service}. Name another folder in {_KEY}. If the configuration has "
+                f"only moved, stop the service and delete {self._owner_file}."
+            )
+
+    @property
+    def _owner_file(self) -> Path:
+        return self.path / "service"
+
+    def _write_once(self, file: Path, content: str) -> None:
+        """Write a file unless there is one that holds something; it appears whole."""
+        if file.exists() and not file.read_bytes().strip():
+            file.unlink()
+        temporary = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as handle:
+            handle.write(content)
+        # The process that comes first makes it.
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(temporary)
+        temporary.unlink()
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise PrefectUnavailable(
                 f"The state folder {self.path} of the embedded Prefect cannot be used: "
-                f"{error.strerror}. Name another one in server.manager.connection."
+                f"{error.strerror}. Name another one in {_KEY}."
             ) from error
 
     def auth_file_ready(self) -> str:
         """Return `user:password` of the Prefect API, made up when first asked for."""
         file = self.path / "auth"
-        if file.exists() and not file.read_text(encoding="ascii").strip():
-            file.unlink()  # an empty one would let everybody in
-        temporary = file.with_name(f"auth.{secrets.token_hex(8)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-            handle.write(f"pygeoapi:{secrets.token_urlsafe(24)}")
-        # The process that comes first makes it, and makes it whole.
-        with contextlib.suppress(FileExistsError):
-            file.hardlink_to(temporary)
-        temporary.unlink()
+        # An empty one would let everybody in.
+        self._write_once(file, f"pygeoapi:{secrets.token_urlsafe(24)}")
         return file.read_text(encoding="ascii").strip()
 
     @property
@@ -119,6 +198,4 @@ class StateFolder:
 
     def write_backend(self, content: dict[str, str | int]) -> None:
         """Say where the backend is, now that it is ready."""
-        temporary = self.backend_file.with_suffix(".new")
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(self.backend_file)
+        write_private(self.backend_file, json.dumps(content))

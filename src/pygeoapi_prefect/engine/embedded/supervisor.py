@@ -9,19 +9,22 @@ import argparse
 import logging
 import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import Any
+
+import httpx
 
 from pygeoapi_prefect.config.snapshot import read_snapshot
+from pygeoapi_prefect.engine.embedded.held_port import HeldPort
+from pygeoapi_prefect.engine.embedded.managed_process import Ask, ManagedProcess
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
+from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
 from pygeoapi_prefect.engine.prefect_api.registration import register
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
@@ -31,91 +34,11 @@ from pygeoapi_prefect.errors import PrefectUnavailable, PygeoapiPrefectError
 LOGGER = logging.getLogger(__name__)
 
 _START_SECONDS = 120.0
-_STOP_SECONDS = 8.0
 _LOOK_SECONDS = 0.25
 # How long a backend stays without a process that uses it.
 _GRACE_SECONDS = 8.0
-# A process that dies right after its start is started again more and more slowly.
-_MAX_PAUSE_SECONDS = 30.0
-
-
-class ManagedProcess:
-    """A child process that is started again when it dies.
-
-    Args:
-        name: for people.
-        command: what to run.
-        environment: its whole environment.
-        log: where its output goes; None = where ours goes.
-    """
-
-    def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path | None
-    ) -> None:
-        """Start nothing yet."""
-        self.name = name
-        self._command = list(command)
-        self._environment = dict(environment)
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
-        self._pause = 0.0
-
-    def start(self) -> None:
-        """Start the process, with a pipe as its standard input, by which it notices our end."""
-        output: IO[bytes] | None = self._log.open("ab") if self._log else None
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                self._command,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT if output else None,
-                # A Ctrl-C in the terminal is for us; we stop the others in order.
-                start_new_session=True,
-            )
-        finally:
-            if output:
-                output.close()
-        self._started = time.monotonic()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs."""
-        return self._process is not None and self._process.poll() is None
-
-    def keep_alive(self) -> bool:
-        """Start it again if it died and its pause is over; return whether that was done."""
-        if self.is_alive:
-            if time.monotonic() - self._started > _MAX_PAUSE_SECONDS:
-                self._pause = 0.0
-            return False
-        if time.monotonic() - self._started < self._pause:
-            return False
-        self._pause = min(_MAX_PAUSE_SECONDS, max(1.0, self._pause * 2))
-        LOGGER.warning("%s ended unexpectedly and is started again", self.name)
-        self._let_go()
-        self.start()
-        return True
-
-    def stop(self) -> None:
-        """Ask it to stop, kill it if it does not."""
-        if self._process is None:
-            return
-        if self.is_alive:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                LOGGER.warning("%s does not stop and is killed", self.name)
-                self._process.kill()
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if self._process is not None:
-            if self._process.stdin:
-                self._process.stdin.close()
-            self._process.wait()
+# That, and as long as its processes may take to stop.
+_MAX_LEAVING_SECONDS = 40.0
 
 
 class Supervisor:
@@ -133,6 +56,7 @@ class Supervisor:
         self._workers = workers
         self._report = report
         self._lock = folder.lock("backend")
+        self._port: HeldPort | None = None
         self._processes: list[ManagedProcess] = []
         self._ready_file = folder.path / "worker.ready"
         self.endpoint: Endpoint | None = None
@@ -147,13 +71,15 @@ class Supervisor:
         Raises:
             PrefectUnavailable: another supervisor runs here, or a part does not start.
         """
-        self._take_folder()
+        self._take_folder(stop)
         if before:
             before()
         configuration = read_snapshot(self._folder.snapshot)
         pool = configuration.settings.work_pool
         endpoint, server = self._add_server()
-        self._report(f"starting worker for {self._workers} jobs at once")
+        self._report(
+            f"starting worker for {self._workers} job{'s' if self._workers > 1 else ''} at once"
+        )
         command = worker_command(
             pool,
             self._workers,
@@ -161,7 +87,8 @@ class Supervisor:
             ready_file=self._ready_file,
             is_exclusive=True,
         )
-        worker = self._add("worker", command, endpoint)
+        socket = NotificationSocket(self._folder.notification_socket)
+        worker = self._add("worker", command, endpoint, ask=socket.is_answered)
         set_up = PrefectSetUp(Transport(lambda: endpoint))
         if not self._wait(stop, server, set_up.is_healthy):
             return False
@@ -176,7 +103,7 @@ class Supervisor:
         return True
 
     def keep_alive(self) -> None:
-        """Start again what died."""
+        """Start again what died; what does not answer is killed by who watches it."""
         for process in self._processes:
             process.keep_alive()
 
@@ -188,31 +115,63 @@ class Supervisor:
         for process in reversed(self._processes):
             process.stop()
         self._ready_file.unlink(missing_ok=True)
+        if self._port:
+            self._port.release()
         self._lock.release()
 
-    def _take_folder(self) -> None:
+    def _take_folder(self, stop: threading.Event) -> None:
         # Others look whether it is free by taking it for a moment.
-        if not self._lock.acquire(time.monotonic() + 1):
+        if not self._lock.acquire(time.monotonic() + 1) and not self._is_left_to_us(stop):
             raise PrefectUnavailable(
-                f"The state folder {self._folder.path} is in use by another service; stop that "
-                "one or name another folder."
+                f"The state folder {self._folder.path} is in use by another service, or by "
+                "another program of this one (`up`, a web server); stop it or name another folder."
             )
         self._folder.backend_file.unlink(missing_ok=True)
         self._ready_file.unlink(missing_ok=True)
         _keep_log_short(self._folder.log)
 
+    def _is_left_to_us(self, stop: threading.Event) -> bool:
+        """Wait for a backend that nobody uses any more; it stays for a while after the last."""
+        deadline, is_said = time.monotonic() + _MAX_LEAVING_SECONDS, False
+        while not self._lock.try_acquire():
+            if _is_used(self._folder) or time.monotonic() > deadline:
+                return False
+            if not is_said:
+                is_said = True
+                self._report("waiting for the backend of a web server that has stopped")
+            if stop.wait(_LOOK_SECONDS):
+                return False
+        return True
+
     def _add_server(self) -> tuple[Endpoint, ManagedProcess]:
-        port = _free_port(self._folder.path / "port")
+        port = self._port = HeldPort(self._folder.path / "port")
         endpoint = Endpoint(
-            api_url=f"http://127.0.0.1:{port}/api", auth_string=self._folder.auth_file_ready()
+            api_url=f"http://127.0.0.1:{port.number}/api",
+            auth_string=self._folder.auth_file_ready(),
         )
         self._report(f"starting Prefect server on {endpoint.ui_url}")
-        command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server", str(port)]
-        return endpoint, self._add("Prefect server", command, endpoint)
+        command = [sys.executable, "-m", "pygeoapi_prefect.engine.embedded.server"]
+        command += [str(port.number), str(port.descriptor)]
 
-    def _add(self, name: str, command: list[str], endpoint: Endpoint) -> ManagedProcess:
+        def ask(seconds: float) -> bool:
+            return answers(f"{endpoint.api_url}/health", seconds)
+
+        return endpoint, self._add(
+            "Prefect server",
+            command,
+            endpoint,
+            ask=ask,
+            inherited=port.descriptor,
+            on_end=port.hang_up,
+            # What it makes is in the state folder only; a worker's jobs write where people look.
+            umask=0o077,
+        )
+
+    def _add(
+        self, name: str, command: list[str], endpoint: Endpoint, *, ask: Ask, **more: Any
+    ) -> ManagedProcess:
         environment = os.environ | prefect_environment(self._folder, endpoint)
-        process = ManagedProcess(name, command, environment, self._folder.log)
+        process = ManagedProcess(name, command, environment, self._folder.log, ask=ask, **more)
         self._processes.append(process)
         process.start()
         return process
@@ -232,6 +191,20 @@ class Supervisor:
         return True
 
 
+def _is_used(folder: StateFolder) -> bool:
+    """Return whether a process uses the backend of a folder that does not leave by itself."""
+    alone = folder.lock("users")
+    if alone.try_acquire():
+        alone.release()
+        return False
+    # Held alone by a supervisor that is about to leave, shared by all others.
+    shared = folder.lock("users", shared=True)
+    if shared.try_acquire():
+        shared.release()
+        return True
+    return False
+
+
 def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, str]:
     """Return the Prefect settings of an embedded backend, for its server and its worker."""
     return {
@@ -249,6 +222,9 @@ def prefect_environment(folder: StateFolder, endpoint: Endpoint) -> dict[str, st
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         # Logs of removed runs go with the next day; Prefect keeps them for ever otherwise.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
+        # For each run that was cancelled within a day Prefect looks whether tasks of it are left,
+        # every 20 s: with a thousand dismissed jobs it does little else.
+        "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "600",
         # Questions that every process would ask our own server before its first request.
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
@@ -294,22 +270,13 @@ def run_detached(folder: StateFolder, workers: int) -> None:
         users.release()
 
 
-def _free_port(remembered: Path) -> int:
-    """Return a free loopback port, the same as last time if possible: people keep bookmarks."""
-    candidates = [0]
-    if remembered.exists():
-        candidates.insert(0, int(remembered.read_text(encoding="ascii") or 0))
-    for candidate in candidates:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            port: int = probe.getsockname()[1]
-            remembered.write_text(str(port), encoding="ascii")
-            return port
-    raise PrefectUnavailable("There is no free port on 127.0.0.1 for the Prefect server.")
+def answers(url: str, seconds: float) -> bool:
+    """Return whether something answers at a URL within some seconds, whatever it says."""
+    try:
+        httpx.get(url, timeout=seconds, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 def _keep_log_short(log: Path) -> None:

@@ -8,8 +8,8 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -27,6 +27,7 @@ from pygeoapi_prefect.engine.foreign_flows.restoring import OUTPUT_KEY
 from pygeoapi_prefect.engine.prefect_api.names import JOB_VARIABLE
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
+from pygeoapi_prefect.errors import StorageUnavailable
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.media_types import BINARY, guessed
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -80,6 +81,18 @@ def encoder(
     return encode
 
 
+@contextmanager
+def _for_clients() -> Iterator[None]:
+    """Leave out of an error what clients need not know: Prefect makes the run's message of it.
+
+    The whole of it is in the log of the run by then.
+    """
+    try:
+        yield
+    except StorageUnavailable as error:
+        raise StorageUnavailable(error.for_client) from error
+
+
 class ForeignFlowChannel:
     """What `job` passes on to in a deployed flow; see `JobChannel`. Connects when first used.
 
@@ -119,24 +132,28 @@ class ForeignFlowChannel:
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
         """Store one output."""
-        self._published.publish(name, data, media_type)
-        with self._lock:
-            self._storage.write_published(self.job_id, self._published.outputs)
+        with _for_clients():
+            self._published.publish(name, data, media_type)
+            with self._lock:
+                self._storage.write_published(self.job_id, self._published.outputs)
 
     def store(self, data: bytes | Path, media_type: str) -> dict[str, Any]:
         """Store something that the flow returns; return what a manifest says about it."""
         name = data.name if isinstance(data, Path) else "returned"
         collector = Collector(self._storage, self.job_id, f"{self.attempt}-{time.time_ns()}", ())
-        collector.publish(name, data, media_type)
+        with _for_clients():
+            collector.publish(name, data, media_type)
         return collector.outputs[0].model_dump(mode="json")
 
     def load_checkpoint(self) -> Any:
         """Return the last checkpoint saved."""
-        return self._channel.load_checkpoint()
+        with _for_clients():
+            return self._channel.load_checkpoint()
 
     def save_checkpoint(self, value: Any) -> None:
         """Save a checkpoint."""
-        self._channel.save_checkpoint(value)
+        with _for_clients():
+            self._channel.save_checkpoint(value)
 
     def close(self) -> None:
         """Send what is not sent yet."""

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import chain, islice, starmap
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     REQUEST_LABEL,
     TOKEN_LABEL,
 )
+from pygeoapi_prefect.engine.prefect_api.parameters import faults_for_prefect
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.registration import HEARTBEATS
 from pygeoapi_prefect.engine.prefect_api.results_block import public_options, results_block
@@ -45,6 +47,7 @@ from pygeoapi_prefect.results.storage import RETURNED, ResultStorage
 _FRESH_SECONDS = 2.0
 # Prefect refuses parameters of more than 524,288 bytes.
 _MAX_PARAMETER_BYTES = 500_000
+_MAX_FAULTS = 20
 
 
 class ForeignFlows:
@@ -138,6 +141,10 @@ class ForeignFlows:
             PrefectUnavailable: Prefect does not answer.
         """
         parameters = processor.parameters(request, str(uuid4()))
+        sent = (request.inputs, "/inputs"), (request.outputs, "/outputs")
+        faults = chain.from_iterable(starmap(faults_for_prefect, sent))
+        if found := list(islice(faults, _MAX_FAULTS)):
+            raise InvalidInputs(found)
         if len(json.dumps(parameters)) > _MAX_PARAMETER_BYTES:
             message = (
                 f"are too large: the parameters of a flow may have {_MAX_PARAMETER_BYTES:,} bytes "
@@ -148,7 +155,7 @@ class ForeignFlows:
         token = uuid4().hex
         labels = {
             PROCESS_LABEL: request.process_id,
-            REQUEST_LABEL: request.model_copy(update={"inputs": None}).model_dump_json(),
+            REQUEST_LABEL: request.model_copy(update={"inputs": None}).to_text(),
             TOKEN_LABEL: token,
         }
         deployment = processor.deployment

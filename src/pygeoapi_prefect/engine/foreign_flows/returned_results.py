@@ -65,7 +65,7 @@ def read_returned(
     try:
         content = files.read_file(key)
     except FileNotFoundError:
-        raise ResultMissing(_why_not_kept(gateway, run, files, key)) from None
+        raise _not_kept(gateway, run, files, key) from None
     serializer = _details(run).get("serializer") or {"type": "pickle"}
     content, serializer = _unpacked(content, serializer)
     return _decoded(content, serializer, run, policy)
@@ -145,7 +145,7 @@ def _whereabouts(
             files = _files_of(gateway, str(block_id), settings)
         else:
             path = Path(key)
-            files, key = Files(str(path.parent)), path.name
+            files, key = Files(str(path.parent), is_guest=True), path.name
         return files, _key_of(template, run) if template else key
     raise ResultMissing(
         "The flow completed, but Prefect did not keep what it returned. Flows on a work pool are "
@@ -173,8 +173,8 @@ def _files_of(gateway: Gateway, block: str, settings: ManagerSettings) -> Files:
     ours = settings.result_storage_options
     if ours and location.url.startswith(settings.results_url):
         # The block that `deploy` makes holds no secrets.
-        return Files(location.url, {**ours.get_secret_value(), **location.options})
-    return Files(location.url, location.options)
+        return Files(location.url, {**ours.get_secret_value(), **location.options}, is_guest=True)
+    return Files(location.url, location.options, is_guest=True)
 
 
 def _unpacked(content: bytes, serializer: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
@@ -224,27 +224,29 @@ def _unpickled(content: bytes) -> Any:
         return cloudpickle.loads(base64.decodebytes(content))
     except Exception as error:  # whatever the classes in it raise
         raise ResultMissing(
-            f"The flow's result cannot be unpickled here: {type(error).__name__}: {error}"
+            f"The flow's result cannot be unpickled here: {type(error).__name__}: {error}",
+            for_client="The flow's result cannot be unpickled by this service.",
         ) from error
 
 
-def _why_not_kept(gateway: Gateway, run: FlowRun, files: Files, key: str) -> str:
-    """Return why what a run returned is not where its state says, in words."""
+def _not_kept(gateway: Gateway, run: FlowRun, files: Files, key: str) -> ResultMissing:
+    """Return an error that says why what a run returned is not where its state says, in words."""
     if said := _said_of_result(gateway, run):
         quoted = said[-1].partition(_ADVICE_OF_PREFECT)[0][:_MAX_QUOTED]
-        return (
+        return ResultMissing(
             f"The flow completed, but what it returned was not kept. Its log says: {quoted} "
             "Return what JSON can hold, or a text with its media type, such as "
             "`('text/csv', frame.to_csv())`; bytes and files need `from pygeoapi_prefect import "
             "job` in the flow's module."
         )
     serializer = str((_details(run).get("serializer") or {}).get("type") or "unknown")
-    return (
+    return ResultMissing(
         f"The flow completed, but what it returned is not at {key} in {files.shown_url}, where "
         f"Prefect's serializer {serializer!r} was to write it, and its log does not say why. It "
         "may have run on a machine that does not share this storage, or it returned something "
         "that the serializer cannot write (bytes need `from pygeoapi_prefect import job` in the "
-        "flow's module)."
+        "flow's module).",
+        for_client="The flow completed, but what it returned is not where it was to be written.",
     )
 
 

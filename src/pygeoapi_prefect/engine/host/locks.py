@@ -5,6 +5,9 @@ import os
 import time
 from pathlib import Path
 
+# Not through a link: nobody else has a say in which file it is.
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
 
 class Lock:
     """A lock on a file, held until `release` or the end of the process.
@@ -26,7 +29,7 @@ class Lock:
         Raises:
             OSError: the file cannot be made.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, _FLAGS, 0o600)
         try:
             fcntl.flock(descriptor, self._operation | fcntl.LOCK_NB)
         except BlockingIOError:

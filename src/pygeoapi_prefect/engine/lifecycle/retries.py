@@ -14,6 +14,7 @@ from prefect.states import AwaitingRetry
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
+from pygeoapi_prefect.engine.prefect_api.claims import failed
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 
 # Jobs that failed together should not come back together.
@@ -25,13 +26,16 @@ def policy_of(flow_run: FlowRun, configuration: Configuration) -> ExecutionPolic
     return configuration.policy(process_of(flow_run))
 
 
-def after_failure(failure: State[Any], policy: ExecutionPolicy, attempt: int) -> State[Any]:
+def after_failure(
+    failure: State[Any], policy: ExecutionPolicy, attempt: int, error_type: str | None = None
+) -> State[Any]:
     """Return the state of a run after an attempt of it failed.
 
     Args:
         failure: the state it would get without retries.
         policy: of its process.
         attempt: which attempt failed, from 1.
+        error_type: name of the error's type, if it says more than the message of the state does.
 
     Returns:
         AwaitingRetry with the time of the next attempt, or `failure` if that was the last.
@@ -39,13 +43,11 @@ def after_failure(failure: State[Any], policy: ExecutionPolicy, attempt: int) ->
     if attempt > policy.retries:
         return failure
     when = datetime.now(UTC) + timedelta(seconds=seconds_before(attempt, policy.retry_backoff))
-    reason = (failure.message or "it did not say why").rstrip(".")
+    reason = failure.message or "it did not say why"
+    if error_type:
+        reason = f"{error_type}: {reason}"
     return AwaitingRetry(
-        scheduled_time=when,
-        message=(
-            f"Attempt {attempt} of {policy.retries + 1} failed: {reason}. "
-            f"The next starts at {when:%Y-%m-%dT%H:%M:%SZ}."
-        ),
+        scheduled_time=when, message=failed(attempt, policy.retries + 1, reason, when)
     )
 
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from prefect.client.orchestration import PrefectClient
 
-from pygeoapi_prefect.config.manager_settings import user_state_folder
+from pygeoapi_prefect.config.manager_settings import make_user_state_folder, user_state_folder
 from pygeoapi_prefect.engine._compat import remove_worker
 from pygeoapi_prefect.engine.host.locks import is_held
 from pygeoapi_prefect.engine.lifecycle.liveness import GONE_SECONDS, LETS_GO_SECONDS
@@ -25,6 +25,7 @@ from pygeoapi_prefect.engine.maintenance.heartbeats import Heartbeats
 from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE
 
 _STARTING = ".starting"
+_LOCKS = "workers"
 # Between making a lock's file and holding it.
 _MAX_TAKING_SECONDS = 10.0
 
@@ -41,6 +42,7 @@ class WorkerLock:
         name: the worker's.
 
     Raises:
+        UntrustedPlace: its folder is another user's, or others can write it.
         OSError: it cannot be made.
     """
 
@@ -48,7 +50,7 @@ class WorkerLock:
         """Take it; other workers do not look for it before it is shown."""
         self._shown_path = _lock_path(name)
         self._path = self._shown_path.with_suffix(_STARTING)
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_user_state_folder(_LOCKS)
         for abandoned in self._path.parent.glob(f"*{_STARTING}"):
             _remove_if_abandoned(abandoned)
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -189,4 +191,4 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def _lock_path(name: str) -> Path:
-    return user_state_folder() / "workers" / f"{name.replace(os.sep, '_')}.lock"
+    return user_state_folder() / _LOCKS / f"{name.replace(os.sep, '_')}.lock"

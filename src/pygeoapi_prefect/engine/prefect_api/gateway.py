@@ -6,6 +6,7 @@ Vendor objects and vendor errors end here.
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -22,6 +23,7 @@ from pygeoapi_prefect.engine.prefect_api.transport import (
     Transport,
     fault_in_body,
 )
+from pygeoapi_prefect.engine.prefect_api.unreadable_runs import read_page
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     DeploymentRefused,
@@ -116,11 +118,23 @@ class PrefectGateway:
         while limit is None or len(runs) < limit:
             page = MAX_PAGE if limit is None else min(MAX_PAGE, limit - len(runs))
             body |= {"limit": page, "offset": offset + len(runs)}
-            answer = self._transport.read("POST", "/flow_runs/filter", body)
-            runs.extend(FlowRun.model_validate(item) for item in answer)
-            if len(answer) < page:
+            answer = read_page(self._transport, body)
+            runs.extend(FlowRun.model_validate(item) for item in answer.runs)
+            offset += len(answer.left_out)
+            if answer.length < page:
                 break
         return runs
+
+    def list_unreadable_runs(self, query: RunQuery) -> list[str]:
+        """List the ids of runs that no list of runs has."""
+        body = {**_filter(query), "sort": "EXPECTED_START_TIME_DESC", "limit": MAX_PAGE}
+        found: list[str] = []
+        for offset in count(step=MAX_PAGE):
+            page = read_page(self._transport, {**body, "offset": offset})
+            found += page.left_out
+            if page.length < MAX_PAGE:
+                break
+        return found
 
     def count_flow_runs(self, query: RunQuery) -> int:
         """Count runs."""
@@ -296,13 +310,15 @@ def _filter(query: RunQuery) -> dict[str, Any]:
     return body
 
 
-def _unrendered(value: Any) -> dict[str, str]:
+def _unrendered(value: Any) -> Any:
     """Wrap a value so that Prefect hands it on as it is.
 
     `create_flow_run` on the server renders parameters: a client's
     `{"__prefect_kind": "jinja", ...}` would be evaluated there. A value of kind `json` is decoded
-    once and not looked into (`prefect.utilities.schema_tools.hydration`).
+    once and not looked into (`prefect.utilities.schema_tools.hydration`). Text is text there.
     """
+    if isinstance(value, str):
+        return value
     return {"__prefect_kind": "json", "value": json.dumps(value)}
 
 

@@ -14,6 +14,11 @@ JOB_VARIABLE = "PYGEOAPI_PREFECT_JOB"
 # Prefect's own, in every work pool.
 DEFAULT_QUEUE = "default"
 
+# The parameters of our flow: the request as a text that only we read, and for people who look at a
+# run in Prefect what can be shown of its inputs.
+REQUEST_PARAMETER = "request"
+SHOWN_PARAMETER = "inputs_in_short"
+
 # On every flow run that is a job, and on the deployments from which they inherit it.
 JOB_TAG = "pygeoapi-job"
 # On every job of which a subscriber is still to hear something.
@@ -31,6 +36,8 @@ INPUTS_LABEL = "pygeoapi.inputs"
 REQUEST_LABEL = "pygeoapi.request"
 TOKEN_LABEL = "pygeoapi.token"  # noqa: S105
 ERROR_TYPE_LABEL = "pygeoapi.error_type"
+# What a job wanted of this service and did not get, for the operator.
+TROUBLE_LABEL = "pygeoapi.trouble"
 # Followed by in_progress, success or failed: how far its delivery is.
 CALLBACK_LABEL = "pygeoapi.callback."
 

@@ -5,6 +5,7 @@ of a short job. Web processes connect to a Unix socket of the same user and send
 
     {"run": {...}}        a flow run that was just created, as Prefect answered it
     {"look": true}        something changed that the worker should see
+    {"alive": true}       answered `alive` by a worker that is well
     {"wait": "id"}        answered `ended` once the worker is through with a run, or `unknown`
 """
 
@@ -19,12 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pygeoapi_prefect.config.manager_settings import user_state_folder
+from pygeoapi_prefect.ownership import Place, is_ours
 
 # Longer than any run JSON: parameters are at most half a megabyte.
 MAX_LINE_BYTES = 4 << 20
 _TIMEOUT_SECONDS = 1.0
 # sun_path is 108 bytes on Linux, 104 elsewhere, with the closing zero.
 _MAX_PATH_BYTES = 100
+_KEY = "server.manager.connection (or XDG_STATE_HOME, with a Prefect server elsewhere)"
 
 
 def notification_socket_of(api_url: str, work_pool: str) -> Path:
@@ -71,6 +74,16 @@ class NotificationSocket:
         except OSError:
             return False
 
+    def is_answered(self, seconds: float) -> bool:
+        """Ask the worker whether it is well; return whether it says so within some seconds."""
+        try:
+            with _connected(self._path) as connection:
+                connection.settimeout(seconds)
+                connection.sendall(b'{"alive":true}\n')
+                return connection.recv(16) == b"alive\n"
+        except OSError:
+            return False
+
     def _tell(self, line: bytes) -> None:
         with contextlib.suppress(OSError), _connected(self._path) as connection:
             connection.sendall(line + b"\n")
@@ -78,6 +91,9 @@ class NotificationSocket:
 
 @contextmanager
 def _connected(path: Path) -> Iterator[socket.socket]:
+    # Who made the socket hears what clients sent.
+    if not is_ours(path):
+        raise PermissionError(f"{path} is another user's")
     with socket.socket(socket.AF_UNIX) as connection, short_name(path) as name:
         connection.settimeout(_TIMEOUT_SECONDS)
         connection.connect(name)
@@ -88,9 +104,10 @@ def listening_socket(path: Path) -> socket.socket:
     """Return a socket that listens for rings; an old one of that name is replaced.
 
     Raises:
+        UntrustedPlace: its folder is another user's, or others can write it.
         OSError: it cannot be made.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Place(path.parent, "folder of the notification socket", _KEY).make()
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     with short_name(path) as name:

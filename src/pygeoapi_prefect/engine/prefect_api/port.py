@@ -66,6 +66,19 @@ class Gateway(Protocol):
         """
         ...
 
+    def list_unreadable_runs(self, query: RunQuery) -> list[str]:
+        """List the ids of runs that Prefect has and cannot read, so that no other method does.
+
+        They can be deleted.
+
+        Args:
+            query: which.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
     def count_flow_runs(self, query: RunQuery) -> int:
         """Count runs.
 

@@ -1,11 +1,16 @@
 """What a flow run says of itself as a job; for our model of it and for Prefect's."""
 
+import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
-from pygeoapi_prefect.engine.prefect_api.names import JOB_TAG, PROCESS_LABEL, REQUEST_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import (
+    JOB_TAG,
+    PROCESS_LABEL,
+    REQUEST_LABEL,
+    REQUEST_PARAMETER,
+)
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 
 
@@ -39,8 +44,7 @@ def process_of(flow_run: Run) -> str | None:
     if isinstance(process_id, str):
         return process_id
     # A run of our flow that a person started in Prefect's UI has no labels of ours.
-    request = (flow_run.parameters or {}).get("request")
-    process_id = request.get("process_id") if isinstance(request, Mapping) else None
+    process_id = _members(flow_run).get("process_id")
     return process_id if isinstance(process_id, str) else None
 
 
@@ -64,13 +68,24 @@ def request_of(flow_run: Run) -> ExecutionRequest | None:
         None if it has none: a person started a flow that is not ours, or gave ours no request.
     """
     if text := (flow_run.labels or {}).get(REQUEST_LABEL):
-        return ExecutionRequest.model_validate_json(str(text))
+        return ExecutionRequest.of_text(str(text))
     if is_foreign(flow_run):
         return None
-    try:
-        return ExecutionRequest.model_validate((flow_run.parameters or {}).get("request"))
-    except ValidationError:
-        return None
+    with suppress(ValueError):
+        return ExecutionRequest.model_validate(_members(flow_run))
+    return None
+
+
+def _members(flow_run: Run) -> Mapping[str, Any]:
+    """Return the members of the request of a run of our flow.
+
+    A service sends it as text. A person who starts a run in Prefect's UI may well write an object.
+    """
+    request = (flow_run.parameters or {}).get(REQUEST_PARAMETER)
+    if isinstance(request, str):
+        with suppress(ValueError):
+            request = json.loads(request)
+    return request if isinstance(request, Mapping) else {}
 
 
 def page_of(flow_run: Run) -> str | None:

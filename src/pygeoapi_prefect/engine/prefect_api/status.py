@@ -1,9 +1,11 @@
 """From a flow run to a job: the one place that knows what each state means to a client."""
 
-from pygeoapi_prefect.engine.prefect_api.claims import attempt_of
+from datetime import UTC, datetime
+
+from pygeoapi_prefect.engine.prefect_api.claims import attempt_of, overdue
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, TROUBLE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import is_ours
 from pygeoapi_prefect.ogc.job import Job, JobOutput, JobStatus
 from pygeoapi_prefect.results.manifest import Manifest
@@ -68,6 +70,8 @@ def job_from(
     """
     manifest = results if isinstance(results, Manifest) else None
     state = run.state
+    if progress and state and state.type == "RUNNING" and progress.updated < state.timestamp:
+        progress = None  # of an earlier attempt
     status = status_of(state)
     if status is JobStatus.ACCEPTED and run.run_count:
         status = JobStatus.RUNNING  # it has run, and is about to run again
@@ -106,6 +110,7 @@ def job_from(
         updated=max(moment for moment in moments if moment),
         media_type=_media_type(manifest),
         failure=failure,
+        trouble=run.labels.get(TROUBLE_LABEL) if failure is not None else None,
         outputs=_outputs(manifest),
     )
 
@@ -123,7 +128,10 @@ def _message(
     if status is JobStatus.RUNNING:
         text = state.message if state else None
         if name == "AwaitingRetry":
-            return text or f"Attempt {run.run_count} failed; the next one waits for its turn."
+            if not text:
+                return f"Attempt {run.run_count} failed; the next one waits for its turn."
+            due = run.next_scheduled_start_time
+            return overdue(text) if due and due < datetime.now(UTC) else text
         if state and state.type != "RUNNING":
             return f"Attempt {run.run_count + 1} waits for a worker."
         doing = (progress.message if progress else None) or "The job is running."

@@ -98,9 +98,7 @@ def run_attempt(flow_run: FlowRun, tell: Tell, started: Callable[[], None]) -> S
     flow_run.state, flow_run.run_count = running, attempt
     try:
         with capture_sigterm(), _context(flow_run, client), _heartbeats(flow_run):
-            final = run_process(
-                flow_run.parameters["request"], policy, surroundings(flow_run, client, tell)
-            )
+            final = run_process(policy, surroundings(flow_run, client, tell))
     except BaseException as error:
         text = f"The job was interrupted: {type(error).__name__}: {text_of(error)}"
         crashed: State[Any] = Crashed(message=storable(text, _MAX_MESSAGE))

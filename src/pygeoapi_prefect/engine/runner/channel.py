@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 
+from pygeoapi_prefect.errors import ProcessorFailed
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.text import storable
@@ -18,6 +19,7 @@ LOGGER = logging.getLogger(__name__)
 _SECONDS_BETWEEN_REPORTS = 0.8
 
 _MAX_MESSAGE = 1_000
+_MAX_NAME = 200
 
 Send = Callable[[str, str, dict[str, Any]], Any]
 
@@ -90,7 +92,17 @@ class FlowRunChannel:
         return self._is_cancel_requested()
 
     def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
-        """Store one output."""
+        """Store one output.
+
+        Raises:
+            ProcessorFailed: the process description declares outputs, and not this one.
+        """
+        declared = self._collector.declared
+        if declared and name not in declared:
+            raise ProcessorFailed(
+                f"the process has no output {storable(name, _MAX_NAME)!r}; its description "
+                f"declares {', '.join(declared)}"
+            )
         self._collector.publish(name, data, media_type)
 
     def load_checkpoint(self) -> Any:

@@ -15,19 +15,23 @@ from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy
 from pygeoapi_prefect.engine.lifecycle.reconciliation import dismissed
 from pygeoapi_prefect.engine.lifecycle.retries import after_failure
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
-from pygeoapi_prefect.engine.prefect_api.runs import page_of
+from pygeoapi_prefect.engine.prefect_api.names import (
+    ERROR_TYPE_LABEL,
+    REQUEST_PARAMETER,
+    TROUBLE_LABEL,
+)
+from pygeoapi_prefect.engine.prefect_api.runs import page_of, request_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, Send
 from pygeoapi_prefect.engine.runner.started_work import MAX_PROGRAM_SECONDS, StartedWork
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (
     ConfigurationError,
+    InvalidRequest,
     ProcessorFailed,
     ProcessorUnusable,
     PygeoapiPrefectError,
     RequestError,
 )
-from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.running_job import job
@@ -66,13 +70,10 @@ class Surroundings:
     started: StartedWork | None = None
 
 
-def run_process(
-    request: dict[str, Any], policy: ExecutionPolicy, around: Surroundings
-) -> State[Any]:
+def run_process(policy: ExecutionPolicy, around: Surroundings) -> State[Any]:
     """Run a process and store what it makes.
 
     Args:
-        request: an `ExecutionRequest`, as JSON.
         policy: how its jobs are run.
         around: the run and what it may use.
 
@@ -82,7 +83,7 @@ def run_process(
     """
     attempt = around.flow_run.run_count
     try:
-        outputs = _execute(ExecutionRequest.model_validate(request), policy, around)
+        outputs = _execute(policy, around)
     except TerminationSignal:
         if not around.is_cancelled():
             raise
@@ -92,13 +93,18 @@ def run_process(
             return dismissed()
         around.logger.error("The processor failed.", exc_info=error.__cause__ or error)
         failure = _failed(error)
-        state = failure if error.is_final else after_failure(failure, policy, attempt)
-        if error.error_type and state is failure:
-            around.add_labels({ERROR_TYPE_LABEL: storable(error.error_type, _MAX_NAME)})
+        error_type = storable(error.error_type, _MAX_NAME) if error.error_type else None
+        state = failure
+        if not error.is_final:
+            state = after_failure(failure, policy, attempt, error_type)
+        if error_type and state is failure:
+            around.add_labels({ERROR_TYPE_LABEL: error_type})
         return state
     except (PygeoapiPrefectError, OSError) as error:
         around.logger.exception("The job failed.")
-        failure = _failed(error)
+        failure = Failed(message=storable(_for_client(error), _MAX_MESSAGE))
+        if isinstance(error, PygeoapiPrefectError) and error.is_trouble_of_service:
+            around.add_labels({TROUBLE_LABEL: storable(str(error), _MAX_NAME * 2)})
         return failure if isinstance(error, _FINAL) else after_failure(failure, policy, attempt)
     if around.is_cancelled():
         return dismissed()
@@ -107,12 +113,25 @@ def run_process(
     return Completed(message=f"Job complete: {outputs}" + (f" at {page}" if page else ""))
 
 
-def _failed(error: Exception) -> State[Any]:
+def _failed(error: ProcessorFailed) -> State[Any]:
     return Failed(message=storable(text_of(error), _MAX_MESSAGE))
 
 
-def _execute(request: ExecutionRequest, policy: ExecutionPolicy, around: Surroundings) -> str:
+def _for_client(error: PygeoapiPrefectError | OSError) -> str:
+    if isinstance(error, PygeoapiPrefectError):
+        return error.for_client
+    # Of a file that the processor names: which one it is stands in the log.
+    return f"{type(error).__name__}: {error.strerror or text_of(error)}"
+
+
+def _execute(policy: ExecutionPolicy, around: Surroundings) -> str:
     """Run the processor, store the outputs and name them."""
+    request = request_of(around.flow_run)
+    if request is None:
+        raise InvalidRequest(
+            f"The parameter {REQUEST_PARAMETER!r} of this flow run is no execution request; write "
+            'for example {"process_id": "hello-world", "inputs": {"name": "World"}}.'
+        )
     job_id, attempt = str(around.flow_run.id), around.flow_run.run_count
     storage = open_storage(around.configuration.settings, patient=True)
     processor = Registry(around.configuration).processor(request.process_id)

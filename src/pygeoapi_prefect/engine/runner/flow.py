@@ -78,11 +78,13 @@ def _clear_up_dismissed(flow: Flow[..., Any], flow_run: FlowRun, state: State[An
     validate_parameters=False,
     on_cancellation=[_clear_up_dismissed],
 )
-def run_job(request: dict[str, Any]) -> State:
+def run_job(request: str | dict[str, Any], inputs_in_short: Any = None) -> State:
     """Run one attempt at a job under Prefect's own engine, on the pool of another worker.
 
     Args:
-        request: an `ExecutionRequest`, as JSON.
+        request: an `ExecutionRequest` as text, or what a person wrote in Prefect's UI; read from
+            the flow run, where it is for all who ask.
+        inputs_in_short: what people who look at the run are shown of the inputs; not used.
 
     Returns:
         The final state of the flow run.
@@ -99,14 +101,15 @@ def run_job(request: dict[str, Any]) -> State:
     try:
         configuration = current_configuration()
     except (ConfigurationError, OSError) as error:
-        return Failed(message=str(error))
+        get_run_logger().error("The configuration cannot be used: %s", error)
+        return Failed(message=ConfigurationError.words_for_client)
     policy = _patient(policy_of(flow_run, configuration))
     try:
         with (
             recording_in_prefect(str(flow_run.id), configuration.log_level) as log,
             timeout(policy.timeout, _TookTooLong),
         ):
-            state = run_process(request, policy, surroundings(flow_run, client, log.tell))
+            state = run_process(policy, surroundings(flow_run, client, log.tell))
     except _TookTooLong:
         state = after_failure(took_too_long(policy.timeout), policy, attempt)
     clear_up_after(state, flow_run, attempt, configuration)

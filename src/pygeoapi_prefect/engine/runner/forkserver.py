@@ -6,12 +6,14 @@ The worker asks over a socket, in messages of one letter and a process id:
     f    fork; comes with a file descriptor whose other end the worker keeps
     w    this job may be run again by others: kill it when the worker is not heard of any more
     a    the worker is alive, and Prefect hears it
+    q    a question: is the forkserver well?
 
 The answers are JSON lines:
 
     {"warm": true, "files": {...}}   everything is imported, from these files of the user's
     {"forked": pid}                  in the order of the requests
     {"ended": pid, "code": code}     exit code, negative = killed by that signal
+    {"well": true}                   to each question
 
 When the worker is gone, so is the forkserver, with all its children. Run as
 `python -m pygeoapi_prefect.engine.runner.forkserver FD`.
@@ -67,6 +69,8 @@ def serve(control: socket.socket) -> None:
                 jobs.heard = time.monotonic()
             elif letter == b"w":
                 jobs.watched.add(pid)
+            elif letter == b"q":
+                _say(control, well=True)
             else:
                 pid = os.fork()
                 if pid == 0:

@@ -106,7 +106,7 @@ class JobLog:
     def add(
         self, name: str, level: int, message: str, created: float, task_run_id: str | None = None
     ) -> None:
-        """Take a record.
+        """Take a record; a long one is taken in pieces.
 
         Args:
             name: of the logger.
@@ -115,8 +115,11 @@ class JobLog:
             created: seconds since 1970.
             task_run_id: the task of Prefect that it is about.
         """
-        if len(message) > 2 * MAX_MESSAGE:
-            message = storable(message, MAX_MESSAGE)  # it must not be held as it is
+        if len(message) > MAX_MESSAGE:
+            for start in range(0, len(message), MAX_MESSAGE):
+                piece = message[start : start + MAX_MESSAGE]
+                self.add(name, level, piece, created, task_run_id)
+            return
         record = Record(self._flow_run_id, name, level, message, created, task_run_id)
         counts = self._counts
         with self._lock:

@@ -37,6 +37,8 @@ class CompletionWaiters:
         message: dict[str, Any] = json.loads(await reader.readline())
         run_id = message.get("wait")
         if run_id is None:
+            if "alive" in message:
+                writer.write(b"alive\n")
             writer.close()
         elif run_id in self._ended or not self._is_known(run_id):
             # Unknown here: another worker runs it, if one does.

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +17,7 @@ import anyio
 
 from pygeoapi_prefect.engine.host.file_times import times_of
 from pygeoapi_prefect.engine.host.process_tree import kill_tree, signal_group
+from pygeoapi_prefect.engine.host.silence import Asking, Silence, computed_seconds
 from pygeoapi_prefect.engine.runner.protocol import REQUEST
 
 LOGGER = logging.getLogger(__name__)
@@ -116,6 +118,10 @@ class JobProcesses:
         self._writer: asyncio.StreamWriter | None = None
         self._closing = False
         self._files: dict[str, int] = {}
+        self._asking = Asking.usual()
+        self._silence = Silence(self._asking)
+        self._last_asked = time.monotonic()
+        self._well = asyncio.Event()
 
     @property
     def is_alive(self) -> bool:
@@ -195,6 +201,24 @@ class JobProcesses:
         """Say that this worker is alive, and that Prefect hears it."""
         self._request(b"a")
 
+    async def see_to_it(self) -> None:
+        """Ask the forkserver whether it is well, and kill it once it has hung.
+
+        Its jobs go with it: nobody would hear of their end.
+        """
+        if self._server is None or not self.is_alive:
+            return
+        self._well.clear()
+        self._request(b"q")
+        with anyio.move_on_after(self._asking.answer_seconds):
+            await self._well.wait()
+        now, before = time.monotonic(), self._last_asked
+        self._last_asked = now
+        computed = computed_seconds(self._server.pid)
+        if self._silence.count(self._well.is_set(), now - before, computed) and self.is_alive:
+            LOGGER.error("the forkserver does not answer any more and is killed")
+            self._server.kill()
+
     def close(self) -> None:
         """Let the waiting processes go; the forkserver leaves when its last job has ended."""
         self._closing = True
@@ -235,17 +259,21 @@ class JobProcesses:
         return process
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            message = json.loads(line)
-            if "forked" in message:
-                process = self._asked.popleft()
-                self._by_pid[message["forked"]] = process
-                process.forked.set_result(message["forked"])
-            elif "ended" in message:
-                process = self._by_pid.pop(message["ended"])
-                process.ended.set_result(message["code"])
-                process.let_go()
-                self._leave_if_idle()
+        # One that is killed with requests unread resets the connection instead of ending it.
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                message = json.loads(line)
+                if "well" in message:
+                    self._well.set()
+                elif "forked" in message:
+                    process = self._asked.popleft()
+                    self._by_pid[message["forked"]] = process
+                    process.forked.set_result(message["forked"])
+                elif "ended" in message:
+                    process = self._by_pid.pop(message["ended"])
+                    process.ended.set_result(message["code"])
+                    process.let_go()
+                    self._leave_if_idle()
         # The forkserver is gone; if it was killed, its children are still there.
         for process in self._by_pid.values():
             process.kill()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import anyio
 
 from pygeoapi_prefect.config.snapshot import current_configuration
+from pygeoapi_prefect.engine.host.silence import Asking
 from pygeoapi_prefect.engine.maintenance.membership import WorkerLock, WorkerMembership
 from pygeoapi_prefect.engine.periodic import periodic
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess, JobProcesses
@@ -114,6 +115,19 @@ class ProcessPool:
         if self._membership.has_contact:
             for generation in (self._current, *self._retired):
                 generation.say_alive()
+
+    async def see_to_forkservers(self) -> None:
+        """Replace forkservers that hang, until cancelled; `keep_warm` starts others."""
+        await periodic(
+            self._see_to_forkservers,
+            Asking.usual().pause_seconds,
+            name="asking the forkservers whether they are well",
+        )
+
+    async def _see_to_forkservers(self) -> None:
+        async with anyio.create_task_group() as asking:
+            for generation in (self._current, *self._retired):
+                asking.start_soon(generation.see_to_it)
 
     def kill(self) -> None:
         """End all forkservers with every process they have."""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from pygeoapi_prefect.engine.maintenance.membership import (
     WorkerMembership,
     new_name,
 )
+from pygeoapi_prefect.engine.maintenance.paging import page_of_runs
 from pygeoapi_prefect.engine.maintenance.reaper import Reaper
 from pygeoapi_prefect.engine.maintenance.retention import Retention
 from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
@@ -61,6 +63,7 @@ from pygeoapi_prefect.engine.worker.notifications import (
 )
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+from pygeoapi_prefect.ownership import write_private
 from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
@@ -152,12 +155,13 @@ class JobWorker(PrefectWorker):
         self.start_task(self._callbacks.watch, self.client)
         self.start_task(self._retention.watch)
         self.start_task(self._processes.say_alive)
+        self.start_task(self._processes.see_to_forkservers)
         if self._notification_socket:
             self.start_task(serve_notification_socket, self._notification_socket, self._greet)
         if self._events:
             self.start_task(listen_to_events, self._hear_of)
         if self._ready_file:
-            self._ready_file.write_text(str(os.getpid()))
+            write_private(self._ready_file, str(os.getpid()))
 
     async def teardown(self, *exc_info: Any) -> None:
         """Stop: jobs that still run are killed and reported as crashed."""
@@ -181,10 +185,10 @@ class JobWorker(PrefectWorker):
         """Look for new runs; called by the base class every PREFECT_WORKER_QUERY_SECONDS."""
         self._pending.begin_look()
         try:
-            waiting = await self.scheduled_runs()
+            waiting = await self._due()
             self._may_be_more = len(waiting) >= _MANY_RUNS
             if self._may_be_more:
-                waiting += await self._waited_for()
+                waiting += await self._among_all_due({"tags": {"all_": [SYNCHRONOUS_TAG]}})
         except Exception as error:  # it may be better the next time; running jobs must not suffer
             LOGGER.warning("cannot look for new jobs: %s: %s", type(error).__name__, error)
             return []
@@ -192,23 +196,33 @@ class JobWorker(PrefectWorker):
         self._run_what_fits(just_looked=True)
         return waiting
 
-    async def _waited_for(self) -> list[FlowRun]:
-        """Return runs for which a client waits; behind many others, Prefect would not name them."""
+    async def _due(self) -> list[FlowRun]:
+        """Return the runs that Prefect names, or what can be read if it can name none."""
+        try:
+            return await self.scheduled_runs()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+                raise
+            # There may be one that it cannot read.
+            return await self._among_all_due({})
+
+    async def _among_all_due(self, wanted: Mapping[str, Any]) -> list[FlowRun]:
+        """Return due runs that fit; behind many others, Prefect would not name them by itself."""
         wanted = {
-            "tags": {"all_": [SYNCHRONOUS_TAG]},
+            **wanted,
             "state": {"type": {"any_": ["SCHEDULED"]}},
             "next_scheduled_start_time": {"before_": datetime.now(UTC)},
         }
-        found = await self.client.read_flow_runs(
-            flow_run_filter=FlowRunFilter.model_validate(wanted),
-            work_pool_filter=WorkPoolFilter.model_validate(
-                {"name": {"any_": [self.work_pool_name]}}
-            ),
-            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+        pool = WorkPoolFilter.model_validate({"name": {"any_": [self.work_pool_name]}})
+        page = await page_of_runs(
+            self.client,
+            FlowRunFilter.model_validate(wanted),
+            FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+            pool,
             limit=_MANY_RUNS,
         )
         # How many of a process may run is known to those only whom Prefect names.
-        return [run for run in found if not self._pending.is_limited(run)]
+        return [run for run in page.runs if not self._pending.is_limited(run)]
 
     def _look_in(self, seconds: float) -> None:
         """Look when a run is due; the slow poll might be two seconds late."""
@@ -273,7 +287,8 @@ class JobWorker(PrefectWorker):
             raise
         except Exception as error:
             LOGGER.exception("%s could not be run", in_log(flow_run))
-            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {error}"))
+            why = type(error).__name__
+            await self._reconcile(flow_run, Crashed(message=f"The job could not be run: {why}."))
         finally:
             self._running.pop(flow_run.id, None)
             self._pending.release(flow_run)

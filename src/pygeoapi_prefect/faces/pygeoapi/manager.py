@@ -205,6 +205,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         try:
             delivery = self._service.results(job_id, exchange.output_id)
         except (errors.ResultMissing, errors.JobNotFound) as error:
+            exchange.error = error
             raise JobResultNotFoundError(str(error)) from error
         return for_pygeoapi(delivery, exchange)
 

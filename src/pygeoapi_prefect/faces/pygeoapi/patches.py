@@ -18,6 +18,8 @@ pygeoapi switches it off:
 - Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
   HTML for clients that did not ask for HTML, or have their `<` and `>` replaced.
+- A client's mistake and a 503 fill the log with tracebacks, and the log is told what the client is:
+  each becomes one line, with the whole truth.
 - Bodies are bytes: those that come in pieces get their length, are not compressed, and are sent
   piece by piece under Starlette, too.
 """
@@ -35,6 +37,7 @@ from pygeoapi.formats import F_HTML
 
 from pygeoapi_prefect.errors import (
     InvalidRequest,
+    JobUnserved,
     PygeoapiPrefectError,
     RequestError,
     TooManyBodies,
@@ -43,9 +46,11 @@ from pygeoapi_prefect.faces.pygeoapi.bodies import check_numbers, read_body
 from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
+from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
 from pygeoapi_prefect.faces.pygeoapi.threads import make_room
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
+from pygeoapi_prefect.ogc.status_info import EXCEPTIONS
 from pygeoapi_prefect.results.delivery import output_url
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
@@ -57,12 +62,14 @@ Answer = tuple[dict[str, str], int, str | bytes | Stream]
 Handler = Callable[..., Answer]
 
 _NO_CONTENT = HTTPStatus.NO_CONTENT
+_PYGEOAPI_LOGGER = logging.getLogger("pygeoapi.api")
 _BODIES = BodiesInFlight()  # of this process
 _MARK = "patched_by_pygeoapi_prefect"
 
 
 def install() -> None:
     """Patch pygeoapi's handlers; doing it again changes nothing."""
+    _PYGEOAPI_LOGGER.addFilter(in_one_line)
     for name, patch in _PATCHES.items():
         handler = getattr(processes, name)
         if not hasattr(handler, _MARK):
@@ -133,6 +140,12 @@ def _completed(document: Any) -> Any:
         }
         for output in job.outputs
     ]
+    if job.failure is not None:
+        # 18-062r2, 7.12: where the whole of it is.
+        href = f"{service_url or ''}/jobs/{job.id}/results"
+        links.append(
+            {"href": href, "rel": EXCEPTIONS, "type": JSON, "title": "Why this job failed"}
+        )
     return {
         "type": "process",
         "processID": job.process_id,
@@ -198,7 +211,9 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
     """Say why a failed job has no results."""
     with _exchange(api, request) as exchange:
         headers, status, content = _patched(handler, api, request, *args)
-    failed = exchange.job if exchange.job and exchange.job.failure is not None else None
+        failed = exchange.job if exchange.job and exchange.job.failure is not None else None
+        if failed and failed.trouble is not None:
+            return _answer(api, request, JobUnserved(f"Job {failed.id} failed: {failed.trouble}"))
     if failed and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
         problem = api.get_exception(
             status, headers, request.format, "InvalidParameterValue", failed.message
@@ -208,6 +223,8 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
 
 
 def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answer:
+    if exchange := current_exchange():
+        exchange.error = error
     problem = problem_of(error)
     headers = request.get_response_headers(**api.api_headers)
     if problem.retry_after is not None:

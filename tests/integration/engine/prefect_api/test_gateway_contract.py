@@ -1,5 +1,6 @@
 """What holds for every gateway: the imitation of the unit tests does what a real Prefect does."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,9 +12,11 @@ import pytest
 from pygeoapi_prefect.engine.prefect_api import gateway as gateway_module
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.parameters import faults_for_prefect
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.errors import DeploymentMissing, JobNotFound, StorageUnavailable
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.testing.gateway import InMemoryGateway
 from tests.integration.conftest import PrefectServer
 from tests.support.programs import eventually
@@ -126,8 +129,11 @@ class TestGatewayContract:
             0,
             False,
             -0.5,
-            2**70,
-            "ünïcode \U0001f30d \x00 \u2028",
+            2**64 - 1,
+            -(2**63),
+            1.7976931348623157e308,
+            "ünïcode \U0001f30d \u2028",
+            ExecutionRequest(process_id="p", inputs={"\ud800": [2**70, math.inf, "\0"]}).to_text(),
             "{{ 1 + 1 }}",
             {"": None, "a": {"b": [{"c": []}]}},
             {"__prefect_kind": "json", "value": "3"},
@@ -144,6 +150,9 @@ class TestGatewayContract:
     def test_what_a_client_sent_arrives_as_it_is(self, subject: Subject, value: Any) -> None:
         run = subject.create({"inputs": value})
         assert subject.gateway.read_flow_run(run.id).parameters == {"request": {"inputs": value}}
+        (listed,) = subject.gateway.list_flow_runs(RunQuery(tag=subject.tag))
+        assert listed.parameters == {"request": {"inputs": value}}
+        assert not list(faults_for_prefect(value, ""))
 
     def test_deeply_nested_input_arrives_as_it_is(self, subject: Subject) -> None:
         value: Any = "bottom"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
-from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.errors import FolderOfAnother, PrefectUnavailable
 from tests.support.programs import environment, eventually
 
 HOLD = """
@@ -256,3 +256,33 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_key_to_change(tmp_path: 
         StateFolder(tmp_path / "file" / "state").make()
     assert str(tmp_path / "file" / "state") in str(caught.value)
     assert "server.manager.connection" in str(caught.value)
+
+
+# ---- whose the folder is
+
+
+def test_a_service_keeps_its_folder(folder: StateFolder) -> None:
+    folder.claim("/etc/maps.yml")
+    folder.claim("/etc/maps.yml")
+    folder.check_owner("/etc/maps.yml")
+
+
+def test_the_folder_of_another_service_is_refused_with_a_remedy(folder: StateFolder) -> None:
+    folder.claim("/etc/maps.yml")
+    with pytest.raises(FolderOfAnother) as caught:
+        folder.claim("/etc/floods.yml")
+    for words in ("/etc/maps.yml", "/etc/floods.yml", "server.manager.connection", "delete"):
+        assert words in str(caught.value)
+
+
+def test_a_service_that_moved_takes_its_folder_again_as_it_was_told(folder: StateFolder) -> None:
+    folder.claim("/etc/old.yml")
+    (folder.path / "service").unlink()
+    folder.claim("/etc/new.yml")
+    with pytest.raises(FolderOfAnother):
+        folder.claim("/etc/old.yml")
+
+
+def test_looking_at_a_folder_does_not_claim_it(folder: StateFolder) -> None:
+    folder.check_owner("/etc/maps.yml")
+    folder.claim("/etc/floods.yml")

@@ -338,8 +338,9 @@ def test_the_status_has_links_where_the_service_is_known(make: Any) -> None:
     run.parameters["request"]["service_url"] = url
     world = make(run)
     world.serve()
-    (link,) = json.loads(world.heard[0][1])["links"]
-    assert (link["rel"], link["href"]) == ("self", f"{url}/jobs/{run.id}")
+    links = json.loads(world.heard[0][1])["links"]
+    page = f"{url}/jobs/{run.id}"
+    assert [link["href"] for link in links] == [page, f"{page}/results"]
 
 
 def test_what_was_delivered_is_noted_on_the_run(make: Any) -> None:

@@ -1,5 +1,6 @@
 """What a flow run says of itself as a job."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,8 +38,9 @@ def test_a_run_says_whose_it_is(flow_run: FlowRun, ours: bool, foreign: bool) ->
     assert (is_ours(flow_run), is_foreign(flow_run)) == (ours, foreign)
 
 
-def test_a_run_of_our_flow_carries_its_request_whole() -> None:
-    flow_run = run(tags=[TAG], parameters={"request": REQUEST})
+@pytest.mark.parametrize("as_sent", [json.dumps(REQUEST), REQUEST], ids=["text", "by hand"])
+def test_a_run_of_our_flow_carries_its_request_whole(as_sent: object) -> None:
+    flow_run = run(tags=[TAG], parameters={"request": as_sent})
     request = request_of(flow_run)
     assert request is not None and request.inputs == {"name": "Ada"}
     assert process_of(flow_run) == "hello"
@@ -56,6 +58,8 @@ def test_a_run_of_another_flow_carries_its_request_without_inputs() -> None:
     [
         pytest.param(run(tags=[TAG]), id="ours without one"),
         pytest.param(run(tags=[TAG], parameters={"request": {"inputs": 1}}), id="ours, nonsense"),
+        pytest.param(run(tags=[TAG], parameters={"request": "nonsense"}), id="ours, no JSON"),
+        pytest.param(run(tags=[TAG], parameters={"request": "[]"}), id="ours, no object"),
         pytest.param(run(parameters={"request": REQUEST}), id="not ours, the same parameter"),
     ],
 )

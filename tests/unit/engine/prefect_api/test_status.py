@@ -164,6 +164,7 @@ def test_the_message_says_how_things_are(shown: Job, message: str) -> None:
     assert message in shown.message
 
 
+FUTURE, BEFORE = NOW + timedelta(days=36_500), NOW - timedelta(seconds=1)
 WAITS = "Attempt 1 of 4 failed: no such band. The next starts at 2026-11-21T12:00:10Z."
 
 
@@ -171,12 +172,24 @@ WAITS = "Attempt 1 of 4 failed: no such band. The next starts at 2026-11-21T12:0
     ("shown", "message"),
     [
         (job("SCHEDULED", "AwaitingRetry", WAITS, run_count=1), WAITS),
+        (
+            job("SCHEDULED", "AwaitingRetry", WAITS, run_count=1, next_scheduled_start_time=FUTURE),
+            WAITS,
+        ),
+        (
+            job("SCHEDULED", "AwaitingRetry", WAITS, run_count=1, next_scheduled_start_time=NOW),
+            "Attempt 1 of 4 failed: no such band. The next waits for a worker.",
+        ),
         (job("SCHEDULED", "Scheduled", run_count=1), "Attempt 2 waits for a worker."),
         (job("SCHEDULED", "Late", run_count=1), "Attempt 2 waits for a worker."),
         (job("PENDING", message=taken("host-1"), run_count=2), "Attempt 3 waits for a worker."),
         (
             job("RUNNING", message=under_way("host-1", 2, 4), progress=progress(5, "block 3")),
             "Attempt 2 of 4: block 3",
+        ),
+        (
+            job("RUNNING", message=under_way("host-1", 2, 4), progress=progress(5, "old", BEFORE)),
+            "Attempt 2 of 4: The job is running.",
         ),
         (job("RUNNING", message=under_way("host-1", 1, 4)), "Attempt 1 of 4: The job is running."),
         (job("RUNNING", message=under_way("host-1", 1, 1)), "The job is running."),

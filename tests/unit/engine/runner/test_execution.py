@@ -16,7 +16,7 @@ from prefect.exceptions import TerminationSignal
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
 
 from pygeoapi_prefect.config.process_settings import ExecutionPolicy, RetryBackoff
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, JOB_TAG, TROUBLE_LABEL
 from pygeoapi_prefect.engine.runner import execution
 from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
 from pygeoapi_prefect.engine.runner.started_work import StartedWork
@@ -25,6 +25,7 @@ from pygeoapi_prefect.errors import (
     InvalidRequest,
     PrefectUnavailable,
     ProcessorUnusable,
+    PygeoapiPrefectError,
     StorageUnavailable,
 )
 from pygeoapi_prefect.processes.registry import Registry
@@ -38,7 +39,8 @@ class Acting(BaseProcessor):  # type: ignore[misc]
     act: ClassVar[Callable[[], Any]]
 
     def __init__(self, definition: Mapping[str, Any]) -> None:
-        super().__init__(definition, {"id": "acting", "inputs": {}, "outputs": {"result": {}}})
+        outputs: dict[str, Any] = {"result": {}, "late": {}}
+        super().__init__(definition, {"id": "acting", "inputs": {}, "outputs": outputs})
 
     def execute(self, data: Any, outputs: Any = None) -> Any:
         return type(self).act()
@@ -75,10 +77,21 @@ class Attempt:
         self.is_cancelled = False
         self.told: list[str] = []
 
-    def run(self, act: Callable[[], Any], policy: ExecutionPolicy | None = None) -> State[Any]:
+    def run(
+        self,
+        act: Callable[[], Any],
+        policy: ExecutionPolicy | None = None,
+        request: object = {"process_id": "acting"},
+    ) -> State[Any]:
         Acting.act = staticmethod(act)
         around = Surroundings(
-            flow_run=FlowRun(id=uuid4(), flow_id=uuid4(), run_count=1),
+            flow_run=FlowRun(
+                id=uuid4(),
+                flow_id=uuid4(),
+                run_count=1,
+                tags=[JOB_TAG],
+                parameters={"request": request},
+            ),
             configuration=configured(RESOURCES, output_dir=self.output_dir),
             send=lambda *_: None,
             add_labels=self.labels.update,
@@ -87,12 +100,19 @@ class Attempt:
             tell=self.told.append,
             started=StartedWork(),
         )
-        return run_process({"process_id": "acting"}, policy or ExecutionPolicy(), around)
+        return run_process(policy or ExecutionPolicy(), around)
 
 
 @pytest.fixture
 def attempt(tmp_path: Path) -> Attempt:
     return Attempt(tmp_path / "results")
+
+
+@pytest.mark.parametrize("request_", [None, "no JSON", {"inputs": {}}], ids=str)
+def test_a_run_without_a_request_fails_in_words(attempt: Attempt, request_: object) -> None:
+    state = attempt.run(lambda: None, request=request_)
+    assert state.is_failed()
+    assert state.message and "'request' of this flow run is no execution request" in state.message
 
 
 def raising(error: BaseException) -> Callable[[], Any]:
@@ -143,7 +163,23 @@ def test_only_what_would_be_wrong_again_is_not_tried_again(
     monkeypatch.setattr(Registry, "processor", refuse)
     state = attempt.run(lambda: None, TWICE)
     assert (state.is_failed(), state.is_scheduled()) == (is_final, not is_final)
-    assert str(error) in str(state.message)
+    said = error.for_client if isinstance(error, PygeoapiPrefectError) else str(error)
+    assert said in str(state.message)
+
+
+def test_a_job_whose_results_cannot_be_stored_says_no_path_and_the_operator_hears_it(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    attempt.output_dir = tmp_path / "file"
+    attempt.output_dir.write_text("no folder")
+    state = attempt.run(lambda: ("application/json", {}))
+    assert str(tmp_path) not in str(state.message)
+    assert str(tmp_path) in attempt.labels[TROUBLE_LABEL]
+
+
+def test_what_a_processor_does_wrong_is_no_trouble_of_the_service(attempt: Attempt) -> None:
+    attempt.run(raising(KeyError("river")))
+    assert TROUBLE_LABEL not in attempt.labels
 
 
 @pytest.mark.parametrize("policy", [ExecutionPolicy(), TWICE], ids=["once", "twice"])
@@ -189,6 +225,12 @@ def test_whatever_an_error_says_the_job_says_so_too(attempt: Attempt, text: str,
     assert attempt.run(raising(ValueError(text))).message == told
 
 
+def test_an_attempt_that_failed_by_a_bug_says_the_type_of_the_error(attempt: Attempt) -> None:
+    message = attempt.run(raising(KeyError("start")), TWICE).message
+    assert message is not None and message.startswith("Attempt 1 of 2 failed: KeyError: 'start'.")
+    assert not attempt.labels
+
+
 def test_a_long_error_does_not_hide_when_the_next_attempt_is(attempt: Attempt) -> None:
     message = attempt.run(raising(ValueError("x" * 1_000_000)), TWICE).message
     assert message is not None and "The next starts at" in message and len(message) < 6_000
@@ -216,6 +258,33 @@ def test_what_a_thread_publishes_after_the_processor_returned_is_among_the_resul
     state = attempt.run(act)
     assert state.is_completed() and "late (text/csv)" in str(state.message)
     assert "waits for thread publisher" in attempt.told[0]
+
+
+def test_an_output_that_the_description_does_not_have_fails_the_job_and_names_those_it_has(
+    attempt: Attempt,
+) -> None:
+    def act() -> Any:
+        job.output("typo", b"data", media_type="text/csv")
+        return "application/json", {}
+
+    state = attempt.run(act)
+    assert state.is_failed() and "'typo'" in str(state.message)
+    assert "result, late" in str(state.message)
+
+
+def test_storage_that_refuses_an_output_is_no_fault_of_the_processor(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    attempt.output_dir = tmp_path / "file"
+    attempt.output_dir.write_text("no folder")
+
+    def act() -> Any:
+        job.output("result", b"data", media_type="text/csv")
+        return "application/json", {}
+
+    state = attempt.run(act)
+    assert state.is_failed() and str(tmp_path) not in str(state.message)
+    assert TROUBLE_LABEL in attempt.labels
 
 
 def test_what_a_program_writes_after_the_processor_returned_is_complete(

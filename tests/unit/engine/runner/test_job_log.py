@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -154,11 +154,24 @@ def test_of_a_progress_bar_its_last_form_is_kept(kept: Kept) -> None:
 def test_text_that_nothing_can_hold_costs_no_other_line(kept: Kept) -> None:
     with recorded(kept):
         print("a \udcff and a \0")
-        LOGGER.error("x" * (MAX_MESSAGE + 7))
-    assert kept.lines == [
-        r"a \udcff and a \x00",
-        "x" * MAX_MESSAGE + "… (7 more characters)",
-    ]
+        print("after it")
+    assert kept.lines == [r"a \udcff and a \x00", "after it"]
+
+
+@pytest.mark.parametrize("say", [print, LOGGER.error])
+def test_a_long_message_is_kept_whole_in_pieces(kept: Kept, say: Callable[[str], None]) -> None:
+    text = "".join(str(number) for number in range(40_000))
+    with recorded(kept):
+        say(text)
+    assert "".join(kept.lines) == text
+    assert max(map(len, kept.lines)) == MAX_MESSAGE
+
+
+def test_a_message_without_end_is_bounded_like_many(kept: Kept) -> None:
+    with recorded(kept):
+        LOGGER.error("x" * 4 * MAX_CHARACTERS)
+    assert MAX_CHARACTERS <= sum(map(len, kept.lines)) <= 2 * MAX_CHARACTERS
+    assert kept.count > 0
 
 
 def test_a_record_that_cannot_be_formatted_does_not_stop_the_job(

@@ -19,6 +19,8 @@ from pygeoapi_prefect.engine.worker.job_processes import JobProcesses
 class Forkserver:
     """The other end of the line: answers when the test says so, and forks nothing."""
 
+    pid = 2**22 + 1  # of no process: it has computed nothing
+
     def __init__(self, command: Sequence[str], *, pass_fds: Sequence[int], stdin: int) -> None:
         self.code: int | None = None
         self.lines: list[int] = []
@@ -41,6 +43,9 @@ class Forkserver:
         for descriptor in self.lines:
             os.close(descriptor)
         self.lines.clear()
+
+    def kill(self) -> None:
+        self.leave(-signal.SIGKILL)
 
     def poll(self) -> int | None:
         return self.code
@@ -144,6 +149,31 @@ def test_when_the_forkserver_is_gone_its_jobs_are_killed_and_no_others_begin(
         for _ in range(2):
             with pytest.raises(RuntimeError, match="the forkserver is gone"):
                 await processes.take()
+        await end(processes, server)
+
+    asyncio.run(scenario())
+
+
+def test_a_forkserver_that_does_not_answer_any_more_is_killed_with_its_jobs(
+    killed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_ANSWER_SECONDS", "0.2")
+
+    async def scenario() -> None:
+        processes, server = await started(1)
+        server.next_request()
+        server.say(forked=1)
+        process = await processes.take()
+        asked = asyncio.create_task(processes.see_to_it())
+        assert await asyncio.to_thread(server.next_request) == b"q"
+        server.say(well=True)
+        await asked
+        # From now on it reads no request either.
+        async with asyncio.timeout(60):
+            while processes.is_alive:
+                await processes.see_to_it()
+        assert await process.wait() == -signal.SIGKILL
+        assert killed == [1]
         await end(processes, server)
 
     asyncio.run(scenario())

@@ -346,7 +346,7 @@ def test_a_request_that_did_not_become_a_job_says_why(
     ours.prefect.failure = error
     answer = refused(lambda: ours.it.execute_process("echo", {}))
     assert (answer.http_status_code, answer.ogc_exception_code) == (status, code)
-    assert str(error) in answer.message
+    assert error.for_client in answer.message
 
 
 def test_a_full_queue_is_answered_with_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

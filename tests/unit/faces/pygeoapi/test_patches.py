@@ -3,6 +3,7 @@
 import functools
 import gzip
 import json
+import logging
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,12 +20,13 @@ from werkzeug.test import create_environ
 from werkzeug.wrappers import Request
 
 from pygeoapi_prefect import composition, errors
+from pygeoapi_prefect.engine.prefect_api.names import TROUBLE_LABEL
+from pygeoapi_prefect.engine.prefect_api.runs import request_of
 from pygeoapi_prefect.faces.pygeoapi import bodies, patches
 from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
-from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.results import delivery
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -201,12 +203,73 @@ every_job_route = pytest.mark.parametrize("ask", HANDLERS.values(), ids=list(HAN
 
 @every_job_route
 def test_an_outage_is_answered_with_503(site: Site, ask: Callable[[Site], Answer]) -> None:
-    site.prefect.failure = errors.PrefectUnavailable("The Prefect server does not answer.")
+    site.prefect.failure = errors.PrefectUnavailable("down")
     answer = ask(site)
-    assert (answer.status, answer.json["description"]) == (
-        503,
-        "The Prefect server does not answer.",
-    )
+    assert answer.status == 503 and "ask again later" in answer.json["description"]
+
+
+# ---- what clients read, and what the operator
+
+
+@every_job_route
+def test_the_operator_reads_the_truth_in_one_line_and_the_client_no_address(
+    site: Site, ask: Callable[[Site], Answer], caplog: pytest.LogCaptureFixture
+) -> None:
+    site.prefect.failure = errors.PrefectUnavailable("http://10.0.0.7:4200/api\ndoes not answer")
+    answer = ask(site)
+    (record,) = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert record.getMessage() == "http://10.0.0.7:4200/api does not answer"
+    assert record.exc_info is None
+    assert "10.0.0.7" not in str(answer.body)
+
+
+@pytest.mark.parametrize("handler", ["get_jobs", "get_job_result", "delete_job"])
+def test_what_a_client_does_wrong_is_one_line_in_the_log(
+    site: Site, handler: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.ask(handler, UNKNOWN)
+    assert [record.exc_info for record in caplog.records if record.levelno >= logging.ERROR] == [
+        None
+    ]
+
+
+def test_a_request_that_is_refused_is_one_line_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert site.ask("execute_process", "no-such-process", body=b"{}").status == 404
+    assert site.execute({"inputs": {}, "outputs": {"nonsense": {}}}).status == 400
+    assert [record.exc_info for record in caplog.records if record.levelno >= logging.WARNING] == [
+        None,
+        None,
+    ]
+
+
+def test_a_bug_keeps_its_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        logging.getLogger("pygeoapi.api").exception("a bug")
+    assert caplog.records[-1].exc_info is not None
+
+
+def failed_for_want_of_storage(site: Site) -> str:
+    """Return a job that could not store what it made."""
+    job_id = site.submit()
+    site.prefect.move(job_id, "RUNNING")
+    site.prefect.move(job_id, "FAILED", "Failed", "The service cannot use its storage.")
+    site.prefect.add_labels(job_id, {TROUBLE_LABEL: "/srv/results: Permission denied"})
+    return job_id
+
+
+def test_what_the_service_lacked_for_a_job_is_not_told_as_its_clients_mistake(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = failed_for_want_of_storage(site)
+    answer = site.ask("get_job_result", job_id)
+    assert answer.status == 500 and "/srv" not in str(answer.body)
+    assert "/srv/results: Permission denied" in caplog.text
+    status = site.ask("get_jobs", job_id).json
+    assert status["status"] == "failed" and "/srv" not in str(status)
 
 
 @every_job_route
@@ -546,8 +609,8 @@ def test_a_compressed_body_is_read(site: Site, coding: str, body: bytes) -> None
     headers = {"content-encoding": coding, "prefer": "respond-async"}
     answer = site.ask("execute_process", "echo", body=body, **headers)
     assert answer.status == 201
-    parameters = site.prefect.read_flow_run(answer.json["jobID"]).parameters
-    assert parameters["request"]["inputs"] == {"a": 1}
+    request = request_of(site.prefect.read_flow_run(answer.json["jobID"]))
+    assert request is not None and request.inputs == {"a": 1}
 
 
 def test_inputs_may_be_nested_as_deeply_as_the_bound(site: Site) -> None:
@@ -723,9 +786,8 @@ REFERENCE = {"inputs": {"a": 1}, "outputs": {"result": {"transmissionMode": "ref
 def job_with_link(site: Site) -> str:
     """A job whose client asked for a link, and that has ended well."""
     job_id: str = site.execute(REFERENCE, prefer="respond-async").json["jobID"]
-    request = ExecutionRequest.model_validate(
-        site.prefect.read_flow_run(job_id).parameters["request"]
-    )
+    request = request_of(site.prefect.read_flow_run(job_id))
+    assert request is not None
     collector = Collector(site.storage, job_id, 1, ["result"])
     collector.take_returned("text/plain", "hello")
     manifest = collector.manifest(

@@ -1,14 +1,17 @@
 """Jobs that call processes of the same server and wait for them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.client import Client
+from tests.support.programs import eventually
 from tests.support.stack import Stack, up
 
+WAITING = 3
 CALLING = {
     "type": "process",
     "processor": {"name": "tests.support.processors.CallingProcessor"},
@@ -26,6 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
         template=template,
         processes={"calling": CALLING},
         sync_timeout=10,
+        max_waiting_requests=WAITING,
     ) as stack:
         yield stack
 
@@ -58,6 +62,25 @@ def test_a_chain_of_calls_that_is_too_long_ends_in_an_error_for_the_last_caller(
     assert answer["status"] == 200 and answer["answer"]["status"] == 503
     assert "No worker had a free slot" in answer["answer"]["answer"]["description"]
     assert [job["status"] for job in client.jobs(limit=1)["jobs"]] == ["dismissed"]
+
+
+def test_beyond_those_that_may_wait_a_client_gets_its_job(client: Client, tmp_path: Path) -> None:
+    def count() -> int:
+        return len(client.jobs(limit=100)["jobs"])
+
+    go, known = tmp_path / "go", count()
+    with ThreadPoolExecutor(WAITING) as clients:
+        for _ in range(WAITING):
+            clients.submit(client.execute, "waiting", {"file": str(go)})
+        # A job is made when its request has a place to wait.
+        eventually(lambda: count() == known + WAITING, "as many wait as may")
+        answer = client.execute("waiting", {"file": str(go)})
+        job = client.job(answer.json()["jobID"])
+        go.touch()
+    assert answer.status_code == 201 and answer.headers["Location"].endswith(job["jobID"])
+    assert "Preference-Applied" not in answer.headers
+    assert job["status"] in ("accepted", "running")
+    assert client.wait_for(job["jobID"])["status"] == "successful"
 
 
 def test_a_client_gets_its_answer_while_other_jobs_hold_and_want_every_slot(

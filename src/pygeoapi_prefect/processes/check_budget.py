@@ -14,7 +14,7 @@ from pygeoapi_prefect.errors import InvalidRequest
 # A step is a keyword of a schema held against a value: some microseconds.
 _STEPS = 10_000
 _STEPS_FOR_EACH_VALUE = 100
-_MAX_STEPS = 2_000_000
+_MAX_STEPS = 6_000_000
 # Ten milliseconds' worth; most requests have less.
 _STEPS_AT_ANY_TIME = 1000
 # Characters of a text that count as one value more.

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from email.message import Message
@@ -54,6 +55,23 @@ def read_body(body: bytes | None, headers: Mapping[str, str], hold: Callable[[in
         ) from None
     _check_members(body)
     return body
+
+
+def check_numbers(body: bytes) -> None:
+    """Look for what makes reading a body fail with an error that pygeoapi does not expect.
+
+    Raises:
+        InvalidRequest: it has a number that is longer than Python reads.
+    """
+    try:
+        json.loads(body)
+    except json.JSONDecodeError:
+        return
+    except ValueError as error:
+        raise InvalidRequest(
+            f"The body of the execution request has a number that is too long: "
+            f"{sys.get_int_max_str_digits()} digits are the most."
+        ) from error
 
 
 def _check_charset(content_type: str) -> None:

@@ -46,7 +46,7 @@ from pygeoapi_prefect.errors import (
     RequestError,
     TooManyBodies,
 )
-from pygeoapi_prefect.faces.pygeoapi.bodies import read_body
+from pygeoapi_prefect.faces.pygeoapi.bodies import check_numbers, read_body
 from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
@@ -209,7 +209,11 @@ def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any
         try:
             with _BODIES.one() as hold:
                 request._data = read_body(request.data, request.headers, hold)
-                return _patched(handler, api, request, *args)
+                try:
+                    return _patched(handler, api, request, *args)
+                except ValueError:
+                    check_numbers(request.data)
+                    raise
         except (RequestError, TooManyBodies) as error:
             return _answer(api, request, error)
         except RecursionError:

@@ -447,6 +447,11 @@ def test_a_body_beyond_all_bounds_is_refused(site: Site, monkeypatch: pytest.Mon
     assert site.prefect.run_ids == []
 
 
+def test_a_number_that_is_longer_than_any_that_is_read_is_refused(site: Site) -> None:
+    answer = site.execute(b'{"inputs": {"a": ' + b"1" * 5000 + b"}}")
+    assert answer.status == 400 and "4300 digits are the most" in answer.json["description"]
+
+
 # ---- request bodies
 
 

@@ -71,6 +71,8 @@ def test_descriptions_speak_the_dialect_of_the_standard(
         assert answer.status_code == status, answer.text
 
 
+# What pygeoapi imports for it is older than pydantic.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_openapi_document_is_one(tmp_path: Path) -> None:
     of_class = {"name": f"{processors.__name__}.InPydanticsWords"}
     process = {"type": "process", "processor": of_class}

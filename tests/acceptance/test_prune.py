@@ -3,9 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.client import Client
 from tests.support.programs import BIN, environment
 from tests.support.stack import Stack, up
+
+pytestmark = pytest.mark.large  # each has a stack of its own
 
 
 def prune(stack: Stack, *options: str) -> str:

@@ -32,6 +32,7 @@ def test_it_says_what_it_does_and_stops_without_a_trace(tmp_path: Path, template
     assert not alive
 
 
+@pytest.mark.large
 def test_the_address_of_a_job_in_prefect_leads_to_the_interface_that_asks_for_the_login(
     tmp_path: Path, template: Path
 ) -> None:

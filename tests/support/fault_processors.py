@@ -121,7 +121,8 @@ class LeavingProcessor(BaseProcessor):
     """Returns while a thread of it publishes something more, and a program of it runs for ever."""
 
     def __init__(self, processor_def: dict[str, Any]) -> None:
-        super().__init__(processor_def, description("leaving"))
+        outputs = {name: {"schema": {"type": "string"}} for name in ("result", "late")}
+        super().__init__(processor_def, description("leaving", outputs=outputs))
 
     def execute(self, data: dict[str, Any], outputs: Any = None) -> tuple[str, Any]:
         folder = Path(data["folder"])

@@ -65,14 +65,8 @@ def forty_jobs_from_eight_clients(stack: Stack) -> None:
     assert {job_id: listed.count(job_id) for job_id in jobs} == dict.fromkeys(jobs, 1)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        # The one that most have; the others take a minute each.
-        pytest.param(name, marks=[] if name == "flask" else pytest.mark.large)
-        for name in SERVERS
-    ],
-)
+@pytest.mark.large
+@pytest.mark.parametrize("name", SERVERS)
 def test_forty_jobs_from_eight_clients_over_one_backend_that_leaves_with_the_server(
     tmp_path: Path, template: Path, name: str
 ) -> None:

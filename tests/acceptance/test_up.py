@@ -173,6 +173,7 @@ def test_the_flow_run_of_a_job_has_its_id_and_its_logs(shared_stack: Stack) -> N
     eventually(look, "the log is in Prefect", 20)
 
 
+@pytest.mark.large
 def test_without_web_only_prefect_and_the_worker_run(tmp_path: Path, template: Path) -> None:
     with up(tmp_path, "--no-web", template=template) as stack:
         assert set(processes_of(stack.state)) == {"server", "worker"}
@@ -228,6 +229,7 @@ def test_the_same_commands_are_below_pygeoapi(tmp_path: Path) -> None:
         assert command in told.stdout
 
 
+@pytest.mark.large
 def test_a_proxy_for_the_outside_world_is_not_asked_for_prefect(
     tmp_path: Path, template: Path
 ) -> None:

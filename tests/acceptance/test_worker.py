@@ -70,6 +70,7 @@ def prefect_logs(stack: Stack, job_id: str, sort: str = "TIMESTAMP_ASC") -> list
     return found
 
 
+@pytest.mark.large
 def test_a_changed_processor_is_used_without_a_restart_and_running_jobs_go_on(
     own_processor: tuple[Client, Path], tmp_path: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_changed_processor_is_used_without_a_restart_and_running_jobs_go_on(
     assert client.results(running).json()["version"] == 1
 
 
+@pytest.mark.large
 def test_a_forked_job_finds_its_module_imported_a_spawned_one_imports_it_itself(
     own_processor: tuple[Client, Path],
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_forked_job_finds_its_module_imported_a_spawned_one_imports_it_itself(
     assert spawned[0]["imported"] != spawned[1]["imported"]
 
 
+@pytest.mark.large
 def test_numpy_gdal_and_requests_survive_the_fork(own_processor: tuple[Client, Path]) -> None:
     client, _ = own_processor
     result = client.execute("libraries", {"url": f"{client.url}/conformance?f=json"}).json()

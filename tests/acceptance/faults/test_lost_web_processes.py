@@ -14,6 +14,8 @@ from tests.support.faults import Marks, wait_for_all
 from tests.support.programs import BIN, eventually
 from tests.support.stack import Stack, processes_of, web_server
 
+pytestmark = pytest.mark.large
+
 WEB_PROCESSES = 3
 
 

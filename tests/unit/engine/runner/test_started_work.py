@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pygeoapi_prefect.engine.runner import started_work
 from pygeoapi_prefect.engine.runner.started_work import StartedWork
 from pygeoapi_prefect.errors import ProcessorFailed
+from tests.support.programs import eventually
 
 
 class Job:
@@ -72,10 +74,12 @@ def test_a_thread_is_waited_for_and_named(job: Job) -> None:
 
 def test_a_program_is_waited_for_and_named(job: Job, tmp_path: Path) -> None:
     made = tmp_path / "made"
-    with program("sh", "-c", f"sleep 0.2; touch {made}") as process:
+    with program("sh", "-c", f"sleep 0.5; touch {made}") as process:
+        # A process that has just been made still bears the words of who made it.
+        eventually(lambda: "sleep" in str(psutil.Process(process.pid).cmdline()), "it has begun")
         job.wait()
         assert made.exists()
-    assert f"process {process.pid} (sh -c sleep 0.2" in job.told[0]
+    assert f"process {process.pid} (sh -c sleep 0.5" in job.told[0]
 
 
 def test_what_threads_start_in_their_turn_is_waited_for(job: Job, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-prefect-3.8 test-infrastructure check docs wheel bench soak lock clean help
+.PHONY: demo up test test-large test-prefect-3.8 test-infrastructure check docs wheel bench soak lock clean help
 
 demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 	$(VENV)/python examples/demo.py
@@ -28,10 +28,14 @@ demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-config.yml)
 	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)
 
-test: $(INSTALLED)  ## run all tests but those of test-infrastructure (ARGS="-k name -x" for some)
+test: $(INSTALLED)  ## run all tests but those below (ARGS="-k name -x" for some)
 	# Two at once: many tests wait for something to die or to come back. The slow ones first, as
 	# they are collected, so that the many quick ones fill up what is left at the end.
 	$(VENV)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not (docker or hosts or large or pools)" $(ARGS)
+
+test-large: $(INSTALLED)  ## run the tests that have a stack of their own for most of a minute, or much data
+	$(VENV)/pytest --numprocesses 2 --dist loadfile --timeout 900 \
+	    -m "large and not (docker or hosts or pools)" $(ARGS)
 
 test-prefect-3.8: $(INSTALLED_3_8)  ## run the tests of what touches Prefect with Prefect 3.8
 	$(VENV_3_8)/pytest --numprocesses 2 --dist loadfile \
@@ -39,7 +43,7 @@ test-prefect-3.8: $(INSTALLED_3_8)  ## run the tests of what touches Prefect wit
 
 # One at a time: they share one Docker engine. The first one may have to build its image.
 test-infrastructure: $(INSTALLED) | $(TOOLS)  ## run the tests with containers, several hosts, stock workers
-	$(VENV)/pytest --timeout 900 -m "docker or hosts or large or pools" $(ARGS)
+	$(VENV)/pytest --timeout 900 -m "docker or hosts or pools" $(ARGS)
 
 check: $(INSTALLED)  ## lint, format, types, import rules, documentation, tracked files
 	$(VENV)/ruff check

@@ -167,7 +167,7 @@ def test_a_deployment_that_is_missing_says_so_and_harms_no_other(world: World) -
     found = {each["id"]: each for each in listed["processes"]}
     assert set(PROCESSES) <= set(found)
     assert "nobody/prod" in found["missing"]["description"]
-    assert "no such parameter" in found["misfit"]["description"]
+    assert "not configured as it should be" in found["misfit"]["description"]
 
 
 # ---- execution
@@ -422,7 +422,7 @@ def test_runs_made_elsewhere_are_jobs_where_that_is_wanted(world: World) -> None
     ("process_id", "status", "words"),
     [
         ("missing", 500, "Prefect has no deployment nobody/prod"),
-        ("misfit", 500, "no such parameter"),
+        ("misfit", 500, "not configured as it should be"),
         ("paused", 503, "resume it in the Prefect UI"),
         ("lonely", 503, "prefect worker start --pool lonely"),
     ],

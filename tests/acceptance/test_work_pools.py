@@ -246,11 +246,20 @@ def test_a_job_there_whose_process_ends_without_a_word_has_failed(client: Client
     assert "exit code 3; the log of its flow run" in document["message"]
 
 
-def test_a_job_that_finds_no_configuration_says_how_it_would(client: Client) -> None:
-    document = client.wait_for(client.submit("unconfigured"))
+def test_a_job_that_finds_no_configuration_says_how_it_would(elsewhere: Elsewhere) -> None:
+    job_id = elsewhere.client.submit("unconfigured")
+    document = elsewhere.client.wait_for(job_id)
     assert document["status"] == "failed"
-    assert "put the pygeoapi configuration into the image or mount it" in document["message"]
-    assert "env: {PYGEOAPI_CONFIG: " in document["message"]
+    assert "not configured as it should be" in document["message"]
+
+    def is_told() -> bool:
+        told = "\n".join(elsewhere.logged_by(job_id, "TIMESTAMP_ASC"))
+        return (
+            "put the pygeoapi configuration into the image or mount it" in told
+            and "env: {PYGEOAPI_CONFIG: " in told
+        )
+
+    eventually(is_told, "the log of the run says how it would", 30)
 
 
 @pytest.mark.parametrize("process_id", ["nowhere", "refused"])

@@ -14,7 +14,6 @@ import pytest
 
 from tests.acceptance.test_memory import PeakMemory, web_process
 from tests.support.client import Client
-from tests.support.configuration import configuration, prefect_manager, write_configuration
 from tests.support.processors import PNG
 from tests.support.programs import BIN, environment, program
 from tests.support.s3 import Store, s3rver, tried_in_vain
@@ -184,8 +183,7 @@ def test_what_is_wrong_is_said_at_start_by_doctor_and_by_the_job(
         job = stack.client.wait_for(stack.client.submit("echo", {"a": 1}), "failed")
         assert "storage of results" in job["message"] and words not in job["message"]
         assert "not-the-secret" not in json.dumps(job) + start
-    content = configuration(5000, prefect_manager(tmp_path / "stack", **manager))
-    config = write_configuration(tmp_path / "doctor.yml", content)
+    config = tmp_path / "stack" / "config.yml"
     command = [str(BIN / "pygeoapi-prefect"), "doctor", "--config", str(config)]
     with program(command, tmp_path / "doctor.log", environment()) as process:
         assert process.wait(60) == 1

@@ -80,7 +80,8 @@ def test_of_two_hundred_jobs_none_is_lost_with_a_server_and_a_worker(
         for name in failed:
             assert "is gone, and the job with it" in by_id[jobs[name]]["message"]
         runs = {name: marks.runs_of(name) for name in jobs if name.startswith("steps:")}
-        assert set(runs.values()) == {1}
+        assert {name: count for name, count in runs.items() if count != 1}.keys() <= failed
+        assert max(runs.values()) == 1  # a job may go with its worker before its code has begun
         assert marks.met == []
         for name in of[doomed] - failed:
             assert client.results(jobs[name]).json()["attempt"] == 2

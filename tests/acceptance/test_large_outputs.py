@@ -78,7 +78,10 @@ def service(
         stacks = {"uvicorn": stack}
         for name, command in SERVERS.items():
             manager = prefect_manager(folder / "up", **more)
-            stacks[name] = running.enter_context(web_server(folder / name, command, manager))
+            # Each has a configuration file, and all are the one service.
+            same = {"PYGEOAPI_PREFECT_SERVICE": str(folder / "up" / "config.yml")}
+            web = web_server(folder / name, command, manager, **same)
+            stacks[name] = running.enter_context(web)
         peaks = running.enter_context(Peaks(*(each.process.pid for each in stacks.values())))
         large_job = stack.client.submit("large", {"size": SIZE}, outputs=RASTER)
         stack.client.wait_for(large_job, "successful", seconds=PATIENCE)

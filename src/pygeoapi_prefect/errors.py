@@ -39,6 +39,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pygeoapi_prefect.text import cut
+
 # Faults of a request that its client is told, and characters of each.
 _LISTED = 101
 _SHOWN = 500
@@ -194,6 +196,10 @@ class JobUnserved(ResultError):
     words_for_client = "The job could not be run to its end: the service had trouble of its own."
     is_trouble_of_service = True
 
+    def __init__(self, job_id: str, trouble: str) -> None:
+        """Say what it was."""
+        super().__init__(f"Job {job_id} failed: {trouble}")
+
 
 class ResultMissing(ResultError):
     """The job succeeded, but what it wrote is gone or cannot be read."""
@@ -342,9 +348,7 @@ class ProcessorFailed(PygeoapiPrefectError):
 
 def _in_short(fault: Fault) -> str:
     """Return a fault as a text of a length that people read, whatever a client sent."""
-    where = fault.pointer if len(fault.pointer) <= _SHOWN else fault.pointer[:_SHOWN] + "…"
-    what = fault.message if len(fault.message) <= _SHOWN else fault.message[:_SHOWN] + "…"
-    return f"{where}: {what}"
+    return f"{cut(fault.pointer, _SHOWN)}: {cut(fault.message, _SHOWN)}"
 
 
 def _count(faults: Sequence[Fault]) -> str:

@@ -22,7 +22,17 @@ def storable(text: str, max_length: int) -> str:
         text = text[:max_length] + _CUT.format(len(text) - max_length)
     if text.isascii() and "\0" not in text:
         return text
-    return text.encode(errors="backslashreplace").decode().replace("\0", r"\x00")
+    return _encodable(text).replace("\0", r"\x00")
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text, in a form that UTF-8 can carry."""
+    return _encodable(text if len(text) <= limit else text[:limit] + "…")
+
+
+def _encodable(text: str) -> str:
+    # JSON can spell half a surrogate pair; UTF-8, in which answers travel, cannot.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def text_of(error: BaseException) -> str:

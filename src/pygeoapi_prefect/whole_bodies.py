@@ -12,10 +12,8 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pygeoapi_prefect.errors import BodyTooLarge, BodyTooSlow, PygeoapiPrefectError, TooManyBodies
-
-# A body that is no larger is let in whatever else there is.
-SMALL = 64 << 10
+from pygeoapi_prefect.body_limits import MAX_BODY, MAX_IN_FLIGHT, BodiesInFlight
+from pygeoapi_prefect.errors import BodyTooLarge, BodyTooSlow, PygeoapiPrefectError
 
 
 class Problem(Protocol):
@@ -42,8 +40,8 @@ class BodyLimits:
         seconds_for_each_byte: which it has beyond those.
     """
 
-    size: int = 64 << 20
-    in_flight: int = 128 << 20
+    size: int = MAX_BODY
+    in_flight: int = MAX_IN_FLIGHT
     seconds: float = 30.0
     seconds_for_each_byte: float = 1 / 10_000
 
@@ -67,87 +65,64 @@ class WholeBodies:
         self._app = app
         self._problem_of = problem_of
         self._limits = limits or BodyLimits()
-        self._in_flight = 0
+        self._in_flight = BodiesInFlight(self._limits.in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(self)
-        try:
+        with self._in_flight.one() as hold:
             try:
-                is_there = await self._read(body, scope, receive)
+                body = await self._read(scope, receive, hold)
             except PygeoapiPrefectError as error:
                 await _refuse(self._problem_of(error), send)
                 return
-            if is_there:
-                await self._app(scope, body.again(receive), send)
-        finally:
-            self._in_flight -= body.counted
+            if body is not None:
+                await self._app(scope, _again(body, receive), send)
 
-    async def _read(self, body: "_Body", scope: Scope, receive: Receive) -> bool:
-        """Read a body; return whether its client is still there."""
+    async def _read(
+        self, scope: Scope, receive: Receive, hold: Callable[[int], None]
+    ) -> list[bytes] | None:
+        """Return the pieces of a body, None if its client is gone."""
         limits = self._limits
         declared = dict(scope["headers"]).get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limits.size:
             raise BodyTooLarge(limits.size)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        more = True
+        pieces: list[bytes] = []
+        size, more = 0, True
         while more:
-            until = begun + limits.seconds + body.size * limits.seconds_for_each_byte
+            until = begun + limits.seconds + size * limits.seconds_for_each_byte
             try:
                 async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
                 raise BodyTooSlow from None
             if message["type"] != "http.request":
-                return False
+                return None
             piece = message.get("body", b"")
-            if body.size + len(piece) > limits.size:
+            size += len(piece)
+            if size > limits.size:
                 raise BodyTooLarge(limits.size)
-            body.add(piece)
+            pieces.append(piece)
+            hold(len(piece))
             more = message.get("more_body", False)
-        return True
-
-    def count(self, size: int) -> None:
-        """Count bytes of a body as in flight.
-
-        Raises:
-            TooManyBodies: there are too many.
-        """
-        if self._in_flight + size > self._limits.in_flight:
-            raise TooManyBodies
-        self._in_flight += size
+        return pieces
 
 
-class _Body:
-    """A body as far as it has come."""
+def _again(pieces: list[bytes], receive: Receive) -> Receive:
+    """Return what gives a body as if it came now, and then what really comes."""
 
-    def __init__(self, whole: WholeBodies) -> None:
-        self._whole = whole
-        self._pieces: list[bytes] = []
-        self.size = self.counted = 0
+    async def receive_again() -> Message:
+        if not pieces:
+            return await receive()
+        body = b"".join(pieces)
+        pieces.clear()
+        return {"type": "http.request", "body": body, "more_body": False}
 
-    def add(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self.size += len(piece)
-        if self.size > SMALL:
-            self._whole.count(self.size - self.counted)
-            self.counted = self.size
-
-    def again(self, receive: Receive) -> Receive:
-        """Return what gives the body as if it came now, and then what really comes."""
-
-        async def receive_again() -> Message:
-            if not self._pieces:
-                return await receive()
-            body = b"".join(self._pieces)
-            self._pieces.clear()
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        return receive_again
+    return receive_again
 
 
 async def _refuse(problem: Problem, send: Send) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from pygeoapi_prefect.body_limits import SMALL
 from pygeoapi_prefect.ogc.problems import problem_of
-from pygeoapi_prefect.whole_bodies import SMALL, BodyLimits, WholeBodies
+from pygeoapi_prefect.whole_bodies import BodyLimits, WholeBodies
 
 LARGE = 2 * SMALL
 LIMITS = BodyLimits(size=3 * LARGE, in_flight=3 * LARGE, seconds=60)

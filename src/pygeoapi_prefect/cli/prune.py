@@ -63,7 +63,7 @@ def _list(gateway: Gateway, service: Service, before: datetime) -> None:
     for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
         click.echo(f"{run_id} (Prefect cannot read it)")
         count += 1
-    click.echo(f"dry run: {_jobs(count)} would be removed")
+    click.echo(f"dry run: {counted(count, 'job')} would be removed")
 
 
 def _line(run: FlowRun) -> str:
@@ -86,7 +86,7 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
             click.echo(f"{run_id}, which Prefect could not read, is removed")
             count += 1
     finally:
-        click.echo(f"{_jobs(count)} removed")
+        click.echo(f"{counted(count, 'job')} removed")
 
 
 def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
@@ -95,7 +95,3 @@ def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
         job_ids = [run.id for run in removed if run.labels.get(PROCESS_LABEL) == process_id]
         if job_ids:
             registry.release(process_id, job_ids)
-
-
-def _jobs(count: int) -> str:
-    return counted(count, "job")

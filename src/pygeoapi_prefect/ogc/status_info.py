@@ -10,7 +10,7 @@ from typing import Any
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 
 _RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results"
-EXCEPTIONS = "http://www.opengis.net/def/rel/ogc/1.0/exceptions"
+_EXCEPTIONS = "http://www.opengis.net/def/rel/ogc/1.0/exceptions"
 
 
 def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
@@ -44,8 +44,17 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
         if job.status is JobStatus.SUCCESSFUL:
             document["links"].append(_link(f"{page}/results", _RESULTS, "Results of this job"))
         if job.status is JobStatus.FAILED:
-            document["links"].append(_link(f"{page}/results", EXCEPTIONS, "Why this job failed"))
+            document["links"].append(failure_link(page))
     return document
+
+
+def failure_link(page: str) -> dict[str, str]:
+    """Return the link to the whole of why a job failed (18-062r2, 7.12).
+
+    Args:
+        page: where the job is.
+    """
+    return _link(f"{page}/results", _EXCEPTIONS, "Why this job failed")
 
 
 def moment_text(moment: datetime) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pygeoapi_prefect.errors import InvalidRequest
-from pygeoapi_prefect.processes.words import cut
+from pygeoapi_prefect.text import cut
 
 _SHOWN = 200  # characters of a URL
 # For how long a request waits for name servers, and for how many of them at once. Those that are

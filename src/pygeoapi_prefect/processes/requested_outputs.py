@@ -5,7 +5,8 @@ from typing import Any
 
 from pygeoapi_prefect.errors import Fault, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.processes.words import cut, shown
+from pygeoapi_prefect.processes.words import shown
+from pygeoapi_prefect.text import cut
 
 _MODES = ("value", "reference")
 _LISTED = 200  # characters of what there is to choose from

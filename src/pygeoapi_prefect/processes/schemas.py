@@ -12,7 +12,7 @@ from referencing.jsonschema import EMPTY_REGISTRY
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, Dialect
 from pygeoapi_prefect.processes.keywords import KEYWORDS
 from pygeoapi_prefect.processes.patterns import search_for
-from pygeoapi_prefect.processes.words import cut
+from pygeoapi_prefect.text import cut
 
 _SHOWN_OF_SCHEMA = 200  # characters
 

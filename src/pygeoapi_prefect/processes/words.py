@@ -6,6 +6,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from pygeoapi_prefect.errors import pointer
+from pygeoapi_prefect.text import cut
 
 _SHOWN = 80  # characters of a client's value
 _SHOWN_OF_SCHEMA = 200  # characters of what the description says, and of names
@@ -66,13 +67,6 @@ def shown(value: object, limit: int = _SHOWN) -> str:
         if len(text) > limit:
             break
     return cut(text, limit)
-
-
-def cut(text: str, limit: int) -> str:
-    """Return the beginning of a text, in a form that UTF-8 can carry."""
-    beginning = text if len(text) <= limit else text[:limit] + "…"
-    # JSON can spell half a surrogate pair; UTF-8, in which the answer travels, cannot.
-    return beginning.encode(errors="backslashreplace").decode()
 
 
 def short_pointer(*names: str | int) -> str:

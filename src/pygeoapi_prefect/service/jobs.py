@@ -264,7 +264,7 @@ class JobService:
         job = job_from(run, results=found)
         if job.status is JobStatus.FAILED:
             if job.trouble is not None:
-                raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
+                raise JobUnserved(job_id, job.trouble)
             raise JobFailed(job.message)
         if job.status is JobStatus.DISMISSED:
             raise JobDismissed(f"Job {job_id} was dismissed; it has no results.")

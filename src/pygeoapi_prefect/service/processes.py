@@ -180,7 +180,7 @@ class ProcessService:
                 job = self._wait(job_id, seconds, request, deployed, context)
                 if job.status.is_final:
                     if job.trouble is not None:
-                        raise JobUnserved(f"Job {job_id} failed: {job.trouble}")
+                        raise JobUnserved(job_id, job.trouble)
                     delivery = None if job.failure is not None else self._jobs.delivery(job)
                     return Outcome(job_id, job, delivery, applied)
         # Of a preference that the client did not have it must not be told that it was applied.

@@ -14,8 +14,6 @@ from pygeoapi_prefect.errors import TooManyChecks
 # For requests that do not wait. They are answered in milliseconds; this is for when Prefect or
 # result storage is slow.
 _THREADS_FOR_OTHERS = 32
-
-
 # Checks of requests that are much work, at once. More would not be done sooner, and each makes all
 # other threads of the process slower.
 _CHECKS = 4

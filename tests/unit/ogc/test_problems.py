@@ -27,7 +27,7 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.ResultNotReady: errors.ResultNotReady("text"),
     errors.JobDismissed: errors.JobDismissed("text"),
     errors.JobFailed: errors.JobFailed("text"),
-    errors.JobUnserved: errors.JobUnserved("text"),
+    errors.JobUnserved: errors.JobUnserved("4711", "text"),
     errors.ResultMissing: errors.ResultMissing("text"),
     errors.Unavailable: errors.Unavailable("text"),
     errors.QueueFull: errors.QueueFull("text"),
@@ -135,7 +135,7 @@ def test_a_client_reads_what_is_meant_for_it(error: errors.PygeoapiPrefectError)
         errors.FolderOfAnother("/tmp/state"),
         errors.ProcessorUnusable("/usr/lib/python3"),
         errors.DeploymentRefused("http://10.0.0.7:4200/api"),
-        errors.JobUnserved("/srv/results"),
+        errors.JobUnserved("4711", "/srv/results"),
     ],
     ids=lambda each: type(each).__name__,
 )

@@ -12,7 +12,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE, Transport
-from pygeoapi_prefect.engine.prefect_api.unreadable_runs import Page, read_page
+from pygeoapi_prefect.engine.prefect_api.unreadable_runs import Page, is_internal_error, read_page
 
 
 class RunPage(NamedTuple):
@@ -86,7 +86,7 @@ async def page_of_runs(
         )
         return RunPage(runs, len(runs))
     except httpx.HTTPStatusError as error:
-        if error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+        if not is_internal_error(error):
             raise
     # There may be one that Prefect cannot read; the others must not suffer.
     body = {

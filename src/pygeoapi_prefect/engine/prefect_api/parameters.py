@@ -7,6 +7,7 @@ part of then fails: the list of jobs, and what workers ask for their work.
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pygeoapi_prefect.errors import Fault, pointer
@@ -69,7 +70,7 @@ def _cut(value: Any, levels: int) -> Any:
             return _MORE
         shown = {
             storable(str(name), _MAX_SHOWN_TEXT): _cut(value[name], levels - 1)
-            for name in list(value)[:_MAX_SHOWN_MEMBERS]
+            for name in islice(value, _MAX_SHOWN_MEMBERS)
         }
         return shown | ({_MORE: _MORE} if len(value) > _MAX_SHOWN_MEMBERS else {})
     if isinstance(value, list):

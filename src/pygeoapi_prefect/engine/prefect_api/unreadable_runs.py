@@ -46,7 +46,7 @@ def read_page(transport: Transport, body: Mapping[str, Any]) -> Page:
     try:
         return Page(transport.read("POST", "/flow_runs/filter", body), [])
     except PrefectUnavailable as error:
-        if not _is_internal_error(error):
+        if not is_internal_error(error.__cause__):
             raise
         try:
             ids = _ids(transport, body)
@@ -83,7 +83,7 @@ def _readable(transport: Transport, ids: list[str]) -> dict[str, dict[str, Any]]
         try:
             answer = transport.read("POST", "/flow_runs/filter", wanted) if part else []
         except PrefectUnavailable as error:
-            if not _is_internal_error(error):
+            if not is_internal_error(error.__cause__):
                 raise
             half = len(part) // 2
             pending += [part[:half], part[half:]] if half else []
@@ -92,9 +92,9 @@ def _readable(transport: Transport, ids: list[str]) -> dict[str, dict[str, Any]]
     return found
 
 
-def _is_internal_error(error: PrefectUnavailable) -> bool:
-    cause = error.__cause__
+def is_internal_error(error: BaseException | None) -> bool:
+    """Return whether Prefect's answer may be what it is because of a run that cannot be read."""
     return (
-        isinstance(cause, httpx.HTTPStatusError)
-        and cause.response.status_code == httpx.codes.INTERNAL_SERVER_ERROR
+        isinstance(error, httpx.HTTPStatusError)
+        and error.response.status_code == httpx.codes.INTERNAL_SERVER_ERROR
     )

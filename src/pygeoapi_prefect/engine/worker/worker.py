@@ -51,6 +51,7 @@ from pygeoapi_prefect.engine.prefect_api.claims import taken
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import reason_of
 from pygeoapi_prefect.engine.prefect_api.names import SYNCHRONOUS_TAG, WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
+from pygeoapi_prefect.engine.prefect_api.unreadable_runs import is_internal_error
 from pygeoapi_prefect.engine.runner.job_log import about_left_out
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
@@ -201,7 +202,7 @@ class JobWorker(PrefectWorker):
         try:
             return await self.scheduled_runs()
         except httpx.HTTPStatusError as error:
-            if error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+            if not is_internal_error(error):
                 raise
             # There may be one that it cannot read.
             return await self._among_all_due({})

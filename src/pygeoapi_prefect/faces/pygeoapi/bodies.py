@@ -7,11 +7,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from email.message import Message
 
+from pygeoapi_prefect.body_limits import MAX_BODY
 from pygeoapi_prefect.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
 
-# Of a body, and of what a compressed one becomes; a thousandth of it is enough to fill the memory
-# of a server.
-MAX_DECOMPRESSED = 64 << 20
 _PIECE = 4 << 20
 # What pygeoapi stumbles over, and what Python takes for JSON although it is none.
 _SUSPICIOUS = (b'"subscriber"', b"NaN", b"Infinity")
@@ -41,8 +39,8 @@ def read_body(body: bytes | None, headers: Mapping[str, str], hold: Callable[[in
     if not body:
         return b""
     _check_charset(headers.get("Content-Type", ""))
-    if len(body) > MAX_DECOMPRESSED:
-        raise BodyTooLarge(MAX_DECOMPRESSED)
+    if len(body) > MAX_BODY:
+        raise BodyTooLarge(MAX_BODY)
     hold(len(body))
     for coding in reversed(headers.get("Content-Encoding", "").lower().split(",")):
         body = _decoded(body, coding.strip(), hold)
@@ -100,7 +98,7 @@ def _decoded(body: bytes, coding: str, hold: Callable[[int], None]) -> bytes:
     decompressor = zlib.decompressobj(_WINDOWS[coding])
     broken = InvalidRequest(f"The body of an execution request is no complete {coding!r}.")
     pieces, size = [], 0
-    while body and size <= MAX_DECOMPRESSED:
+    while body and size <= MAX_BODY:
         try:
             pieces.append(decompressor.decompress(body, _PIECE))
         except zlib.error:
@@ -108,9 +106,9 @@ def _decoded(body: bytes, coding: str, hold: Callable[[int], None]) -> bytes:
         size += len(pieces[-1])
         hold(len(pieces[-1]))
         body = decompressor.unconsumed_tail
-    if size > MAX_DECOMPRESSED:
+    if size > MAX_BODY:
         raise InvalidRequest(
-            f"The body of an execution request is larger than {MAX_DECOMPRESSED} bytes when it is "
+            f"The body of an execution request is larger than {MAX_BODY} bytes when it is "
             "decompressed; send large inputs as links."
         )
     if not decompressor.eof or decompressor.unused_data:

@@ -39,6 +39,7 @@ from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 from pygeoapi.util import json_serial
 
+from pygeoapi_prefect.body_limits import BodiesInFlight
 from pygeoapi_prefect.errors import (
     InvalidRequest,
     JobUnserved,
@@ -47,14 +48,13 @@ from pygeoapi_prefect.errors import (
     TooManyBodies,
 )
 from pygeoapi_prefect.faces.pygeoapi.bodies import check_numbers, read_body
-from pygeoapi_prefect.faces.pygeoapi.bodies_in_flight import BodiesInFlight
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
 from pygeoapi_prefect.faces.pygeoapi.threads import make_room
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
-from pygeoapi_prefect.ogc.status_info import EXCEPTIONS
+from pygeoapi_prefect.ogc.status_info import failure_link
 from pygeoapi_prefect.results.delivery import output_url
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
@@ -154,11 +154,7 @@ def _completed(document: Any) -> Any:
         for output in job.outputs
     ]
     if job.failure is not None:
-        # 18-062r2, 7.12: where the whole of it is.
-        href = f"{service_url or ''}/jobs/{job.id}/results"
-        links.append(
-            {"href": href, "rel": EXCEPTIONS, "type": JSON, "title": "Why this job failed"}
-        )
+        links.append(failure_link(f"{service_url or ''}/jobs/{job.id}"))
     return {
         "type": "process",
         "processID": job.process_id,
@@ -227,7 +223,7 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
         headers, status, content = _patched(handler, api, request, *args)
         failed = exchange.job if exchange.job and exchange.job.failure is not None else None
         if failed and failed.trouble is not None:
-            return _answer(api, request, JobUnserved(f"Job {failed.id} failed: {failed.trouble}"))
+            return _answer(api, request, JobUnserved(failed.id, failed.trouble))
         if failed and status == HTTPStatus.BAD_REQUEST and "job failed" in str(content):
             problem = api.get_exception(
                 status, headers, request.format, "InvalidParameterValue", failed.message

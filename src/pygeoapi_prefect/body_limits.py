@@ -1,8 +1,6 @@
-"""How much memory the bodies of requests that are being answered may take in one web process.
+"""How large the body of a request may be, and how much those that are being answered may take.
 
-Where the web server hands over bodies as a whole (Flask, gunicorn), and of what compressed ones
-become, this is the only place to count them. Parsed and written again a body takes several times
-its size.
+Of all in one process: parsed and written again, a body takes several times its size.
 """
 
 import threading
@@ -11,9 +9,11 @@ from contextlib import contextmanager
 
 from pygeoapi_prefect.errors import TooManyBodies
 
-_MAX_BYTES = 128 << 20
+# Bytes of one body, and of all together.
+MAX_BODY = 64 << 20
+MAX_IN_FLIGHT = 128 << 20
 # A body that is no larger is let in whatever else there is.
-_SMALL = 64 << 10
+SMALL = 64 << 10
 
 
 class BodiesInFlight:
@@ -23,7 +23,7 @@ class BodiesInFlight:
         maximum: how many there may be.
     """
 
-    def __init__(self, maximum: int = _MAX_BYTES) -> None:
+    def __init__(self, maximum: int = MAX_IN_FLIGHT) -> None:
         """Have none yet."""
         self._lock = threading.Lock()
         self._left = maximum
@@ -39,7 +39,7 @@ class BodiesInFlight:
         def hold(piece: int) -> None:
             nonlocal size, counted
             size += piece
-            if size > _SMALL:
+            if size > SMALL:
                 self._take(size - counted)
                 counted = size
 

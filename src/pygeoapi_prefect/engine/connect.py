@@ -39,23 +39,33 @@ def endpoint_for(configuration: Configuration) -> Callable[[], Endpoint]:
     It raises an UntrustedPlace as long as a folder of the service is not ours alone.
     """
     settings = configuration.settings
+    # Where things are is found out once, and not for every request.
+    results = _local_results(settings)
     if settings.prefect_api_url is not None:
         endpoint = external_endpoint(settings)
-        return lambda: _with_trusted_results(settings, endpoint)
+        return lambda: _with_trusted_results(results, endpoint)
+    state_dir, service = settings.state_dir, settings.service
     text = snapshot_of(
         configuration.manager,
         configuration.resources,
         configuration.log_level,
-        settings.service,
+        service,
     )
     return lambda: _with_trusted_results(
-        settings, _embedded(os.getpid(), settings.state_dir, text, settings.service).endpoint()
+        results, _embedded(os.getpid(), state_dir, text, service).endpoint()
     )
 
 
-def _with_trusted_results(settings: ManagerSettings, endpoint: Endpoint) -> Endpoint:
-    if settings.results_block is None and local_folder(settings.results_url) is not None:
-        _secure(os.getpid(), settings.results_url)
+def _local_results(settings: ManagerSettings) -> str | None:
+    """Return the URL of the folder of results, None if they are not on this machine."""
+    if settings.results_block is not None or local_folder(settings.results_url) is None:
+        return None
+    return settings.results_url
+
+
+def _with_trusted_results(url: str | None, endpoint: Endpoint) -> Endpoint:
+    if url is not None:
+        _secure(os.getpid(), url)
     return endpoint
 
 

@@ -101,7 +101,7 @@ def test_status_announces_bytes_too_where_bytes_are_sent(
     assert media_type_of_results(manifest) == deliver(local_storage, manifest).media_type
 
 
-@pytest.mark.parametrize("output_id", ["a\r\nX-Evil: yes", "a\x00", "a>b", "größe"])
+@pytest.mark.parametrize("output_id", ["a\r\nX-Evil: yes", "a\x00", "a>b", 'a"b', "..", "größe"])
 def test_an_output_s_id_cannot_begin_another_header(
     local_storage: ResultStorage, output_id: str
 ) -> None:
@@ -120,7 +120,9 @@ def test_an_output_s_id_cannot_begin_another_header(
     assert first["x-evil"] is None and first.get_content() == b"1"
 
 
-@pytest.mark.parametrize("media_type", HOSTILE)
+@pytest.mark.parametrize("media_type", [*HOSTILE, 'text/csv; header="present', "a/b; x=\\"])
 def test_a_link_header_keeps_to_one_line(media_type: str) -> None:
     header = Link("a\r\nb", f"{SERVICE}/x", media_type).as_header()
     assert header.isprintable()
+    # Of a quote that is not closed the rest of the header would be part.
+    assert header.count('"') == 4

@@ -19,6 +19,7 @@ from pygeoapi_prefect.results.storage import ResultStorage
 JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
 OTHER_JOB = "9c1f7d54-0f0e-4c55-8a45-5d4c34f8f7aa"
 ODD_IDS = ["a/b", "..", "../../etc/passwd", "ü", "a b\n", "", "manifest.json", "x" * 100]
+ODD_IDS += ["a\r\nX-Evil: yes", "a\0b", 'quo"te', ".", "~", "x" * 400, "ü" * 300]
 
 
 def write(
@@ -133,6 +134,15 @@ def test_an_odd_id_does_not_lead_out_of_the_attempt_s_folder(
 
 def test_outputs_with_similar_ids_do_not_overwrite_each_other(storage: ResultStorage) -> None:
     first, second = write(storage, b"1", "a/b", number=1), write(storage, b"2", "a_b", number=2)
+    assert [storage.read_output(JOB, each) for each in (first, second)] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("A", "a"), ("Ä", "ä"), ("ß", "SS"), ("a", "a.")])
+def test_no_two_outputs_are_one_file_where_case_does_not_count(
+    storage: ResultStorage, one: str, other: str
+) -> None:
+    first, second = write(storage, b"1", one, number=1), write(storage, b"2", other, number=2)
+    assert first.key.casefold() != second.key.casefold()
     assert [storage.read_output(JOB, each) for each in (first, second)] == [b"1", b"2"]
 
 

@@ -51,8 +51,18 @@ class EmbeddedBackend:
         Raises:
             UntrustedPlace: its folder is another user's, or others can write it.
             FolderOfAnother: its folder is another service's.
-            PrefectUnavailable: it cannot be started, or not fast enough to wait for it.
+            PrefectUnavailable: it cannot be started, or not fast enough to wait for it, or its
+                folder cannot be read or written.
         """
+        try:
+            return self._current_endpoint()
+        except OSError as error:
+            raise PrefectUnavailable(
+                f"The state folder {self._folder.path} cannot be used ({error}); "
+                "see that its disk is there, not full and not read-only."
+            ) from error
+
+    def _current_endpoint(self) -> Endpoint:
         # Looking costs a few microseconds, but a burst of requests need not look each time.
         if self._endpoint and time.monotonic() - self._looked < 0.5:
             return self._endpoint

@@ -103,7 +103,13 @@ class ManagedProcess:
         self._pause = min(_MAX_PAUSE_SECONDS, max(1.0, self._pause * 2))
         LOGGER.warning("%s ended unexpectedly and is started again", self.name)
         self._let_go()
-        self.start()
+        try:
+            self.start()
+        except OSError as error:
+            # A full or read-only disk, no memory, no descriptors: others live on, and so do we.
+            self._started = time.monotonic()
+            LOGGER.error("%s cannot be started (%s) and is tried again", self.name, error)
+            return False
         return True
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,13 @@ class Supervisor:
         """Stop everything, the worker before the server so that it can say its last words."""
         if not self._processes:
             return  # never started, perhaps because the folder is another's
-        self._folder.backend_file.unlink(missing_ok=True)
+        # On a disk that has become read-only they stay; nobody believes them without the lock.
+        with suppress(OSError):
+            self._folder.backend_file.unlink(missing_ok=True)
         for process in reversed(self._processes):
             process.stop()
-        self._ready_file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._ready_file.unlink(missing_ok=True)
         if self._port:
             self._port.release()
         self._lock.release()

@@ -1,12 +1,13 @@
 """Locks on files (`flock`): the kernel gives them back however their holder ends."""
 
+import errno
 import fcntl
 import os
 import time
 from pathlib import Path
 
 # Not through a link: nobody else has a say in which file it is.
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Lock:
@@ -29,7 +30,7 @@ class Lock:
         Raises:
             OSError: the file cannot be made.
         """
-        descriptor = os.open(self._path, _FLAGS, 0o600)
+        descriptor = _opened(self._path)
         try:
             fcntl.flock(descriptor, self._operation | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -71,3 +72,13 @@ def is_held(path: Path) -> bool | None:
     finally:
         os.close(descriptor)
     return False
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+    except OSError as error:
+        # A disk that became read-only: whether somebody holds the lock can still be asked.
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | _FLAGS)

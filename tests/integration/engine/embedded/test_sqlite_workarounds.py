@@ -1,4 +1,4 @@
-"""The two workarounds that let an embedded Prefect take many writers on SQLite."""
+"""The workarounds that let an embedded Prefect take many writers on SQLite, and stay small."""
 
 import asyncio
 import base64
@@ -17,7 +17,12 @@ from prefect.server.database.interface import PrefectDBInterface
 from prefect.server.database.orm_models import AioSqliteORMConfiguration
 from prefect.server.database.query_components import AioSqliteQueryComponents
 
-from pygeoapi_prefect.engine.embedded.server import OneWriterAtATime, begin_writing_at_once, listen
+from pygeoapi_prefect.engine.embedded.server import (
+    OneWriterAtATime,
+    begin_writing_at_once,
+    keep_caches_small,
+    listen,
+)
 
 # ---- write transactions take the write lock when they begin
 
@@ -74,6 +79,32 @@ def test_a_transaction_that_is_to_write_keeps_other_writers_out_from_its_beginni
 
 def test_a_session_that_only_reads_keeps_nobody_out(database: Path, cured: None) -> None:
     assert others_may_write_during(database, transaction=False)
+
+
+# ---- connections keep little of the database in memory
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_a_connection_keeps_megabytes_not_tens_of_them(
+    database: Path, monkeypatch: pytest.MonkeyPatch, is_small: bool
+) -> None:
+    # As Prefect does it: should that change, our way is not needed, or is overtaken.
+    monkeypatch.setattr(AioSqliteConfiguration, "setup_sqlite", AioSqliteConfiguration.setup_sqlite)
+    if is_small:
+        keep_caches_small()
+
+    async def cache_size() -> int:
+        configuration = AioSqliteConfiguration(f"sqlite+aiosqlite:///{database}")
+        engine = await configuration.engine()
+        try:
+            async with engine.connect() as connection:
+                found = await connection.execute(sqlalchemy.text("PRAGMA cache_size"))
+                return int(found.scalar_one())
+        finally:
+            await engine.dispose()
+
+    # Negative: KiB; positive: pages of 4 KiB.
+    assert asyncio.run(cache_size()) == (-8192 if is_small else 20_000)
 
 
 def test_prefect_still_needs_the_cure(database: Path) -> None:

@@ -77,3 +77,12 @@ def test_what_the_first_request_waits_for_is_said_at_any_level(
     finally:
         logging.getLogger().setLevel(level)
     assert str(folder.log) in caplog.text and "starting" in caplog.text
+
+
+def test_a_state_folder_that_cannot_be_used_is_the_operator_s_business(
+    folder: StateFolder,
+) -> None:
+    (folder.path / "locks" / "start").mkdir()
+    with pytest.raises(PrefectUnavailable, match="cannot be used") as caught:
+        EmbeddedBackend(folder, "", "/etc/maps.yml").endpoint()
+    assert str(folder.path) in str(caught.value)

@@ -28,7 +28,7 @@ from pygeoapi_prefect.whole_bodies import WholeBodies
 
 # Requests that only read although they are POSTs.
 _READING_PATHS = ("/filter", "/count", "/paginate", "/history", "/lateness")
-_CACHE_KIB = 8192
+_CACHE_KIB = 2000
 
 
 def begin_writing_at_once() -> None:
@@ -50,7 +50,7 @@ def begin_writing_at_once() -> None:
 
 
 def keep_caches_small() -> None:
-    """Let each connection to SQLite keep 8 MB of the database in memory.
+    """Let each connection to SQLite keep 2 MB of the database in memory, as SQLite does.
 
     Prefect lets each of its many keep 80 MB: the server grows with its database by hundreds of
     megabytes, for pages that the kernel has in memory anyway.

@@ -104,7 +104,7 @@ def test_a_connection_keeps_megabytes_not_tens_of_them(
             await engine.dispose()
 
     # Negative: KiB; positive: pages of 4 KiB.
-    assert asyncio.run(cache_size()) == (-8192 if is_small else 20_000)
+    assert asyncio.run(cache_size()) == (-2000 if is_small else 20_000)
 
 
 def test_prefect_still_needs_the_cure(database: Path) -> None:

@@ -1,5 +1,7 @@
-"""What the kernel tells about memory that ran out."""
+"""What the kernel tells about memory that ran out, and how a process keeps little."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,29 @@ def test_kills_for_want_of_memory_are_counted_where_the_system_counts_them(
         path.write_text(content, encoding="latin-1")
     monkeypatch.setattr(memory, "_COUNTERS", [*paths, tmp_path / "missing"])
     assert out_of_memory_kills() == kills
+
+
+_ARENAS = """
+import ctypes, threading
+from pygeoapi_prefect.engine.host.memory import share_arenas
+{share}
+barrier = threading.Barrier(12)
+def allocate():
+    bytearray(1000)  # too large for an allocator of Python's own
+    barrier.wait()
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+@pytest.mark.parametrize(("share", "is_shared"), [("share_arenas()", True), ("", False)])
+def test_threads_share_two_arenas(share: str, is_shared: bool) -> None:
+    command = [sys.executable, "-c", _ARENAS.format(share=share)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (told.count("<heap nr=") <= 2) is is_shared

@@ -192,14 +192,17 @@ class Hostile:
         self.answers: Counter[int] = Counter()
         self.wrong: list[str] = []
 
-    def send(self, request: _Request) -> None:
-        """Send one request."""
+    def send_all(self, requests: list[_Request]) -> None:
+        """Send requests, some at once, and wait until all are answered."""
+        with ThreadPoolExecutor(_CLIENTS) as clients:
+            list(clients.map(self._send, requests))
+
+    def _send(self, request: _Request) -> None:
         method, path, headers, body = request
         sent = {name: text.encode("latin-1") for name, text in headers.items() if text}
         content = body.encode(errors="surrogatepass")
         try:
-            url = path.encode("ascii", "replace").decode()
-            answer = self._http.request(method, url, content=content, headers=sent)
+            answer = self._http.request(method, path, content=content, headers=sent)
         except httpx.HTTPError as error:
             self.wrong.append(f"{error!r} for {request!r}")
             return
@@ -278,12 +281,10 @@ def main() -> int:
         with up(place / "service", processes=processes, **manager) as stack:
             hostile = Hostile(stack.client.url)
             warming_up: list[_Request] = [("POST", "/processes/echo/execution", {}, "{}")] * 400
-            with ThreadPoolExecutor(_CLIENTS) as clients:
-                list(clients.map(hostile.send, warming_up))
+            hostile.send_all(warming_up)
             hostile.answers.clear()
             before, began = memory(stack), time.monotonic()
-            with ThreadPoolExecutor(_CLIENTS) as clients:
-                list(clients.map(hostile.send, requests))
+            hostile.send_all(requests)
             seconds, during = time.monotonic() - began, memory(stack)
             print(f"seed {options.seed}: {len(requests)} requests in {seconds:.0f} s")
             print("answers:", dict(sorted(hostile.answers.items())))

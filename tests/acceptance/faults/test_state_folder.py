@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import Client
+from tests.support.mounts import mounted
 from tests.support.programs import eventually
 from tests.support.stack import up
 
@@ -16,17 +17,12 @@ pytestmark = pytest.mark.large
 
 
 @contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[None]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
+def disk(folder: Path, *options: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", *options, str(folder)], check=True)
-    try:
+    # Not lazily: nothing of the service is left that uses it.
+    with mounted(folder, *options):
         folder.chmod(0o700)
         yield
-    finally:
-        # Not lazily: nothing of the service is left that uses it.
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def submit(client: Client, finished: Path, steps: int) -> tuple[str, Path]:
@@ -54,7 +50,7 @@ def assert_all_succeed(client: Client, jobs: dict[str, Path]) -> None:
 def test_a_full_disk_refuses_jobs_and_loses_none(tmp_path: Path) -> None:
     state = tmp_path / "service" / "state"
     with (
-        mounted(state, "-t", "tmpfs", "-o", "size=60m", "tmpfs"),
+        disk(state, "-t", "tmpfs", "-o", "size=60m", "tmpfs"),
         up(tmp_path / "service", "--workers", "2") as it,
     ):
         client = it.client
@@ -77,8 +73,8 @@ def test_a_disk_that_becomes_read_only_loses_no_job(tmp_path: Path) -> None:
     state, image = tmp_path / "service" / "state", tmp_path / "image"
     subprocess.run(["truncate", "-s", "200M", str(image)], check=True)
     subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
-    disk = ("-o", "loop,errors=remount-ro", str(image))
-    with mounted(state, *disk):
+    loop = ("-o", "loop,errors=remount-ro", str(image))
+    with disk(state, *loop):
         (state / "lost+found").rmdir()
         with up(tmp_path / "service", "--workers", "2") as stack:
             client = stack.client
@@ -99,5 +95,5 @@ def test_a_disk_that_becomes_read_only_loses_no_job(tmp_path: Path) -> None:
             eventually(lambda: len([*results.glob("*/manifest.json")]) == 2, "two have ended", 60)
     # Its owner mends it and starts the service again.
     subprocess.run(["fsck.ext4", "-y", str(image)], check=False, capture_output=True)
-    with mounted(state, *disk), up(tmp_path / "service", "--workers", "2") as stack:
+    with disk(state, *loop), up(tmp_path / "service", "--workers", "2") as stack:
         assert_all_succeed(stack.client, jobs)

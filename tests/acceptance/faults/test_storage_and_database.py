@@ -1,8 +1,6 @@
 """Result storage that is full, read-only or gone, and a database that is locked."""
 
-import os
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +12,7 @@ import pytest
 from tests.acceptance.faults.conftest import WORKERS
 from tests.support.client import Client
 from tests.support.faults import Marks, wait_for_all
+from tests.support.mounts import mounted
 from tests.support.programs import eventually
 from tests.support.stack import Stack
 
@@ -23,14 +22,8 @@ pytestmark = pytest.mark.usefixtures("all_ended")
 @contextmanager
 def small_disk(folder: Path, options: str) -> Iterator[None]:
     """Put a file system of one megabyte in the place of a folder, as private as that was."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"{options},mode=0700", "tmpfs", str(folder)]
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
-    subprocess.run(mount, check=True)
-    try:
+    with mounted(folder, "-t", "tmpfs", "-o", f"{options},mode=0700", "tmpfs", lazily=True):
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager

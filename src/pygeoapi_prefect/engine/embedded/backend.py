@@ -54,13 +54,8 @@ class EmbeddedBackend:
             PrefectUnavailable: it cannot be started, or not fast enough to wait for it, or its
                 folder cannot be read or written.
         """
-        try:
+        with self._folder.explaining():
             return self._current_endpoint()
-        except OSError as error:
-            raise PrefectUnavailable(
-                f"The state folder {self._folder.path} cannot be used ({error}); "
-                "see that its disk is there, not full and not read-only."
-            ) from error
 
     def _current_endpoint(self) -> Endpoint:
         # Looking costs a few microseconds, but a burst of requests need not look each time.

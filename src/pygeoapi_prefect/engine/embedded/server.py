@@ -53,8 +53,7 @@ def begin_writing_at_once() -> None:
 def keep_caches_small() -> None:
     """Let each connection to SQLite keep 2 MB of the database in memory, as SQLite does.
 
-    Prefect lets each of its many keep 80 MB: the server grows with its database by hundreds of
-    megabytes, for pages that the kernel has in memory anyway.
+    Prefect lets each of its many keep up to 80 MB, of pages that the kernel has in memory anyway.
     """
     set_up = AioSqliteConfiguration.setup_sqlite
 

@@ -57,7 +57,7 @@ class StateFolder:
             PrefectUnavailable: it cannot be made or written.
         """
         self.take()
-        with self._explaining():
+        with self.explaining():
             make_private_folder(self.path / "locks")
             make_private_folder(self.prefect_home)
             self.auth_file_ready()
@@ -69,7 +69,7 @@ class StateFolder:
             UntrustedPlace: it is another user's, or others can write it.
             PrefectUnavailable: it cannot be made.
         """
-        with self._explaining():
+        with self.explaining():
             self.place.make()
 
     def exists(self) -> bool:
@@ -79,7 +79,7 @@ class StateFolder:
             UntrustedPlace: it is another user's, or others can write it.
             PrefectUnavailable: it cannot be read.
         """
-        with self._explaining():
+        with self.explaining():
             return self.place.check() and (self.path / "locks").is_dir()
 
     def claim(self, service: str) -> None:
@@ -92,7 +92,7 @@ class StateFolder:
             FolderOfAnother: another service has it.
             PrefectUnavailable: it cannot be written.
         """
-        with self._explaining():
+        with self.explaining():
             self._write_once(self._owner_file, service)
         self.check_owner(service)
 
@@ -131,13 +131,19 @@ class StateFolder:
         temporary.unlink()
 
     @contextlib.contextmanager
-    def _explaining(self) -> Iterator[None]:
+    def explaining(self) -> Iterator[None]:
+        """Say of what fails in the folder which folder it is, and what helps.
+
+        Raises:
+            PrefectUnavailable: in place of an OSError.
+        """
         try:
             yield
         except OSError as error:
             raise PrefectUnavailable(
                 f"The state folder {self.path} of the embedded Prefect cannot be used: "
-                f"{error.strerror}. Name another one in {_KEY}."
+                f"{error.strerror}. See that its disk is neither full nor read-only, or name "
+                f"another one in {_KEY}."
             ) from error
 
     def auth_file_ready(self) -> str:

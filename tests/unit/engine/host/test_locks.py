@@ -1,6 +1,5 @@
 """Locks on files, where the disk has become read-only."""
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,18 +9,14 @@ from pathlib import Path
 import pytest
 
 from pygeoapi_prefect.engine.host.locks import Lock
+from tests.support.mounts import mounted
 
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
-    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-    try:
+    with mounted(folder, "--bind", str(folder), lazily=True):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_who_holds_a_lock_can_be_asked_on_a_read_only_disk(tmp_path: Path) -> None:

@@ -154,6 +154,16 @@ _REQUESTS: st.SearchStrategy[_Request] = st.one_of(
     st.tuples(st.sampled_from(["GET", "DELETE"]), _PATHS_TO_READ, _HEADERS, st.just("")),
 )
 
+# What a service that is in use has answered before: libraries and templates are loaded.
+_ORDINARY: list[_Request] = [
+    *[("POST", "/processes/echo/execution", {}, '{"inputs": {"a": 1}}')] * 4,
+    ("POST", "/processes/hello-world/execution", {}, "{}"),
+    ("GET", "/processes/echo?f=html", {}, ""),
+    ("GET", "/jobs", {}, ""),
+    ("GET", "/jobs?f=html", {}, ""),
+    ("GET", "/jobs/x", {}, ""),
+]
+
 
 def made_up(number: int, from_seed: int) -> list[_Request]:
     """Return so many requests."""
@@ -280,8 +290,7 @@ def main() -> int:
         processes["echo"]["allow_internal_requests"] = True
         with up(place / "service", processes=processes, **manager) as stack:
             hostile = Hostile(stack.client.url)
-            warming_up: list[_Request] = [("POST", "/processes/echo/execution", {}, "{}")] * 400
-            hostile.send_all(warming_up)
+            hostile.send_all(_ORDINARY * 100)
             hostile.answers.clear()
             before, began = memory(stack), time.monotonic()
             hostile.send_all(requests)

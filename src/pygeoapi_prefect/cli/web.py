@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from pygeoapi_prefect.cli.request_heads import HeadsInTime
-from pygeoapi_prefect.engine.host.memory import share_arenas
+from pygeoapi_prefect.engine.host.memory import give_back_memory
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.whole_bodies import WholeBodies
@@ -65,5 +65,5 @@ async def _serve(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    share_arenas()
+    give_back_memory()
     asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

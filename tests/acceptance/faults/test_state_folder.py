@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.mounts import mounted
-from tests.support.programs import eventually
+from tests.support.programs import BIN, environment, eventually
 from tests.support.stack import up
 
 pytestmark = pytest.mark.large
@@ -79,7 +79,8 @@ def test_a_disk_that_becomes_read_only_loses_no_job(tmp_path: Path) -> None:
         with up(tmp_path / "service", "--workers", "2") as stack:
             client = stack.client
             jobs = dict(submit(client, tmp_path / f"job-{number}", 20) for number in range(5))
-            client.wait_for(next(iter(jobs)), "running")
+            for job_id in list(jobs)[:2]:
+                client.wait_for(job_id, "running")
             os.sync()
             found = ["findmnt", "-no", "SOURCE", str(state)]
             device = Path(subprocess.check_output(found, text=True).strip())
@@ -93,6 +94,14 @@ def test_a_disk_that_becomes_read_only_loses_no_job(tmp_path: Path) -> None:
             # Two run, to their end; their results are on another disk.
             results = tmp_path / "service" / "results"
             eventually(lambda: len([*results.glob("*/manifest.json")]) == 2, "two have ended", 60)
+        # Whoever starts it again too early is told.
+        command = [BIN / "pygeoapi-prefect", "up", "--config", tmp_path / "service" / "config.yml"]
+        told = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert told.returncode == 1
+        assert f"The state folder {state} of the embedded Prefect cannot be used" in told.stderr
+        assert "Traceback" not in told.stderr
     # Its owner mends it and starts the service again.
     subprocess.run(["fsck.ext4", "-y", str(image)], check=False, capture_output=True)
     with disk(state, *loop), up(tmp_path / "service", "--workers", "2") as stack:

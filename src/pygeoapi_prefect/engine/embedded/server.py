@@ -22,7 +22,7 @@ from prefect.settings import PREFECT_SERVER_API_AUTH_STRING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pygeoapi_prefect.engine.embedded.held_port import inherited
-from pygeoapi_prefect.engine.host.memory import share_arenas
+from pygeoapi_prefect.engine.host.memory import give_back_memory
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.whole_bodies import WholeBodies
@@ -139,7 +139,7 @@ def serve(port: int, descriptor: int | None = None) -> None:
         OSError: the port is taken.
     """
     with listen(port) if descriptor is None else inherited(descriptor) as listener:
-        share_arenas()
+        give_back_memory()
         begin_writing_at_once()
         keep_caches_small()
         app = OneWriterAtATime(create_app(final=True), PREFECT_SERVER_API_AUTH_STRING.value())

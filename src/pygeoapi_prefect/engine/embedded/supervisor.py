@@ -70,8 +70,13 @@ class Supervisor:
             before: called once the folder is ours, before anything is started.
 
         Raises:
-            PrefectUnavailable: another supervisor runs here, or a part does not start.
+            PrefectUnavailable: another supervisor runs here, a part does not start, or the folder
+                cannot be written.
         """
+        with self._folder.explaining():
+            return self._start(stop, before)
+
+    def _start(self, stop: threading.Event, before: Callable[[], None] | None) -> bool:
         self._take_folder(stop)
         if before:
             before()

@@ -8,16 +8,23 @@ from pathlib import Path
 _COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 # Of mallopt(3).
 _M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD = -3
+_LARGE = 128 * 1024
 
 
-def share_arenas() -> None:
-    """Let all threads of this process take memory from two arenas instead of one each.
+def give_back_memory() -> None:
+    """Let this process give back to the machine what it no longer uses.
 
-    glibc gives each of dozens of threads its own and hardly ever takes one back. Threads that have
-    to hold Python's lock gain nothing from that. For libraries other than glibc it does nothing.
+    glibc gives each of dozens of threads an arena of its own and hardly ever takes one back:
+    threads that have to hold Python's lock gain nothing from that, two are enough. And after each
+    large piece that is freed, larger ones are taken from the heap, where small ones that stay keep
+    them from being given back: pieces of 128 KiB and more, glibc's own bound at first, are always
+    taken by themselves. For libraries other than glibc it does nothing.
     """
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+        glibc = ctypes.CDLL(None)
+        glibc.mallopt(_M_ARENA_MAX, 2)
+        glibc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def out_of_memory_kills() -> int:

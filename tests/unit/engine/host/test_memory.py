@@ -35,7 +35,7 @@ def test_kills_for_want_of_memory_are_counted_where_the_system_counts_them(
 
 _ARENAS = """
 import ctypes, threading
-from pygeoapi_prefect.engine.host.memory import share_arenas
+from pygeoapi_prefect.engine.host.memory import give_back_memory
 {share}
 barrier = threading.Barrier(12)
 def allocate():
@@ -52,7 +52,7 @@ libc.fflush(out)
 """
 
 
-@pytest.mark.parametrize(("share", "is_shared"), [("share_arenas()", True), ("", False)])
+@pytest.mark.parametrize(("share", "is_shared"), [("give_back_memory()", True), ("", False)])
 def test_threads_share_two_arenas(share: str, is_shared: bool) -> None:
     command = [sys.executable, "-c", _ARENAS.format(share=share)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,15 +1,19 @@
 """Puts a service together from its parts; the one place that knows all of them."""
 
 import logging
-from collections.abc import Mapping
-from functools import cache
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration, read_configuration
+from pygeoapi_prefect.config.source import ConfigurationSource, log_files
 from pygeoapi_prefect.engine.connect import endpoint_for
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.registration import register_one
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.service.processes import ProcessService
@@ -17,10 +21,43 @@ from pygeoapi_prefect.service.processes import ProcessService
 LOGGER = logging.getLogger(__name__)
 
 
+class LiveService:
+    """A service whose process files may change while it runs.
+
+    Args:
+        configuration: as it is at first.
+        transport: to Prefect.
+    """
+
+    def __init__(self, configuration: Configuration, transport: Transport) -> None:
+        """Put the service together."""
+        self._source = ConfigurationSource(configuration)
+        self._gateway = PrefectGateway(transport)
+        self._set_up = PrefectSetUp(transport)
+        self._lock = threading.Lock()
+        self._configuration = configuration
+        self._service = self._compose(configuration)
+
+    def __call__(self) -> ProcessService:
+        """Return the service as it is now."""
+        configuration = self._source.read()
+        if configuration is not self._configuration:
+            with self._lock:
+                if configuration is not self._configuration:
+                    log_files(configuration, self._configuration)
+                    self._service = self._compose(configuration)
+                    self._configuration = configuration
+        return self._service
+
+    def _compose(self, configuration: Configuration) -> ProcessService:
+        register = partial(register_one, self._set_up, configuration)
+        return compose(configuration, self._gateway, register)
+
+
 def open_service(
     manager: Mapping[str, Any], resources: Mapping[str, Any], log_level: int
-) -> ProcessService:
-    """Return the service that a configuration asks for. Touches neither disk nor network yet.
+) -> LiveService:
+    """Return the service that a configuration asks for. Nothing is asked of Prefect yet.
 
     Args:
         manager: the `server.manager` section.
@@ -34,18 +71,28 @@ def open_service(
     configuration = read_configuration(manager, resources, log_level=log_level, check=open_storage)
     for note in configuration.notes:
         _tell(str(note))
-    return compose(configuration, PrefectGateway(Transport(endpoint_for(configuration))))
+    log_files(configuration)
+    return LiveService(configuration, Transport(endpoint_for(configuration)))
 
 
-def compose(configuration: Configuration, gateway: Gateway) -> ProcessService:
+def compose(
+    configuration: Configuration,
+    gateway: Gateway,
+    register: Callable[[str], None] = lambda process_id: None,
+) -> ProcessService:
     """Return the service of a configuration over a gateway.
+
+    Args:
+        configuration: of the service.
+        gateway: to Prefect.
+        register: makes the deployment of a process that came while the service ran.
 
     Raises:
         ConfigurationError: nothing is installed that knows the URL of its result storage.
     """
     storage = open_storage(configuration.settings)
     foreign = ForeignFlows(gateway, storage, configuration)
-    return ProcessService(configuration, gateway, storage, foreign)
+    return ProcessService(configuration, gateway, storage, foreign, register)
 
 
 @cache  # Django makes a manager for every request

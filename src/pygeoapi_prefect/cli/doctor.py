@@ -66,6 +66,10 @@ def _checks(config: Path) -> Iterator[Check]:
     )
     for note in service.checked.notes:
         yield "configuration", True, f"{note}; `--migrate` prints the present form"
+    for file_note in service.checked.files.notes:
+        yield "process files", True, file_note
+    for fault in service.checked.files.faults:
+        yield "process files", False, f"{sentence(str(fault))} It is left out; the others work."
     for process_id, why in service.unusable.items():
         yield f"process {process_id}", False, f"{sentence(why)} It is left out; the others work."
     yield from _descriptions(service)

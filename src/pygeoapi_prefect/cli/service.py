@@ -13,6 +13,7 @@ from pygeoapi_prefect.config.configuration_file import (
     read_configuration_file,
 )
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
+from pygeoapi_prefect.config.process_files import read_process_files
 from pygeoapi_prefect.config.service_name import service_of
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -47,7 +48,7 @@ class Service:
 
     @property
     def resources(self) -> Mapping[str, Any]:
-        """Its process resources."""
+        """Its process resources, those of process files among them."""
         return self.checked.resources
 
     @property
@@ -92,7 +93,14 @@ def read_service(path: Path) -> Service:
             for process_id, why in unusable.items()
         ]
         raise ConfigurationError(str(path), faults)
-    checked = Configuration(settings, resources, manager, log_level_of(configuration))
+    files = read_process_files(settings.processes_dir, resources)
+    checked = Configuration(settings, resources, manager, log_level_of(configuration), files)
+    for process_id, resource in files.resources.items():
+        unusable.pop(process_id, None)
+        try:
+            _check_process(process_id, resource)
+        except PygeoapiPrefectError as error:
+            unusable[process_id] = str(error)
     return Service(path, configuration, checked, unusable)
 
 

@@ -139,7 +139,7 @@ class Stack:
         self._in_use.try_acquire()
         log_level = self._service.checked.log_level
         snapshot = snapshot_of(
-            self._manager, self._service.resources, log_level, self._settings.service
+            self._manager, self._service.checked.configured, log_level, self._settings.service
         )
         write_snapshot(self._folder.snapshot, snapshot)
         if self._with_web:

@@ -68,7 +68,7 @@ def run_worker(config: Path, pool: str | None, workers: int) -> None:
         snapshot = Path(folder) / "snapshot.yml"
         text = snapshot_of(
             service.manager,
-            service.resources,
+            service.checked.configured,
             service.checked.log_level,
             service.settings.service,
         )

@@ -2,11 +2,17 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pygeoapi_prefect.config.earlier_plugin import modes_of, translated
 from pygeoapi_prefect.config.manager_settings import ManagerSettings, read_manager_settings
+from pygeoapi_prefect.config.process_files import (
+    NO_FILES,
+    ProcessFiles,
+    read_process_files,
+    stamp_of,
+)
 from pygeoapi_prefect.config.process_settings import (
     ClassSettings,
     DeploymentSettings,
@@ -23,9 +29,11 @@ class Configuration:
 
     Attributes:
         settings: of the manager.
-        resources: process id -> resource, as in pygeoapi's `resources`; all of `type: process`.
+        configured: process id -> resource, in pygeoapi's `resources`; all of `type: process`.
         manager: the `server.manager` section the settings were read from.
         log_level: the level from which on jobs log, as in `logging`: the site's.
+        files: what process files say.
+        resources: process id -> resource: those configured, with those of files in their place.
         processes: process id -> settings, in the order of the configuration.
 
     Raises:
@@ -33,13 +41,16 @@ class Configuration:
     """
 
     settings: ManagerSettings
-    resources: Mapping[str, Any]
+    configured: Mapping[str, Any]
     manager: Mapping[str, Any] = field(default_factory=dict)
     log_level: int = logging.INFO
+    files: ProcessFiles = NO_FILES
+    resources: Mapping[str, Any] = field(init=False)
     processes: Mapping[str, ProcessSettings] = field(init=False)
 
     def __post_init__(self) -> None:
         """Read the settings of every process."""
+        object.__setattr__(self, "resources", {**self.configured, **self.files.resources})
         object.__setattr__(
             self, "processes", read_process_settings(self.resources, modes_of(self.manager))
         )
@@ -47,7 +58,17 @@ class Configuration:
     @property
     def notes(self) -> tuple[Fault, ...]:
         """What is read otherwise than it is written, or not at all."""
-        return translated(self.manager, self.resources).notes
+        return translated(self.manager, self.configured).notes
+
+    def with_current_files(self) -> "Configuration":
+        """Return this configuration with the process files as they are now.
+
+        Itself if they have not changed. What is wrong in a file leaves out that file.
+        """
+        folders = self.settings.processes_dir
+        if stamp_of(folders) == self.files.stamp:
+            return self
+        return replace(self, files=read_process_files(folders, self.configured))
 
     @property
     def deployed(self) -> dict[str, DeploymentSettings]:
@@ -120,7 +141,8 @@ def read_configuration(
         if settings is None:
             read_process_settings(resources)
         else:
-            configuration = Configuration(settings, resources, manager, log_level)
+            files = read_process_files(settings.processes_dir, resources)
+            configuration = Configuration(settings, resources, manager, log_level, files)
     except ConfigurationError as error:
         faults += error.faults
     if faults or configuration is None:

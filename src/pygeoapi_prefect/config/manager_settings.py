@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import platformdirs
 from pydantic import (
+    BeforeValidator,
     Field,
     PrivateAttr,
     Secret,
@@ -22,7 +23,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pygeoapi_prefect.config.durations import Duration
 from pygeoapi_prefect.config.earlier_plugin import translated_manager
@@ -62,6 +63,17 @@ def make_user_state_folder(name: str) -> Path:
     return folder
 
 
+def _as_folders(value: object) -> object:
+    """Return one folder, or several in one text as PATH has them, as absolute paths."""
+    if isinstance(value, str):
+        value = value.split(os.pathsep)
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(each, str | Path) for each in value
+    ):
+        raise ValueError("must be the path of a folder, or a list of such paths")
+    return [Path(each).expanduser().absolute() for each in value]
+
+
 class ManagerSettings(BaseSettings):
     """The settings of `server.manager`.
 
@@ -78,7 +90,8 @@ class ManagerSettings(BaseSettings):
         prefect_api_url: API of an existing Prefect server; absent = the embedded one.
         prefect_api_auth_string: `user:password` for that server (environment only).
         prefect_api_key: API key for that server (environment only).
-        work_pool: the work pool on which vanilla processes run.
+        work_pool: the work pool on which processes run whose code is here.
+        processes_dir: the folders of process files; see `process_definition`.
         sync_timeout: seconds a synchronous request waits before it turns into an asynchronous one.
         max_queued_jobs: how many jobs may wait; a client that wants one more is told to come back
             later. None = any number.
@@ -106,6 +119,7 @@ class ManagerSettings(BaseSettings):
     )
     prefect_api_key: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_KEY")
     work_pool: str = DEFAULT_WORK_POOL
+    processes_dir: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_as_folders)] = ()
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
     max_waiting_requests: int = Field(default=32, ge=0)

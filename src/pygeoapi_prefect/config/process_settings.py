@@ -19,7 +19,7 @@ from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 
 # Prefect refuses these in the names of flows and deployments, and a deployment is named after
 # its process.
-_FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
+FORBIDDEN_IN_PROCESS_IDS = "/%&<>"
 JobControlOption = Literal["sync-execute", "async-execute"]
 # Of processes that do not name one; room for others before and after.
 DEFAULT_PRIORITY = 100
@@ -239,11 +239,11 @@ def read_process_settings(
     faults: list[Fault] = []
     for process_id, resource in resources.items():
         location = ("resources", process_id)
-        if any(character in str(process_id) for character in _FORBIDDEN_IN_PROCESS_IDS):
+        if any(character in str(process_id) for character in FORBIDDEN_IN_PROCESS_IDS):
             faults.append(
                 Fault(
                     pointer(*location),
-                    f"a process id may not contain any of {_FORBIDDEN_IN_PROCESS_IDS}",
+                    f"a process id may not contain any of {FORBIDDEN_IN_PROCESS_IDS}",
                 )
             )
         processor = resource.get("processor") if isinstance(resource, Mapping) else None

@@ -21,6 +21,7 @@ from pygeoapi_prefect.config.configuration_file import (
     read_configuration_file,
 )
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
+from pygeoapi_prefect.config.source import ConfigurationSource
 from pygeoapi_prefect.errors import ConfigurationError, Fault
 from pygeoapi_prefect.ownership import write_private
 
@@ -40,7 +41,8 @@ def snapshot_of(
 
     Args:
         manager: the `server.manager` section.
-        resources: process id -> resource; all of `type: process`.
+        resources: process id -> resource, in pygeoapi's configuration; all of `type: process`. Of
+            process files it says where they are: a worker reads them itself.
         log_level: the level from which on jobs log, as in `logging`.
         service: which service this is; None = the one that the environment tells of.
     """
@@ -50,6 +52,8 @@ def snapshot_of(
     for key in ("connection", "output_dir"):
         if section.get(key):
             section[key] = str(Path(section[key]).expanduser().absolute())
+    if settings.processes_dir:
+        section["processes_dir"] = [str(folder) for folder in settings.processes_dir]
     section["result_storage"] = settings.results_url
     # As they are with the environment of this process: a worker has another one.
     if settings.result_storage_options is not None:
@@ -93,7 +97,7 @@ def read_snapshot(path: Path) -> Configuration:
 
 
 def current_configuration() -> Configuration:
-    """Return what this worker was told to run; read anew whenever the file has changed.
+    """Return what this worker was told to run; read anew whenever a file has changed.
 
     Raises:
         ConfigurationError: it holds something wrong, or the environment does not say where it is.
@@ -103,12 +107,12 @@ def current_configuration() -> Configuration:
         return _configuration_here()
     path = Path(os.environ[ENVIRONMENT_VARIABLE])
     status = path.stat()
-    return _read_once(path, status.st_mtime_ns, status.st_size)
+    return _read_once(path, status.st_mtime_ns, status.st_size).read()
 
 
 @lru_cache(maxsize=1)
-def _read_once(path: Path, modified: int, size: int) -> Configuration:
-    return read_snapshot(path)
+def _read_once(path: Path, modified: int, size: int) -> ConfigurationSource:
+    return ConfigurationSource(read_snapshot(path))
 
 
 @cache

@@ -47,7 +47,7 @@ def endpoint_for(configuration: Configuration) -> Callable[[], Endpoint]:
     state_dir, service = settings.state_dir, settings.service
     text = snapshot_of(
         configuration.manager,
-        configuration.resources,
+        configuration.configured,
         configuration.log_level,
         service,
     )

@@ -5,12 +5,13 @@ protocol. Which process, mode, wait, and answer apply is decided here.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.errors import JobUnserved, PygeoapiPrefectError
+from pygeoapi_prefect.errors import DeploymentMissing, JobUnserved, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
@@ -43,6 +44,7 @@ class ProcessService:
         gateway: to Prefect.
         storage: where results and large inputs live.
         foreign: the processes whose processor is a deployment.
+        register: makes the deployment in Prefect of a process that came while the service ran.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class ProcessService:
         gateway: Gateway,
         storage: ResultStorage,
         foreign: ForeignFlows,
+        register: Callable[[str], None] = lambda process_id: None,
     ) -> None:
         """Connect to nothing yet."""
+        self._register = register
         self._configuration = configuration
         self._registry = Registry(configuration)
         self._foreign = foreign
@@ -70,6 +74,18 @@ class ProcessService:
     def __iter__(self) -> Iterator[str]:
         """Go through the process ids in the order of the configuration."""
         return iter(self._configuration.processes)
+
+    def __contains__(self, process_id: object) -> bool:
+        """Return whether there is a process of this id, usable or not."""
+        return process_id in self._configuration.processes
+
+    def resource(self, process_id: str) -> Any:
+        """Return what is configured of a process, as in pygeoapi's `resources`.
+
+        Raises:
+            KeyError: there is no such process.
+        """
+        return self._configuration.resources[process_id]
 
     @property
     def request_threads(self) -> int:
@@ -193,10 +209,21 @@ class ProcessService:
         *,
         is_waited_for: bool = False,
     ) -> str:
-        allow_internal = self._configuration.allows_internal_requests(request.process_id)
-        return self._jobs.submit(
-            request, allow_internal=allow_internal, is_waited_for=is_waited_for, deployed=deployed
+        submit = partial(
+            self._jobs.submit,
+            request,
+            allow_internal=self._configuration.allows_internal_requests(request.process_id),
+            is_waited_for=is_waited_for,
+            deployed=deployed,
         )
+        try:
+            return submit()
+        except DeploymentMissing:
+            if request.process_id not in self._configuration.files.resources:
+                raise
+        # Its file is new. Who registers such files in the background may not have seen it yet.
+        self._register(request.process_id)
+        return submit()
 
     def _wait(
         self,

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,8 +27,9 @@ class InMemoryManager(PrefectManager):
 
     def _open_service(
         self, manager: Mapping[str, Any], resources: Mapping[str, Any]
-    ) -> ProcessService:
-        return _services[str(manager["connection"])]
+    ) -> Callable[[], ProcessService]:
+        service = _services[str(manager["connection"])]
+        return lambda: service
 
 
 def open_client(

@@ -104,7 +104,8 @@ class EmbeddedBackend:
     def _register(self, endpoint: Endpoint) -> None:
         configuration = read_snapshot(self._folder.snapshot)
         LOGGER.info("registering processes")
-        registration = register(PrefectSetUp(Transport(lambda: endpoint)), configuration)
+        set_up = PrefectSetUp(Transport(lambda: endpoint))
+        registration = register(set_up, configuration, at_once=configuration.configured)
         for process_id, why in registration.refused.items():
             LOGGER.warning("process %s cannot be executed: %s", process_id, why)
 

@@ -100,7 +100,9 @@ class Supervisor:
             return False
         self._report("registering processes")
         set_up.ensure_work_pool(pool, WORKER_TYPE)
-        for process_id, why in register(set_up, configuration).refused.items():
+        # Those of process files follow, however many there are; what is needed before is made then.
+        registration = register(set_up, configuration, at_once=configuration.configured)
+        for process_id, why in registration.refused.items():
             self._report(f"warning: process {process_id!r} cannot be executed: {why}")
         if not self._wait(stop, worker, self._ready_file.exists):
             return False

@@ -1,6 +1,6 @@
 """Registering processes in Prefect: one deployment of our flow for each."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,13 +108,16 @@ def queue_specs(configuration: Configuration) -> dict[str, list[WorkQueueSpec]]:
     return queues
 
 
-def register(set_up: PrefectSetUp, configuration: Configuration) -> Registration:
+def register(
+    set_up: PrefectSetUp, configuration: Configuration, *, at_once: Collection[str] | None = None
+) -> Registration:
     """Make Prefect's deployments those of the configuration; doing it again changes nothing.
 
     Args:
         set_up: of the Prefect it is for.
         configuration: which processes there are; deployments we made for others of this service
             are removed. Services that share a Prefect server have work pools of their own.
+        at_once: the processes whose deployments are made now, the others' later; None = all.
 
     Returns:
         What was removed, and which processes could not be registered.
@@ -132,16 +135,15 @@ def register(set_up: PrefectSetUp, configuration: Configuration) -> Registration
     for pool, queues in queue_specs(configuration).items():
         if pool not in missing:
             set_up.ensure_work_queues(pool, queues)
-    wanted = set()
-    for spec in deployment_specs(configuration):
-        if spec.name in refused:
+    specs = [spec for spec in deployment_specs(configuration) if spec.name not in refused]
+    for spec in set_up.lacking(specs, service_tags(service)):
+        if at_once is not None and spec.name not in at_once:
             continue
         try:
             set_up.ensure_deployment(spec)
         except DeploymentRefused as error:
             refused[spec.name] = str(error)
-        else:
-            wanted.add(spec.name)
+    wanted = {spec.name for spec in specs} - refused.keys()
     existing = set_up.list_deployments(service_tags(service))
     # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
     # say why; the next registration finds none left.
@@ -153,6 +155,22 @@ def register(set_up: PrefectSetUp, configuration: Configuration) -> Registration
     for name in superfluous:
         set_up.delete_deployment(existing[name])
     return Registration(superfluous, refused)
+
+
+def register_one(set_up: PrefectSetUp, configuration: Configuration, process_id: str) -> None:
+    """Make the deployment of a process that has none yet.
+
+    Raises:
+        DeploymentRefused: Prefect does not take it.
+        PrefectUnavailable: Prefect does not answer.
+    """
+    for spec in deployment_specs(configuration):
+        if spec.name == process_id:
+            if not set_up.has_work_pool(spec.work_pool):
+                raise DeploymentRefused(missing_pool(spec.work_pool))
+            queues = queue_specs(configuration).get(spec.work_pool, [])
+            set_up.ensure_work_queues(spec.work_pool, queues)
+            set_up.ensure_deployment(spec)
 
 
 def missing_pool(name: str) -> str:

@@ -37,6 +37,7 @@ class PrefectSetUp:
     def __init__(self, transport: Transport) -> None:
         """Ask for nothing yet."""
         self._transport = transport
+        self._flow_ids: dict[str, str] = {}
 
     def is_healthy(self) -> bool:
         """Return whether Prefect answers and lets us in.
@@ -127,22 +128,10 @@ class PrefectSetUp:
             DeploymentRefused: its job variables are not those that its work pool takes.
             PrefectUnavailable: Prefect does not answer.
         """
-        flow = self._transport.write("POST", "/flows/", {"name": spec.flow_name})
-        body = {
-            "name": spec.name,
-            "flow_id": flow["id"],
-            "entrypoint": spec.entrypoint,
-            "work_pool_name": spec.work_pool,
-            "work_queue_name": spec.work_queue or DEFAULT_QUEUE,
-            "description": spec.description,
-            "tags": list(spec.tags),
-            "job_variables": dict(spec.job_variables),
-            # The flow is in a package that is installed. Told nothing, the workers of Prefect
-            # copy the folder in which a job starts, which may be the root of a container.
-            "pull_steps": [{_WORK_IN: {"directory": "."}}],
-            "enforce_parameter_schema": False,
-            "parameter_openapi_schema": {"type": "object", "properties": {}},
-        }
+        if spec.flow_name not in self._flow_ids:
+            flow = self._transport.write("POST", "/flows/", {"name": spec.flow_name})
+            self._flow_ids[spec.flow_name] = flow["id"]
+        body = {**_as_prefect_has_it(spec), "flow_id": self._flow_ids[spec.flow_name]}
         try:
             self._transport.write("POST", "/deployments/", body)
         except PrefectUnavailable as error:
@@ -152,13 +141,31 @@ class PrefectSetUp:
                 f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
             ) from error
 
+    def lacking(self, specs: Sequence[DeploymentSpec], tags: Sequence[str]) -> list[DeploymentSpec]:
+        """Return those of some deployments that are not in Prefect, or not as they are to be.
+
+        Args:
+            specs: as they are to be.
+            tags: that they all carry.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        known = self._deployments(tags)
+        return [
+            spec for spec in specs if not _is_in(known.get(spec.name, {}), _as_prefect_has_it(spec))
+        ]
+
     def list_deployments(self, tags: Sequence[str]) -> dict[str, str]:
         """Return name -> id of the deployments that carry all of some tags, on any work pool.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        found: dict[str, str] = {}
+        return {name: item["id"] for name, item in self._deployments(tags).items()}
+
+    def _deployments(self, tags: Sequence[str]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
         while True:
             body = {
                 "deployments": {"tags": {"all_": list(tags)}},
@@ -166,7 +173,7 @@ class PrefectSetUp:
                 "offset": len(found),
             }
             page = self._transport.read("POST", "/deployments/filter", body)
-            found |= {item["name"]: item["id"] for item in page}
+            found |= {item["name"]: item for item in page}
             if len(page) < MAX_PAGE:
                 return found
 
@@ -230,3 +237,24 @@ class PrefectSetUp:
         else:
             change = {**body, "merge_existing_data": False}
             self._transport.write("PATCH", f"/block_documents/{known['id']}", change)
+
+
+def _as_prefect_has_it(spec: DeploymentSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "entrypoint": spec.entrypoint,
+        "work_pool_name": spec.work_pool,
+        "work_queue_name": spec.work_queue or DEFAULT_QUEUE,
+        "description": spec.description,
+        "tags": list(spec.tags),
+        "job_variables": dict(spec.job_variables),
+        # The flow is in a package that is installed. Told nothing, the workers of Prefect
+        # copy the folder in which a job starts, which may be the root of a container.
+        "pull_steps": [{_WORK_IN: {"directory": "."}}],
+        "enforce_parameter_schema": False,
+        "parameter_openapi_schema": {"type": "object", "properties": {}},
+    }
+
+
+def _is_in(whole: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    return all(key in whole and whole[key] == value for key, value in part.items())

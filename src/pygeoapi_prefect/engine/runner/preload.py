@@ -48,11 +48,14 @@ def preload() -> None:
 def files_of_users() -> dict[str, int]:
     """Return the files whose change makes what was imported outdated, with their time (ns).
 
-    These are the configuration and every imported module that is not installed: what is installed
-    changes with a new environment, and that with a new start.
+    These are the configuration, process files with their folders, and every imported module that is
+    not installed: what is installed changes with a new environment, and that with a new start.
     """
     installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
+    configuration = current_configuration()
     files = [os.environ[ENVIRONMENT_VARIABLE]]
+    files += map(str, configuration.settings.processes_dir)
+    files += (path for path, _, _ in configuration.files.stamp)
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if file and not file.startswith(installed):

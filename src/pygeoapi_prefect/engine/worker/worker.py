@@ -43,6 +43,7 @@ from pygeoapi_prefect.engine.maintenance.membership import (
     new_name,
 )
 from pygeoapi_prefect.engine.maintenance.paging import page_of_runs
+from pygeoapi_prefect.engine.maintenance.process_files import ProcessFilesWatch
 from pygeoapi_prefect.engine.maintenance.reaper import Reaper
 from pygeoapi_prefect.engine.maintenance.retention import Retention
 from pygeoapi_prefect.engine.maintenance.silent_runs import SilentRuns
@@ -127,6 +128,7 @@ class JobWorker(PrefectWorker):
         self._cancellation = Cancellation(self._running, self._processes.remove_resources)
         self._callbacks = CallbackDispatcher(self._membership)
         self._retention = Retention(self._membership, self._processes.remove_resources)
+        self._process_files = ProcessFilesWatch(self._membership)
         self._silent_runs = SilentRuns(work_pool_name, self._membership)
         self._logs = JobLogs()
         self._completion_waiters = CompletionWaiters(self._is_known)
@@ -155,6 +157,7 @@ class JobWorker(PrefectWorker):
         self.start_task(self._silent_runs.watch, self.client)
         self.start_task(self._callbacks.watch, self.client)
         self.start_task(self._retention.watch)
+        self.start_task(self._process_files.watch)
         self.start_task(self._processes.say_alive)
         self.start_task(self._processes.see_to_forkservers)
         if self._notification_socket:

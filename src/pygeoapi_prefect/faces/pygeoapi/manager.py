@@ -5,7 +5,7 @@ nothing about requests: one instance serves many threads.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -78,18 +78,23 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self.is_async = True
         self.supports_subscribing = True
         try:
-            self._service = self._open_service(manager_def, manager_def.get("processes", {}))
+            self._open = self._open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
-        self.processes = UsableProcesses(manager_def.get("processes", {}), self._service.is_usable)
+        self.processes = UsableProcesses(self._open)
         patches.install()
 
     def _open_service(
         self, manager: Mapping[str, Any], resources: Mapping[str, Any]
-    ) -> ProcessService:
-        """Return what does the work; a manager for tests has another one."""
+    ) -> Callable[[], ProcessService]:
+        """Return what returns the one that does the work now; in tests it is another one."""
         # A manager is not told what `logging.level` is, but pygeoapi has set it by now.
         return open_service(manager, resources, logging.getLogger().level)
+
+    @property
+    def _service(self) -> ProcessService:
+        """What does the work; another one when process files have changed."""
+        return self._open()
 
     @property
     def request_threads(self) -> int:

@@ -1,13 +1,16 @@
 """What a process file may say: a Python function, described in a few lines, as a process."""
 
+import inspect
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from pygeoapi_prefect.config.process_settings import (
     FORBIDDEN_IN_PROCESS_IDS,
     ExecutionPolicy,
     JobControlOption,
+    RetryBackoff,
 )
 
 # What of a definition is said of the process, and what of how its jobs are run.
@@ -38,7 +41,7 @@ class ProcessDefinition(ExecutionPolicy):
     model_config = ConfigDict(extra="forbid", frozen=True, title="Process file")
 
     id: str = Field(min_length=1)
-    execution_function: str = Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$")
+    execution_function: str
     title: str | None = None
     name: str | None = None
     description: str | None = None
@@ -52,6 +55,16 @@ class ProcessDefinition(ExecutionPolicy):
     job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
     validate_inputs: Literal["auto", True, False] = "auto"
     allow_internal_requests: bool = False
+
+    @field_validator("execution_function")
+    @classmethod
+    def _is_a_dotted_path(cls, value: str) -> str:
+        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", value):
+            raise ValueError(
+                "must be the dotted path of a function, such as my_tools.climate.ingest, "
+                f"not {value!r}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _is_called_something(self) -> Self:
@@ -79,3 +92,27 @@ class ProcessDefinition(ExecutionPolicy):
             "processor": processor,
             "allow_internal_requests": self.allow_internal_requests,
         }
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of process files, with which editors complete and check them."""
+    schema = ProcessDefinition.model_json_schema()
+    about = _documented(ProcessDefinition) | _documented(ExecutionPolicy)
+    # What is said of a process comes before how its jobs are run.
+    properties: dict[str, Any] = schema["properties"]
+    schema["properties"] = dict(sorted(properties.items(), key=lambda item: item[0] in _POLICY))
+    for key, member in properties.items():
+        member.pop("title", None)
+        member["description"] = about[key]
+    backoff = schema["$defs"]["RetryBackoff"]
+    for key, member in backoff["properties"].items():
+        member["description"] = _documented(RetryBackoff)[key]
+    schema["description"] = "A Python function as a process."
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _documented(model: type[BaseModel]) -> dict[str, str]:
+    """Return what the docstring of a model says of its attributes."""
+    text = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", text, re.MULTILINE)
+    return {name: " ".join(said.split()) for name, said in entries}

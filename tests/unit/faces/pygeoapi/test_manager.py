@@ -123,7 +123,7 @@ def test_jobs_log_from_the_level_on_that_pygeoapi_has_set(
     found: list[Configuration] = []
     original = composition.compose
     monkeypatch.setattr(
-        composition, "compose", lambda its, gateway: found.append(its) or original(its, gateway)
+        composition, "compose", lambda its, *more: found.append(its) or original(its, *more)
     )
     # As its API does before it makes a manager.
     monkeypatch.setattr(logging.getLogger(), "level", logging.ERROR)

@@ -37,7 +37,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def read(*folders: Path, configured: tuple[str, ...] = ()) -> ProcessFiles:
-    return read_process_files(folders, dict.fromkeys(configured, {}))
+    return read_process_files(folders, {key: {} for key in configured})
 
 
 def the_fault(found: ProcessFiles) -> FileFault:

@@ -32,7 +32,8 @@ PygeoapiPrefectError
 ├── DeploymentMissing         Prefect does not know the deployment of a process
 ├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
-└── ProcessorFailed           the code behind a process raised
+├── ProcessorFailed           the code behind a process raised
+└── ChainBroken               a job cannot be given what it was to have of the one before
 """
 
 from collections.abc import Sequence
@@ -353,3 +354,7 @@ def _in_short(fault: Fault) -> str:
 
 def _count(faults: Sequence[Fault]) -> str:
     return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+
+
+class ChainBroken(PygeoapiPrefectError):
+    """A job that follows another one cannot be given what it was to have of it."""

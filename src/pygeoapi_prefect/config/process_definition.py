@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pygeoapi_prefect.config.process_settings import (
     FORBIDDEN_IN_PROCESS_IDS,
     ExecutionPolicy,
+    FollowUp,
     JobControlOption,
     RetryBackoff,
 )
@@ -33,6 +34,7 @@ class ProcessDefinition(ExecutionPolicy):
         inputs: name -> description (OGC 18-062r2, inputDescription.yaml), in place of what the
             function's signature says of an input, member by member; null hides an input.
         outputs: id -> description, in place of what the return annotation says.
+        on_success: what follows each of its jobs that was successful.
         job_control_options: in which modes the process may be executed.
         validate_inputs: whether inputs are held against the description.
         allow_internal_requests: whether callbacks may go to addresses that are not public.
@@ -52,6 +54,7 @@ class ProcessDefinition(ExecutionPolicy):
     links: list[dict[str, Any]] | None = None
     inputs: dict[str, dict[str, Any] | None] | None = None
     outputs: dict[str, dict[str, Any]] | None = None
+    on_success: tuple[FollowUp, ...] = ()
     job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
     validate_inputs: Literal["auto", True, False] = "auto"
     allow_internal_requests: bool = False
@@ -84,8 +87,8 @@ class ProcessDefinition(ExecutionPolicy):
             | {key: said[key] for key in _METADATA if said.get(key) is not None},
             "prefect": {key: said[key] for key in _POLICY if key in said},
         }
-        for key in ("job_control_options", "validate_inputs"):
-            if said.get(key) is not None:
+        for key in ("on_success", "job_control_options", "validate_inputs"):
+            if said.get(key) not in (None, []):
                 processor[key] = said[key]
         return {
             "type": "process",
@@ -97,16 +100,18 @@ class ProcessDefinition(ExecutionPolicy):
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of process files, with which editors complete and check them."""
     schema = ProcessDefinition.model_json_schema()
-    about = _documented(ProcessDefinition) | _documented(ExecutionPolicy)
+    about = _documented(ExecutionPolicy) | _documented(ProcessDefinition)
     # What is said of a process comes before how its jobs are run.
     properties: dict[str, Any] = schema["properties"]
     schema["properties"] = dict(sorted(properties.items(), key=lambda item: item[0] in _POLICY))
     for key, member in properties.items():
         member.pop("title", None)
         member["description"] = about[key]
-    backoff = schema["$defs"]["RetryBackoff"]
-    for key, member in backoff["properties"].items():
-        member["description"] = _documented(RetryBackoff)[key]
+    for part in (RetryBackoff, FollowUp):
+        described = schema["$defs"][part.__name__]
+        described["description"] = inspect.cleandoc(part.__doc__ or "").partition("\n")[0]
+        for key, member in described["properties"].items():
+            member["description"] = _documented(part)[key]
     schema["description"] = "A Python function as a process."
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

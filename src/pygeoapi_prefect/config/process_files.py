@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from pygeoapi_prefect.config.manager_settings import faults_of
 from pygeoapi_prefect.config.process_definition import ProcessDefinition
+from pygeoapi_prefect.config.process_settings import cycle_in
 
 # A package names here a mapping with the keys of a process file, or the folder of its files.
 ENTRY_POINTS = "pygeoapi_prefect.processes"
@@ -102,6 +103,7 @@ def read_process_files(
         reading.begin_folder()
         for path, changed, size in stamp_of([folder]):
             reading.add(path, _read_file(path, changed, size))
+    reading.leave_out_cycles(configured)
     return ProcessFiles(
         reading.resources,
         reading.origins,
@@ -144,11 +146,36 @@ class _Reading:
         self.resources[read.id] = read.resource()
         self.origins[read.id] = origin
 
+    def leave_out_cycles(self, configured: Mapping[str, Any]) -> None:
+        """Leave out the processes whose chain would never end."""
+        while cycle := cycle_in(
+            {
+                process_id: _followers(resource)
+                for process_id, resource in {**configured, **self.resources}.items()
+            }
+        ):
+            for process_id in self.resources.keys() & set(cycle):
+                shown = " -> ".join((*cycle, cycle[0]))
+                message = f"on_success: the chain would never end: {shown}"
+                fault = FileFault(self.origins[process_id], None, message, process_id)
+                self.faults.append(fault)
+                del self.resources[process_id]
+            if not self.resources.keys() & set(cycle) and set(cycle) <= configured.keys():
+                return  # the configuration says so itself
+
     def _replace(self, process_id: str, origin: str) -> None:
         self.notes.append(
             f"process {process_id!r} is that of {origin}, in place of that of "
             f"{self.origins[process_id]}"
         )
+
+
+def _followers(resource: Any) -> list[str]:
+    """Return the processes that follow one, of a resource that may hold anything."""
+    processor = resource.get("processor") if isinstance(resource, Mapping) else None
+    steps = processor.get("on_success") if isinstance(processor, Mapping) else None
+    found = [each.get("process") for each in steps or () if isinstance(each, Mapping)]
+    return [each for each in found if isinstance(each, str)]
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Every setting of a process, once, typed: what its `processor` section may say to this package."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -141,10 +142,26 @@ def _as_boolean(value: object) -> object:
     )
 
 
+class FollowUp(BaseModel):
+    """What is to follow a job that was successful.
+
+    Attributes:
+        process: the process that is executed then.
+        inputs: of that job; `$outputs.<id>` stands for an output of the one before,
+            `$inputs.<name>` for one of its inputs.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    process: str = Field(min_length=1)
+    inputs: dict[str, Any] = {}
+
+
 class _Settings(BaseModel):
     """What holds for every kind of process.
 
     Attributes:
+        on_success: what follows each of its jobs that was successful.
         job_control_options: takes the place of the processor's own `jobControlOptions`.
         validate_inputs: whether inputs are held against the process description; `auto` = if the
             description has proved itself by an example that fits it, or is derived.
@@ -154,6 +171,7 @@ class _Settings(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    on_success: tuple[FollowUp, ...] = ()
     job_control_options: tuple[JobControlOption, ...] | None = None
     validate_inputs: Annotated[Literal["auto", True, False], BeforeValidator(_as_boolean)] = "auto"
 
@@ -256,6 +274,31 @@ def read_process_settings(
             settings[process_id] = kind.model_validate(processor)
         except ValidationError as error:
             faults.extend(faults_of(error, (*location, "processor"), kind.about_unknown_keys))
+    for process_id in cycle_in(followers_of(settings)):
+        place = pointer("resources", process_id, "processor", "on_success")
+        faults.append(Fault(place, "the chain would never end: it comes back to this process"))
     if faults:
         raise ConfigurationError("resources", faults)
     return settings
+
+
+def followers_of(settings: Mapping[str, ProcessSettings]) -> dict[str, list[str]]:
+    """Return process id -> the processes that follow it."""
+    return {
+        process_id: [follow_up.process for follow_up in each.on_success]
+        for process_id, each in settings.items()
+    }
+
+
+def cycle_in(followers: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return the processes of a chain that would never end, each once; empty if all chains end.
+
+    Args:
+        followers: process id -> ids of the processes that follow it.
+    """
+    # The sorter wants to know what comes before what; cycles are the same either way.
+    try:
+        TopologicalSorter(followers).prepare()
+    except CycleError as error:
+        return tuple(reversed(error.args[1][1:]))
+    return ()

@@ -57,6 +57,8 @@ class Job:
         trouble: what it wanted of the service and did not get, for the operator; None unless that
             is why it failed.
         outputs: what there is to be had one by one; empty if the results are one thing.
+        parent: the job that it follows, by its id.
+        children: the jobs that follow it.
     """
 
     id: str
@@ -72,6 +74,8 @@ class Job:
     failure: str | None = None
     trouble: str | None = None
     outputs: tuple[JobOutput, ...] = ()
+    parent: str | None = None
+    children: tuple[str, ...] = ()
 
     @property
     def short_message(self) -> str:

@@ -45,7 +45,27 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
             document["links"].append(_link(f"{page}/results", _RESULTS, "Results of this job"))
         if job.status is JobStatus.FAILED:
             document["links"].append(failure_link(page))
+        document["links"] += chain_links(job, service_url)
     return document
+
+
+def chain_links(job: Job, service_url: str) -> list[dict[str, str]]:
+    """Return the links to the job that a job follows and to those that follow it.
+
+    Args:
+        job: the job.
+        service_url: where the service is for its clients, without a slash at the end.
+
+    Source:
+        The relations `prev` and `next` of the registry of IANA.
+    """
+    links = []
+    if job.parent is not None:
+        links.append(_link(f"{service_url}/jobs/{job.parent}", "prev", "The job before this one"))
+    return links + [
+        _link(f"{service_url}/jobs/{child}", "next", "A job that follows this one")
+        for child in job.children
+    ]
 
 
 def failure_link(page: str) -> dict[str, str]:

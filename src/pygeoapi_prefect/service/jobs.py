@@ -8,26 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import (
-    INPUTS_LABEL,
     PROCESS_LABEL,
-    REQUEST_PARAMETER,
-    SHOWN_PARAMETER,
     SYNCHRONOUS_TAG,
     names_of,
 )
-from pygeoapi_prefect.engine.prefect_api.parameters import in_short
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_job
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
 from pygeoapi_prefect.engine.prefect_api.status import STATES_OF_STATUS, job_from, status_of
+from pygeoapi_prefect.engine.prefect_api.submission import submit_request
 from pygeoapi_prefect.errors import (
     JobDismissed,
     JobFailed,
     JobNotFound,
     JobUnserved,
     NoFreeSlot,
-    PrefectUnavailable,
-    PygeoapiPrefectError,
     ResultMissing,
     ResultNotReady,
     pointer,
@@ -46,9 +41,6 @@ from pygeoapi_prefect.telemetry import Event, record
 
 LOGGER = logging.getLogger(__name__)
 
-# Prefect refuses parameters above 524,288 bytes; the rest of the request needs room as well, and
-# Prefect reads parameters along with the run whenever a client looks at it.
-_MAX_BYTES_IN_PREFECT = 200_000
 # While waiting for a job: often at first, because most synchronous jobs are short.
 _FIRST_LOOK_SECONDS = 0.05
 _MAX_LOOK_SECONDS = 1.0
@@ -86,6 +78,7 @@ class JobService:
         *,
         allow_internal: bool = False,
         is_waited_for: bool = False,
+        has_followers: bool = False,
         deployed: DeploymentProcessor | None = None,
     ) -> str:
         """Make a job of a request. It exists in Prefect when this returns.
@@ -94,6 +87,7 @@ class JobService:
             request: what the client posted; its inputs have been checked.
             allow_internal: whether its subscriber may have addresses that are not public.
             is_waited_for: whether the client waits for its end.
+            has_followers: whether other jobs are to follow its success.
             deployed: the processor, if it is a deployment.
 
         Returns:
@@ -117,6 +111,8 @@ class JobService:
         tags = [self._names.job_tag]
         if request.subscriber:
             tags.append(self._names.callback_tag)
+        if has_followers:
+            tags.append(self._names.chain_tag)
         if is_waited_for:
             tags.append(SYNCHRONOUS_TAG)
         if deployed is not None and self._deployed is not None:
@@ -129,28 +125,7 @@ class JobService:
 
     def _submit(self, request: ExecutionRequest, tags: Sequence[str]) -> FlowRun:
         """Create the flow run of a process that our own flow runs."""
-        labels = {PROCESS_LABEL: request.process_id}
-        shown = in_short(request.inputs or {})
-        reference, text = None, request.to_text()
-        if len(text) > _MAX_BYTES_IN_PREFECT:
-            reference = self._storage.write_inputs(request.inputs or {})
-            labels[INPUTS_LABEL] = reference
-            rest = {"inputs": None, "inputs_reference": reference}
-            text = request.model_copy(update=rest).to_text()
-        try:
-            return self._gateway.create_flow_run(
-                self._names.flow,
-                request.process_id,
-                parameters={REQUEST_PARAMETER: text, SHOWN_PARAMETER: shown},
-                labels=labels,
-                tags=tags,
-            )
-        except PygeoapiPrefectError as error:
-            # A job may have been made although its answer got lost; it needs its inputs.
-            is_undone = not isinstance(error, PrefectUnavailable) or error.is_undone
-            if reference and is_undone:
-                self._storage.delete_inputs(reference)
-            raise
+        return submit_request(self._gateway, self._storage, self._names.flow, request, tags)
 
     def _count_waiting(self) -> int:
         # What others made is not in our queue.

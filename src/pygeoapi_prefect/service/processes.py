@@ -214,6 +214,7 @@ class ProcessService:
             request,
             allow_internal=self._configuration.allows_internal_requests(request.process_id),
             is_waited_for=is_waited_for,
+            has_followers=bool(self._configuration.process(request.process_id).on_success),
             deployed=deployed,
         )
         try:

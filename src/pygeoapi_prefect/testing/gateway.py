@@ -63,6 +63,7 @@ class InMemoryGateway:
         self.live_workers: dict[str, int] = {}
         self.warnings: dict[str, Sequence[str]] = {}
         self._flows: dict[str, str] = {}
+        self._keys: dict[tuple[str, str], str] = {}
         self._progress: dict[str, Progress] = {}
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
@@ -161,6 +162,7 @@ class InMemoryGateway:
         labels: Mapping[str, str],
         tags: Sequence[str],
         job_variables: Mapping[str, Any] | None = None,
+        key: str | None = None,
     ) -> FlowRun:
         """Create a scheduled run."""
         self._answer()
@@ -168,8 +170,13 @@ class InMemoryGateway:
         if self._deployments is not None and name not in self._deployments:
             raise DeploymentMissing(f"Prefect has no deployment {flow_name}/{deployment_name}.")
         with self._lock:
+            known = self._keys.get((flow_name, key or ""))
+            if known in self._runs:
+                return self._runs[known]
             now = datetime.now(UTC)
             run_id = str(uuid4())
+            if key:
+                self._keys[flow_name, key] = run_id
             run = FlowRun(
                 id=run_id,
                 name=name_of(labels.get(PROCESS_LABEL, deployment_name), run_id),

@@ -239,3 +239,34 @@ class TestSchema:
 
     def test_each_key_is_explained(self) -> None:
         assert all(each["description"] for each in json_schema()["properties"].values())
+
+
+class TestChains:
+    """Processes that follow others."""
+
+    def chain(self, process_id: str, *followers: str) -> str:
+        steps = ", ".join(f"{{process: {each}}}" for each in followers)
+        return f"id: {process_id}\nexecution_function: x.y\non_success: [{steps}]\n"
+
+    def test_what_follows_is_part_of_the_resource(self, tmp_path: Path) -> None:
+        found = read(write(tmp_path, a_yml=self.chain("a", "b"), b_yml=self.chain("b")))
+        assert found.resources["a"]["processor"]["on_success"] == [{"process": "b"}]
+        assert found.faults == ()
+
+    def test_a_chain_that_never_ends_is_left_out(self, tmp_path: Path) -> None:
+        chain = {"a_yml": self.chain("a", "b"), "b_yml": self.chain("b", "c", "d")}
+        chain |= {"c_yml": self.chain("c", "a"), "d_yml": self.chain("d")}
+        found = read(write(tmp_path, **chain))
+        assert list(found.resources) == ["d"]
+        assert {fault.process_id for fault in found.faults} == {"a", "b", "c"}
+        assert all("would never end" in fault.message for fault in found.faults)
+
+    def test_one_that_follows_itself_is_left_out(self, tmp_path: Path) -> None:
+        found = read(write(tmp_path, a_yml=self.chain("a", "a")))
+        assert the_fault(found).message.endswith("a -> a")
+
+    def test_one_through_the_configuration_is_left_out(self, tmp_path: Path) -> None:
+        write(tmp_path, a_yml=self.chain("a", "b"))
+        resource = {"processor": {"name": "B", "on_success": [{"process": "a"}]}}
+        found = read_process_files([tmp_path], {"b": resource})
+        assert (found.resources, len(found.faults)) == ({}, 1)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice, starmap
 from typing import Any
 from uuid import uuid4
@@ -125,7 +125,13 @@ class ForeignFlows:
             )
 
     def submit(
-        self, processor: DeploymentProcessor, request: ExecutionRequest, tags: list[str]
+        self,
+        processor: DeploymentProcessor,
+        request: ExecutionRequest,
+        tags: list[str],
+        *,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
     ) -> FlowRun:
         """Create the flow run of an execution request.
 
@@ -133,6 +139,8 @@ class ForeignFlows:
             processor: of the process.
             request: with its inputs, which fit the description.
             tags: for the run.
+            labels: for the run, beside those that all have.
+            key: see `Gateway.create_flow_run`.
 
         Raises:
             InvalidInputs: they cannot be passed to a flow.
@@ -153,7 +161,8 @@ class ForeignFlows:
             raise InvalidInputs([Fault("/inputs", message)])
         self.check_ready(processor)
         token = uuid4().hex
-        labels = {
+        its_labels = {
+            **(labels or {}),
             PROCESS_LABEL: request.process_id,
             REQUEST_LABEL: request.model_copy(update={"inputs": None}).to_text(),
             TOKEN_LABEL: token,
@@ -163,8 +172,9 @@ class ForeignFlows:
             deployment.flow_name,
             deployment.name,
             parameters=parameters,
-            labels=labels,
+            labels=its_labels,
             tags=tags,
+            key=key,
             # A program that serves a flow takes none; it says itself where results go.
             job_variables=self._job_variables(processor, token) if deployment.work_pool else None,
         )

@@ -61,6 +61,7 @@ class PrefectGateway:
         labels: Mapping[str, str],
         tags: Sequence[str],
         job_variables: Mapping[str, Any] | None = None,
+        key: str | None = None,
     ) -> FlowRun:
         """Create a scheduled run of a deployment."""
         called = labels.get(PROCESS_LABEL, deployment_name)
@@ -70,7 +71,7 @@ class PrefectGateway:
             "labels": dict(labels),
             "tags": list(tags),
             # Makes it safe to ask again when the answer got lost.
-            "idempotency_key": str(uuid4()),
+            "idempotency_key": key or str(uuid4()),
             "enforce_parameter_schema": False,
         }
         if job_variables:

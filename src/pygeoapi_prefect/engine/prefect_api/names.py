@@ -25,6 +25,12 @@ JOB_TAG = "pygeoapi-job"
 CALLBACK_TAG = "pygeoapi-callback"
 # On every job for whose end its client waits, at first.
 SYNCHRONOUS_TAG = "pygeoapi-synchronous"
+# On every job whose success others are still to follow.
+CHAIN_TAG = "pygeoapi-chain"
+# Followed by an id: the job that a job follows, and those that follow it. For people who look for
+# them in Prefect's UI.
+AFTER_TAG = "pygeoapi-after-"
+BEFORE_TAG = "pygeoapi-before-"
 # On every deployment that we made.
 DEPLOYMENT_TAG = "pygeoapi-process"
 
@@ -38,6 +44,10 @@ TOKEN_LABEL = "pygeoapi.token"  # noqa: S105
 ERROR_TYPE_LABEL = "pygeoapi.error_type"
 # What a job wanted of this service and did not get, for the operator.
 TROUBLE_LABEL = "pygeoapi.trouble"
+# The job that a job follows; those that follow it, with a blank between two; why one does not.
+PARENT_LABEL = "pygeoapi.parent"
+CHILDREN_LABEL = "pygeoapi.children"
+CHAIN_TROUBLE_LABEL = "pygeoapi.chain_trouble"
 # Followed by in_progress, success or failed: how far its delivery is.
 CALLBACK_LABEL = "pygeoapi.callback."
 
@@ -52,12 +62,14 @@ class ServiceNames:
         flow: the flow behind its processes.
         job_tag: on its jobs.
         callback_tag: on those of its jobs of which a subscriber is still to hear something.
+        chain_tag: on those of its jobs whose success others are still to follow.
         block: the Prefect block through which flows store what they return.
     """
 
     flow: str
     job_tag: str
     callback_tag: str
+    chain_tag: str
     block: str
 
 
@@ -68,6 +80,7 @@ def names_of(work_pool: str) -> ServiceNames:
         FLOW_NAME + suffix,
         JOB_TAG + suffix,
         CALLBACK_TAG + suffix,
+        CHAIN_TAG + suffix,
         # Names of blocks are of lower-case letters, digits and dashes.
         "pygeoapi-results" + re.sub(r"[^a-z0-9]+", "-", suffix.lower()).rstrip("-"),
     )

@@ -21,6 +21,7 @@ class Gateway(Protocol):
         labels: Mapping[str, str],
         tags: Sequence[str],
         job_variables: Mapping[str, Any] | None = None,
+        key: str | None = None,
     ) -> FlowRun:
         """Create a scheduled run of a deployment.
 
@@ -34,6 +35,8 @@ class Gateway(Protocol):
             labels: what to keep on the run.
             tags: by which the run is found.
             job_variables: for the infrastructure it runs on, on top of the deployment's.
+            key: names this one run of the flow: if there is one with it, that is returned and none
+                is made. None = there is none.
 
         Raises:
             DeploymentMissing: Prefect has no such deployment.

@@ -78,7 +78,7 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
                 work_pool=pool,
                 work_queue=_queue_of(process_id, policy, service),
                 description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
-                tags=service_tags(service),
+                tags=(*service_tags(service), *_chain_tags(process_id, configuration)),
                 job_variables=_job_variables(policy, is_ours=pool == service),
             )
         )
@@ -179,6 +179,13 @@ def missing_pool(name: str) -> str:
         f"Prefect has no work pool {name!r}; make it, such as with "
         f"`prefect work-pool create --type docker {name}`, and run `pygeoapi-prefect deploy` again."
     )
+
+
+def _chain_tags(process_id: str, configuration: Configuration) -> tuple[str, ...]:
+    """Return what runs inherit, those of schedules and of people in Prefect's UI, too."""
+    if not configuration.process(process_id).on_success:
+        return ()
+    return (names_of(configuration.settings.work_pool).chain_tag,)
 
 
 def _queue_of(process_id: str, policy: ExecutionPolicy, service: str) -> str | None:

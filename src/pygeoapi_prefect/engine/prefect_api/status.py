@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 from pygeoapi_prefect.engine.prefect_api.claims import attempt_of, overdue
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunState
-from pygeoapi_prefect.engine.prefect_api.names import ERROR_TYPE_LABEL, PROCESS_LABEL, TROUBLE_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import (
+    CHILDREN_LABEL,
+    ERROR_TYPE_LABEL,
+    PARENT_LABEL,
+    PROCESS_LABEL,
+    TROUBLE_LABEL,
+)
 from pygeoapi_prefect.engine.prefect_api.runs import is_ours
 from pygeoapi_prefect.ogc.job import Job, JobOutput, JobStatus
 from pygeoapi_prefect.results.manifest import Manifest
@@ -112,6 +118,8 @@ def job_from(
         failure=failure,
         trouble=run.labels.get(TROUBLE_LABEL) if failure is not None else None,
         outputs=_outputs(manifest),
+        parent=run.labels.get(PARENT_LABEL),
+        children=tuple(run.labels.get(CHILDREN_LABEL, "").split()),
     )
 
 

@@ -38,6 +38,7 @@ from pygeoapi_prefect.engine.lifecycle.reconciliation import (
 )
 from pygeoapi_prefect.engine.lifecycle.retries import policy_of
 from pygeoapi_prefect.engine.maintenance.callback_dispatcher import CallbackDispatcher
+from pygeoapi_prefect.engine.maintenance.chains import ChainDispatcher
 from pygeoapi_prefect.engine.maintenance.membership import (
     WorkerMembership,
     new_name,
@@ -127,6 +128,7 @@ class JobWorker(PrefectWorker):
         )
         self._cancellation = Cancellation(self._running, self._processes.remove_resources)
         self._callbacks = CallbackDispatcher(self._membership)
+        self._chains = ChainDispatcher(self._membership)
         self._retention = Retention(self._membership, self._processes.remove_resources)
         self._process_files = ProcessFilesWatch(self._membership)
         self._silent_runs = SilentRuns(work_pool_name, self._membership)
@@ -156,6 +158,7 @@ class JobWorker(PrefectWorker):
         self.start_task(self._reaper.watch, self.client)
         self.start_task(self._silent_runs.watch, self.client)
         self.start_task(self._callbacks.watch, self.client)
+        self.start_task(self._chains.watch, self.client)
         self.start_task(self._retention.watch)
         self.start_task(self._process_files.watch)
         self.start_task(self._processes.say_alive)
@@ -298,6 +301,7 @@ class JobWorker(PrefectWorker):
             self._pending.release(flow_run)
             self._completion_waiters.tell(str(flow_run.id))
             self._callbacks.look_now(flow_run)
+            self._chains.look_now(flow_run)
             self._run_what_fits()
             is_over = not self._pending and self._may_be_more
             if is_over or policy.concurrency_limit or policy.retries:

@@ -29,6 +29,7 @@ class Exchange:
         output_id: the one output that is wanted of a job's results; set by the patches.
         delivery: what the service delivered; set by the manager.
         job: the job that was asked for; set by the manager.
+        listed: the jobs of a list that was asked for, by their ids; set by the manager.
         error: why the request was refused; set by the manager.
         is_unasked: whether a request is answered as an asynchronous one that did not ask for that;
             set by the manager.
@@ -40,6 +41,7 @@ class Exchange:
     output_id: str | None = None
     delivery: Delivery | None = None
     job: Job | None = None
+    listed: dict[str, Job] = field(default_factory=dict)
     error: PygeoapiPrefectError | None = None
     is_unasked: bool = False
 

@@ -177,6 +177,8 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """
         wanted = ogc_job.JobStatus(status.value) if status is not None else None
         page = self._service.jobs(JobQuery(wanted, limit, offset or 0))
+        if exchange := current_exchange():
+            exchange.listed = {job.id: job for job in page.jobs}
         jobs = [as_pygeoapi_has_it(job) for job in page.jobs]
         return {"jobs": jobs, "numberMatched": page.total}
 

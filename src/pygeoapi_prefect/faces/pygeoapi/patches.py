@@ -54,7 +54,7 @@ from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
 from pygeoapi_prefect.faces.pygeoapi.threads import make_room
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
-from pygeoapi_prefect.ogc.status_info import failure_link
+from pygeoapi_prefect.ogc.status_info import chain_links, failure_link
 from pygeoapi_prefect.results.delivery import output_url
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
@@ -139,14 +139,16 @@ def _page(
 def _completed(document: Any) -> Any:
     """Return the status document of the job that was asked for with what it lacks."""
     exchange = current_exchange()
-    if exchange is None or exchange.job is None or not isinstance(document, dict):
+    if exchange is None or not isinstance(document, dict):
         return document
-    job, service_url = exchange.job, exchange.context.service_url
-    if document.get("jobID") != job.id:
+    job, service_url = exchange.job, exchange.context.service_url or ""
+    if exchange.listed and isinstance(document.get("jobs"), list):
+        return {**document, "jobs": [_with_chain(each, exchange) for each in document["jobs"]]}
+    if job is None or document.get("jobID") != job.id:
         return document
     links = [
         {
-            "href": output_url(service_url or "", job.id, output.id),
+            "href": output_url(service_url, job.id, output.id),
             "rel": "item",
             "type": output.media_type,
             "title": output.id,
@@ -154,7 +156,8 @@ def _completed(document: Any) -> Any:
         for output in job.outputs
     ]
     if job.failure is not None:
-        links.append(failure_link(f"{service_url or ''}/jobs/{job.id}"))
+        links.append(failure_link(f"{service_url}/jobs/{job.id}"))
+    links += chain_links(job, service_url)
     return {
         "type": "process",
         "processID": job.process_id,
@@ -162,6 +165,13 @@ def _completed(document: Any) -> Any:
         "progress": job.progress,
         "links": [*document.get("links", ()), *links],
     }
+
+
+def _with_chain(document: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    """Return a job of a list with links to those before and after it."""
+    job = exchange.listed.get(document.get("jobID", ""))
+    links = chain_links(job, exchange.context.service_url or "") if job else []
+    return {**document, "links": [*document.get("links", ()), *links]} if links else document
 
 
 def _patched_description(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:

@@ -6,7 +6,6 @@ Knows nothing of Prefect or storage: the engine puts a `JobChannel` behind `job`
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike
 from typing import Any, Protocol
 
 
@@ -31,7 +30,7 @@ class JobChannel(Protocol):
         """Return whether this job was asked to stop."""
         ...
 
-    def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
+    def output(self, name: str, data: Any, media_type: str | None) -> None:
         """Store one output."""
         ...
 
@@ -91,17 +90,20 @@ class Job:
         """Return True once the job was dismissed; False outside a job."""
         return self._channel.cancel_requested() if self._channel else False
 
-    def output(self, name: str, data: bytes | str | PathLike[str], *, media_type: str) -> None:
+    def output(self, name: str, data: Any, *, media_type: str | None = None) -> None:
         """Store one output of the job.
 
         Args:
             name: the output's id, as in the process description.
-            data: the bytes themselves, or the path of a file that holds them (a path is copied in
-                pieces, so its size does not matter).
-            media_type: for example `image/tiff; application=geotiff`.
+            data: the bytes themselves, the path of a file that holds them (a file is copied in
+                pieces, so its size does not matter), or an object that a library writes, such as
+                an `xarray.Dataset` or a `matplotlib` figure.
+            media_type: for example `image/tiff; application=geotiff`. Objects do without: they are
+                written in the format that the client asked for, else one of the description.
 
         Raises:
-            ProcessorFailed: the description of the process declares outputs, and not this one.
+            ProcessorFailed: the description of the process declares outputs, and not this one; or
+                it cannot be written as what it is to be.
             StorageUnavailable: result storage cannot be written.
             OSError: the file cannot be read.
         """

@@ -86,6 +86,20 @@ def replace_json_encoder(replacement: Callable[[JsonEncoder], JsonEncoder]) -> N
     setattr(serializers, plain.__name__, replacement(plain))
 
 
+def prepare_json(prepare: Callable[[Any], Any]) -> None:
+    """Have whatever Prefect writes as JSON, such as results of flows, prepared for that.
+
+    Args:
+        prepare: returns what is written in place of a value.
+    """
+    plain = serializers.JSONSerializer.dumps
+
+    def dumps(serializer: serializers.JSONSerializer[Any], value: Any) -> bytes:
+        return plain(serializer, prepare(value))
+
+    setattr(serializers.JSONSerializer, plain.__name__, dumps)
+
+
 class PrefectWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
     """A worker as Prefect knows it, which leaves to its subclass how runs are run."""
 

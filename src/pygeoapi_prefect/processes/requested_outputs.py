@@ -5,6 +5,7 @@ from typing import Any
 
 from pygeoapi_prefect.errors import Fault, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.ogc.formats import Formats, essence
 from pygeoapi_prefect.processes.words import shown
 from pygeoapi_prefect.text import cut
 
@@ -23,19 +24,47 @@ def output_faults(description: Mapping[str, Any], request: ExecutionRequest) -> 
         OGC 18-062r2, execute.yaml, output.yaml and format.yaml; process.yaml for
         `outputTransmission`.
     """
-    wanted: Mapping[str, Any] = (
-        request.outputs
-        if isinstance(request.outputs, dict)
-        else dict.fromkeys(request.outputs or ())
-    )
-    outputs = description.get("outputs")
-    declared = outputs if isinstance(outputs, Mapping) else {}
+    wanted, declared = _wanted(request), _declared(description)
     modes = description.get("outputTransmission")
     return [
         Fault(pointer("outputs", cut(name, _LISTED), *place), message)
         for name, options in wanted.items()
         for place, message in _faults_of(name, options, declared, modes)
     ]
+
+
+def formats_of(description: Mapping[str, Any], request: ExecutionRequest) -> dict[str, Formats]:
+    """Return output id -> the formats it is wanted in, for all that are declared or asked for.
+
+    Args:
+        description: the process description.
+        request: what the client posted.
+    """
+    wanted, declared = _wanted(request), _declared(description)
+    return {
+        name: Formats(
+            requested=_requested_format(wanted.get(name)),
+            declared=tuple(_media_types_of(declared.get(name))),
+        )
+        for name in (declared | wanted)
+    }
+
+
+def _wanted(request: ExecutionRequest) -> dict[str, Any]:
+    """Return output id -> options of the outputs that a request names."""
+    outputs = request.outputs
+    return outputs if isinstance(outputs, dict) else dict.fromkeys(outputs or ())
+
+
+def _declared(description: Mapping[str, Any]) -> dict[str, Any]:
+    outputs = description.get("outputs")
+    return dict(outputs) if isinstance(outputs, Mapping) else {}
+
+
+def _requested_format(options: Any) -> str | None:
+    wanted = options.get("format") if isinstance(options, Mapping) else None
+    media_type = wanted.get("mediaType") if isinstance(wanted, Mapping) else None
+    return media_type if isinstance(media_type, str) else None
 
 
 def _faults_of(
@@ -68,7 +97,7 @@ def _faults_of_format(wanted: Any, declared: Any) -> Iterator[tuple[tuple[str, .
         yield where, f"must be a text, but is {shown(media_type)}"
         return
     possible = _media_types_of(declared)
-    if possible and _essence(media_type) not in map(_essence, possible):
+    if possible and essence(media_type) not in map(essence, possible):
         yield where, f"must be one of {_choices(possible)}, but is {shown(media_type)}"
 
 
@@ -86,10 +115,6 @@ def _media_types_of(declared: Any) -> list[str]:
         if all(found):
             return list(dict.fromkeys(media_type for each in found for media_type in each))
     return []
-
-
-def _essence(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
 
 
 def _choices(names: Any) -> str:

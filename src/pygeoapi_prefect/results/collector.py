@@ -2,18 +2,28 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from pygeoapi_prefect import json_text
 from pygeoapi_prefect.errors import ProcessorFailed
+from pygeoapi_prefect.ogc.formats import Formats
 from pygeoapi_prefect.results.manifest import Kind, Manifest, Output
-from pygeoapi_prefect.results.media_types import BINARY, DEFAULT_OF_KIND, kind_of
+from pygeoapi_prefect.results.media_types import (
+    BINARY,
+    DEFAULT_OF_KIND,
+    guessed,
+    is_surely,
+    kind_of,
+)
 from pygeoapi_prefect.results.storage import ResultStorage
-from pygeoapi_prefect.text import storable
+from pygeoapi_prefect.results.writing import Writers
+from pygeoapi_prefect.text import storable, text_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -32,6 +42,7 @@ class Collector:
         attempt: which attempt of it, from 1, or another name for who collects.
         declared: ids of the outputs in the process description, in order.
         requested: ids of the outputs the client asked for; None = all.
+        formats: output id -> the formats it is wanted in, for objects that have several.
 
     Attributes:
         declared: ids of the outputs in the process description, in order.
@@ -44,6 +55,7 @@ class Collector:
         attempt: int | str,
         declared: Sequence[str],
         requested: Sequence[str] | None = None,
+        formats: Mapping[str, Formats] | None = None,
     ) -> None:
         """Start with nothing."""
         self._storage = storage
@@ -51,18 +63,40 @@ class Collector:
         self._attempt = attempt
         self.declared = tuple(declared)
         self._requested = None if requested is None else tuple(requested)
+        self._formats = dict(formats or {})
+        self._writers = Writers()
         self._outputs: dict[str, Output] = {}
         self._lock = threading.Lock()
         self._written = 0
 
-    def publish(self, output_id: str, data: bytes | str | PathLike[str], media_type: str) -> None:
+    def publish(self, output_id: str, data: Any, media_type: str | None = None) -> None:
         """Take an output the job publishes; a second one of the same id replaces the first.
 
+        Args:
+            output_id: its id.
+            data: bytes, the path of a file, or an object that a writer knows.
+            media_type: what it is; None = an object in the format that is wanted.
+
         Raises:
-            ProcessorFailed: it is called JSON and is none, or has a name that is no text.
+            ProcessorFailed: it is called JSON and is none, has a name that is no text, or cannot
+                be written.
             StorageUnavailable: storage cannot be written.
             OSError: the file cannot be read.
         """
+        if self._writers.know(data):
+            self._write_object(output_id, media_type, data)
+            return
+        if not isinstance(data, bytes | str | PathLike):
+            raise ProcessorFailed(
+                f"the output {storable(output_id, _MAX_NAME)!r} is an object of "
+                f"{_type_name(data)}, which nothing here writes as a file; store bytes, the path "
+                f"of a file, or an object of {self._known_types()}"
+            )
+        if media_type is None:
+            raise ProcessorFailed(
+                f"the output {storable(output_id, _MAX_NAME)!r} has no media type; say it, for "
+                'example `job.output("map", path, media_type="image/png")`'
+            )
         kind = kind_of(media_type)
         if kind is Kind.JSON:
             data = _published_json(media_type, data)
@@ -71,25 +105,35 @@ class Collector:
     def take_returned(self, media_type: str | None, value: Any) -> None:
         """Take what the processor returned: an output of its own, or all of them in one object.
 
+        An object whose members are declared outputs is several if JSON could not hold it.
+
         Args:
             media_type: as the processor said, None if it did not.
-            value: str, bytes or anything JSON can hold, the path of a file, or an output that is
-                in storage already; None is an output only if the processor published none.
+            value: str, bytes or anything JSON can hold, the path of a file, an object that a writer
+                knows, an output that is in storage already, or a tuple of a media type and one of
+                these; None is an output only if the processor published none.
 
         Raises:
-            ProcessorFailed: it is not what it is called, or has a name that is no text.
+            ProcessorFailed: it is not what it is called, has a name that is no text, or cannot be
+                written; the message says what can be returned instead.
             StorageUnavailable: storage cannot be written.
         """
+        if media_type is None:
+            media_type, value = typed(value)
         if value is None and self._outputs:
             return
         members = isinstance(value, dict) and bool(value) and set(value) <= set(self.declared)
-        self._take(self._id_of_returned(), media_type, value, members)
+        if members and any(map(self._is_more_than_json, value.values())):
+            for output_id, each in value.items():
+                self.take(output_id, None, each)
+            return
+        self._take(self.id_of_returned(), media_type, value, members)
 
     def take(self, output_id: str, media_type: str | None, value: Any) -> None:
         """Take one output that was returned; see `take_returned` for the arguments.
 
         Raises:
-            ProcessorFailed: it is not what it is called, or has a name that is no text.
+            ProcessorFailed: as there.
             StorageUnavailable: storage cannot be written.
         """
         self._take(output_id, media_type, value)
@@ -108,6 +152,8 @@ class Collector:
     def _take(
         self, output_id: str, media_type: str | None, value: Any, members: bool = False
     ) -> None:
+        if media_type is None:
+            media_type, value = typed(value)
         if isinstance(value, Output):
             told: dict[str, Any] = {"id": output_id}
             if media_type:
@@ -115,12 +161,59 @@ class Collector:
             self.adopt(value.model_copy(update=told))
             return
         if isinstance(value, Path):
-            self.publish(output_id, value, media_type or BINARY)
+            self.publish(output_id, value, media_type or guessed(value))
             return
-        content, kind = _encoded(media_type, value)
+        if self._writers.know(value):
+            self._write_object(output_id, media_type, value)
+            return
+        try:
+            content, kind = _encoded(media_type, value)
+        except TypeError:
+            content, kind = self._encoded_for_json(output_id, value), Kind.JSON
         self._write(output_id, media_type or DEFAULT_OF_KIND[kind], kind, content, members)
 
-    def _id_of_returned(self) -> str:
+    def _encoded_for_json(self, output_id: str, value: Any) -> bytes:
+        """Return the JSON of something that has models, dates, numbers of numpy and such in it."""
+        told = f"the output {storable(output_id, _MAX_NAME)!r}"
+        remedy = "in a dict whose keys are outputs in the description of the process"
+        if self._holds_more_than_json(value):
+            raise ProcessorFailed(
+                f"{told} has bytes, a file or an object of a library inside a list or an object, "
+                f"which JSON cannot hold; return it by itself, or {remedy}",
+                is_final=True,
+            )
+        try:
+            return _tamed(*json_text.compact(to_jsonable_python(value, fallback=_listed)))
+        except (PydanticSerializationError, ValueError) as error:
+            raise ProcessorFailed(
+                f"{told}, an object of {_type_name(value)}, is no result: "
+                f"{storable(text_of(error), _MAX_NAME)}; return what JSON can hold, a text, bytes, "
+                f"the path of a file, or an object of {self._known_types()}; several {remedy}",
+                is_final=True,
+            ) from error
+
+    def _write_object(self, output_id: str, media_type: str | None, value: Any) -> None:
+        formats = self._formats.get(output_id) or Formats()
+        with self._writers.written(value, output_id, media_type, formats) as file:
+            self._write(output_id, file.media_type, kind_of(file.media_type), file.path)
+
+    def _is_more_than_json(self, value: Any) -> bool:
+        """Return whether a member of an object has to be an output of its own."""
+        if isinstance(value, bytes | PurePath | Output) or typed(value)[0]:
+            return True
+        return self._writers.know(value)
+
+    def _holds_more_than_json(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(map(self._holds_more_than_json, value.values()))
+        if isinstance(value, list | tuple):
+            return any(map(self._holds_more_than_json, value))
+        return isinstance(value, bytes | PurePath | Output) or self._writers.know(value)
+
+    def _known_types(self) -> str:
+        return ", ".join(self._writers.names)
+
+    def id_of_returned(self) -> str:
         """Return which output a returned value is: the first that is still to come.
 
         The client's wishes count first: a processor that was asked for one output returns that.
@@ -185,6 +278,27 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
         with suppress(ValueError, RecursionError):
             return _tamed(*json_text.read(content)), Kind.JSON
     return _tamed(*json_text.compact(value)), Kind.JSON
+
+
+def typed(value: Any) -> tuple[str | None, Any]:
+    """Return media type and value of what may be a tuple of both; no JSON is one."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        if is_surely(value[0]):
+            return value[0], value[1]
+    return None, value
+
+
+def _listed(value: Any) -> Any:
+    """Return an array or a number of numpy, or of what is like it, as JSON can hold it."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise ValueError(f"JSON cannot hold an object of {_type_name(value)}")
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    name = kind.__qualname__
+    return storable(name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}", 200)
 
 
 def _bytes_as_they_are(media_type: str, content: bytes) -> tuple[bytes, Kind]:

@@ -5,6 +5,7 @@ import re
 from pathlib import PurePath
 from urllib.parse import quote
 
+from pygeoapi_prefect.ogc.formats import essence
 from pygeoapi_prefect.results.manifest import Kind, Manifest
 
 JSON = "application/json"
@@ -24,10 +25,10 @@ _OF_REGISTERED_TYPE = re.compile(
 
 def kind_of(media_type: str) -> Kind:
     """Return what bytes of a media type hold, by its name."""
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence == JSON or essence.endswith("+json"):
+    name = essence(media_type)
+    if name == JSON or name.endswith("+json"):
         return Kind.JSON
-    if essence.startswith("text/") or essence.endswith(("/xml", "+xml")):
+    if name.startswith("text/") or name.endswith(("/xml", "+xml")):
         return Kind.TEXT
     return Kind.BINARY
 

@@ -1,7 +1,8 @@
 """A deployed flow as a job: what asking for `job` does inside a run that a service made.
 
-`job` then speaks for the run, and bytes and files that the flow returns are written to result
-storage, where Prefect's own JSON could not hold them. Outside such a run nothing happens.
+`job` then speaks for the run, and bytes, files and objects of the field that the flow returns are
+written to result storage, where Prefect's own JSON could not hold them. Outside such a run nothing
+happens.
 """
 
 import atexit
@@ -11,26 +12,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
-from os import PathLike
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import FlowRunContext
 
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
-from pygeoapi_prefect.engine._compat import replace_json_encoder
+from pygeoapi_prefect.engine._compat import prepare_json, replace_json_encoder
 from pygeoapi_prefect.engine.foreign_flows.restoring import OUTPUT_KEY
-from pygeoapi_prefect.engine.prefect_api.names import JOB_VARIABLE
+from pygeoapi_prefect.engine.prefect_api.names import FORMATS_LABEL, JOB_VARIABLE
+from pygeoapi_prefect.engine.prefect_api.runs import request_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import StorageUnavailable
-from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.ogc.formats import formats_of_text
+from pygeoapi_prefect.results.collector import Collector, typed
 from pygeoapi_prefect.results.media_types import BINARY, guessed
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.results.writing import Writers
 from pygeoapi_prefect.running_job import job
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -57,6 +60,7 @@ def _join() -> None:
     atexit.register(until_the_end.close)
     token = os.environ[JOB_VARIABLE]
     replace_json_encoder(lambda plain: encoder(channel, token, plain))
+    prepare_json(lambda value: prepared(channel, token, value))
 
 
 def encoder(
@@ -76,9 +80,32 @@ def encoder(
             media_type = guessed(value)
         elif not isinstance(value, bytes):
             return plain(value)
-        return {OUTPUT_KEY + token: channel.store(value, media_type)}
+        name = value.name if isinstance(value, Path) else "returned"
+        return {OUTPUT_KEY + token: channel.store(name, value, media_type)}
 
     return encode
+
+
+def prepared(channel: "ForeignFlowChannel", token: str, value: Any) -> Any:
+    """Return what a flow returns with objects that libraries write as files stored already.
+
+    Args:
+        channel: stores them.
+        token: of the run.
+        value: an object, a pair of its media type and itself, or a dict with such members by the
+            ids of outputs; all else stays as it is.
+    """
+
+    def stored(each: Any, output_id: str | None) -> Any:
+        media_type, content = typed(tuple(each) if isinstance(each, list) else each)
+        if not channel.writers.know(content):
+            return each
+        name = output_id or channel.id_of_returned()
+        return {OUTPUT_KEY + token: channel.store(name, content, media_type)}
+
+    if isinstance(value, dict):
+        return {name: stored(each, str(name)) for name, each in value.items()}
+    return stored(value, None)
 
 
 @contextmanager
@@ -106,15 +133,20 @@ class ForeignFlowChannel:
         self._lock = threading.Lock()
         self._looked = 0.0
         self._is_cancelled = False
+        self.writers = Writers()
 
-    @cached_property
+    @property
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
+        return self._run.run_count
+
+    @cached_property
+    def _run(self) -> FlowRun:
         # There is no context in threads that the flow has started by itself.
         context = FlowRunContext.get()
         if context is not None and context.flow_run is not None:
-            return context.flow_run.run_count
-        return self._client.read_flow_run(UUID(self.job_id)).run_count
+            return context.flow_run
+        return self._client.read_flow_run(UUID(self.job_id))
 
     def progress(self, percent: float, message: str | None) -> None:
         """Take the progress."""
@@ -130,20 +162,29 @@ class ForeignFlowChannel:
                     self._is_cancelled = state is not None and state.type is StateType.CANCELLING
             return self._is_cancelled
 
-    def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
+    def output(self, name: str, data: Any, media_type: str | None) -> None:
         """Store one output."""
         with _for_clients():
             self._published.publish(name, data, media_type)
             with self._lock:
                 self._storage.write_published(self.job_id, self._published.outputs)
 
-    def store(self, data: bytes | Path, media_type: str) -> dict[str, Any]:
-        """Store something that the flow returns; return what a manifest says about it."""
-        name = data.name if isinstance(data, Path) else "returned"
-        collector = Collector(self._storage, self.job_id, f"{self.attempt}-{time.time_ns()}", ())
+    def store(self, name: str, data: Any, media_type: str | None) -> dict[str, Any]:
+        """Store something that the flow returns; return what a manifest says about it.
+
+        Args:
+            name: the id of the output, where it is known.
+            data: bytes, the path of a file, or an object that a writer knows.
+            media_type: what it is; None = an object in the format that is wanted.
+        """
+        collector = self._collector(f"{self.attempt}-{time.time_ns()}")
         with _for_clients():
             collector.publish(name, data, media_type)
         return collector.outputs[0].model_dump(mode="json")
+
+    def id_of_returned(self) -> str:
+        """Return the output that the flow returns if it returns one only."""
+        return self._published.id_of_returned()
 
     def load_checkpoint(self) -> Any:
         """Return the last checkpoint saved."""
@@ -170,7 +211,14 @@ class ForeignFlowChannel:
 
     @cached_property
     def _published(self) -> Collector:
-        return Collector(self._storage, self.job_id, self.attempt, ())
+        return self._collector(self.attempt)
+
+    def _collector(self, attempt: int | str) -> Collector:
+        # What the description declares comes first.
+        formats = formats_of_text(str(self._run.labels.get(FORMATS_LABEL, "{}")))
+        request = request_of(self._run)
+        requested = request.requested if request else None
+        return Collector(self._storage, self.job_id, attempt, list(formats), requested, formats)
 
     @cached_property
     def _channel(self) -> FlowRunChannel:

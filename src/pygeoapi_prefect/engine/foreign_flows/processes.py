@@ -18,6 +18,7 @@ from pygeoapi_prefect.engine.foreign_flows.returned_results import (
 )
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import (
+    FORMATS_LABEL,
     JOB_VARIABLE,
     PROCESS_LABEL,
     REQUEST_LABEL,
@@ -37,7 +38,9 @@ from pygeoapi_prefect.errors import (
     PygeoapiPrefectError,
 )
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.ogc.formats import formats_to_text
 from pygeoapi_prefect.processes.deployment import Deployment, DeploymentProcessor
+from pygeoapi_prefect.processes.requested_outputs import formats_of
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.files import local_folder
 from pygeoapi_prefect.results.manifest import Manifest
@@ -166,6 +169,7 @@ class ForeignFlows:
             PROCESS_LABEL: request.process_id,
             REQUEST_LABEL: request.model_copy(update={"inputs": None}).to_text(),
             TOKEN_LABEL: token,
+            FORMATS_LABEL: formats_to_text(formats_of(processor.description, request)),
         }
         deployment = processor.deployment
         return self._gateway.create_flow_run(
@@ -212,10 +216,15 @@ class ForeignFlows:
             ReturnedFiles(lambda: flow_folders(self._gateway, run, policy, self._settings)),
             believes_markers=not holds_markers(run.parameters),
         )
-        declared = list(self.processor(process_id).description["outputs"])
+        description = self.processor(process_id).description
         # Two who look at the same time do not write the same files.
         collector = Collector(
-            self._storage, run.id, f"returned-{uuid4().hex}", declared, request.requested
+            self._storage,
+            run.id,
+            f"returned-{uuid4().hex}",
+            list(description["outputs"]),
+            request.requested,
+            formats_of(description, request),
         )
         for output in self._storage.read_published(run.id):
             collector.adopt(output)

@@ -6,7 +6,7 @@ of something that stayed in the flow's process, is no result: then it is said wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from pygeoapi_prefect.engine.foreign_flows.returned_files import ReturnedFiles
 from pygeoapi_prefect.errors import ResultMissing
 from pygeoapi_prefect.results.manifest import Output
+from pygeoapi_prefect.results.writing import Writers
 
 # Names an output in what a flow returned; followed by a token that only the run and we know, so
 # that no client can make one up by sending it as an input.
@@ -49,11 +50,13 @@ class Restorer:
         files: which files the flow may return by their path.
         believes_markers: whether Prefect's marks of classes are read. Not where a client may have
             sent them.
+        writers: of objects that libraries write as files; these stay as they are.
     """
 
     token: str | None
     files: ReturnedFiles
     believes_markers: bool = True
+    writers: Writers = field(default_factory=Writers)
 
     def restore(self, value: Any) -> Any:
         """Return a value with everything in its place; files are paths, checked.
@@ -74,6 +77,8 @@ class Restorer:
             return self._restored_object(value)
         if isinstance(value, PurePath):
             return self.files.find(value)
+        if self.writers.know(value):
+            return value
         name = f"{type(value).__module__}.{type(value).__qualname__}"
         return self._restored_instance(name, value)
 

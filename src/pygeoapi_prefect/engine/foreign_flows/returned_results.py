@@ -25,11 +25,9 @@ from pygeoapi_prefect.engine.foreign_flows.returned_files import ReturnedFiles
 from pygeoapi_prefect.engine.prefect_api.blocks import location_of
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.errors import ResultMissing
-from pygeoapi_prefect.results.collector import Collector
+from pygeoapi_prefect.errors import ProcessorFailed, ResultMissing
+from pygeoapi_prefect.results.collector import Collector, typed
 from pygeoapi_prefect.results.files import Files, local_folder
-from pygeoapi_prefect.results.manifest import Output
-from pygeoapi_prefect.results.media_types import guessed, is_surely
 from pygeoapi_prefect.results.storage import RETURNED
 
 # The words of Prefect that say what to do are about other uses of it than ours.
@@ -114,12 +112,15 @@ def collect(
     """
     restorer = restorer or Restorer(token, ReturnedFiles())
     value = restorer.restore(value)
-    if isinstance(value, dict) and value and set(value) <= set(collector.declared):
-        if any(_is_more_than_json(each) for each in value.values()):
-            for output_id, each in value.items():
-                collector.take(output_id, *_checked(each))
-            return
-    collector.take_returned(*_checked(value))
+    if isinstance(value, dict):
+        value = {name: _paired(each) for name, each in value.items()}
+    try:
+        collector.take_returned(None, _paired(value))
+    except ProcessorFailed as error:
+        raise ResultMissing(
+            f"The flow returned what is no result: {error}. The outputs of a deployed flow are "
+            "described in `metadata.outputs` of its process."
+        ) from error
 
 
 def _details(run: FlowRun) -> Mapping[str, Any]:
@@ -236,8 +237,8 @@ def _not_kept(gateway: Gateway, run: FlowRun, files: Files, key: str) -> ResultM
         return ResultMissing(
             f"The flow completed, but what it returned was not kept. Its log says: {quoted} "
             "Return what JSON can hold, or a text with its media type, such as "
-            "`('text/csv', frame.to_csv())`; bytes and files need `from pygeoapi_prefect import "
-            "job` in the flow's module."
+            "`('text/csv', frame.to_csv())`; bytes, files, and objects that libraries write, such "
+            "as datasets and figures, need `from pygeoapi_prefect import job` in the flow's module."
         )
     serializer = str((_details(run).get("serializer") or {}).get("type") or "unknown")
     return ResultMissing(
@@ -270,39 +271,7 @@ def _said_of_result(gateway: Gateway, run: FlowRun) -> list[str]:
     )(read)
 
 
-def _checked(value: Any) -> tuple[str | None, Any]:
-    """Return media type and content of one output.
-
-    Raises:
-        ResultMissing: bytes or files are inside something that has to be JSON.
-    """
-    media_type, content = _typed(value)
-    if isinstance(content, list | dict) and _holds_bytes(content):
-        raise ResultMissing(
-            "The flow returned bytes or files inside a list or an object, which JSON cannot hold. "
-            "Return them by themselves, or as members of an object whose members are the "
-            "outputs in `metadata.outputs` of the process."
-        )
-    if isinstance(content, Path):
-        return media_type or guessed(content), content
-    return media_type, content
-
-
-def _holds_bytes(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_bytes, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_bytes, value))
-    return isinstance(value, bytes | Output | Path)
-
-
-def _typed(value: Any) -> tuple[str | None, Any]:
-    """Return media type and value of what may be a pair of both."""
-    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
-        if is_surely(value[0]):
-            return value[0], value[1]
-    return None, value
-
-
-def _is_more_than_json(value: Any) -> bool:
-    return isinstance(value, bytes | Output | Path) or _typed(value)[0] is not None
+def _paired(value: Any) -> Any:
+    """Return a pair of a media type and a value as a tuple, which JSON and Prefect do not know."""
+    pair = tuple(value) if isinstance(value, list) else value
+    return pair if typed(pair)[0] else value

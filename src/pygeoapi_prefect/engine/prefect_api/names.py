@@ -41,6 +41,8 @@ INPUTS_LABEL = "pygeoapi.inputs"
 # tells apart what the job's own code said from what a client sent.
 REQUEST_LABEL = "pygeoapi.request"
 TOKEN_LABEL = "pygeoapi.token"  # noqa: S105
+# In which formats the outputs of such a run are wanted, which its code cannot know otherwise.
+FORMATS_LABEL = "pygeoapi.formats"
 ERROR_TYPE_LABEL = "pygeoapi.error_type"
 # What a job wanted of this service and did not get, for the operator.
 TROUBLE_LABEL = "pygeoapi.trouble"

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from os import PathLike
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -91,7 +90,7 @@ class FlowRunChannel:
         """Return whether this job was asked to stop."""
         return self._is_cancel_requested()
 
-    def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
+    def output(self, name: str, data: Any, media_type: str | None) -> None:
         """Store one output.
 
         Raises:

@@ -33,6 +33,7 @@ from pygeoapi_prefect.errors import (
     RequestError,
 )
 from pygeoapi_prefect.processes.registry import Registry
+from pygeoapi_prefect.processes.requested_outputs import formats_of
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.running_job import job
 from pygeoapi_prefect.text import storable, text_of
@@ -136,7 +137,8 @@ def _execute(policy: ExecutionPolicy, around: Surroundings) -> str:
     storage = open_storage(around.configuration.settings, patient=True)
     processor = Registry(around.configuration).processor(request.process_id)
     declared = list(processor.description.get("outputs") or {})
-    collector = Collector(storage, job_id, attempt, declared, request.requested)
+    formats = formats_of(processor.description, request)
+    collector = Collector(storage, job_id, attempt, declared, request.requested, formats)
     inputs = request.inputs
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)

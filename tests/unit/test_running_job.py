@@ -1,7 +1,6 @@
 """What code inside a job sees of `job`, and that it is harmless outside one."""
 
 import threading
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ class RecordingChannel:
 
     def __init__(self, is_cancelled: bool = False) -> None:
         self.told: list[tuple[float, str | None]] = []
-        self.outputs: list[tuple[str, bytes | str | PathLike[str], str]] = []
+        self.outputs: list[tuple[str, Any, str | None]] = []
         self.checkpoint: Any = {"block": 2}
         self._is_cancelled = is_cancelled
 
@@ -28,7 +27,7 @@ class RecordingChannel:
     def cancel_requested(self) -> bool:
         return self._is_cancelled
 
-    def output(self, name: str, data: bytes | str | PathLike[str], media_type: str) -> None:
+    def output(self, name: str, data: Any, media_type: str | None) -> None:
         self.outputs.append((name, data, media_type))
 
     def load_checkpoint(self) -> Any:
@@ -135,6 +134,13 @@ def test_an_output_is_passed_on_as_it_is() -> None:
     with job.running(channel):
         job.output("map", b"\x89PNG", media_type="image/png")
     assert channel.outputs == [("map", b"\x89PNG", "image/png")]
+
+
+def test_an_object_needs_no_media_type() -> None:
+    job, channel, picture = Job(), RecordingChannel(), object()
+    with job.running(channel):
+        job.output("map", picture)
+    assert channel.outputs == [("map", picture, None)]
 
 
 def test_a_job_learns_how_far_an_earlier_attempt_got() -> None:

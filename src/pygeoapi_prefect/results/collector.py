@@ -8,8 +8,6 @@ from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
-
 from pygeoapi_prefect import json_text
 from pygeoapi_prefect.errors import ProcessorFailed
 from pygeoapi_prefect.ogc.formats import Formats
@@ -18,9 +16,9 @@ from pygeoapi_prefect.results.media_types import (
     BINARY,
     DEFAULT_OF_KIND,
     guessed,
-    is_surely,
     kind_of,
 )
+from pygeoapi_prefect.results.returned import as_json, members_of, type_name, typed
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.results.writing import Writers
 from pygeoapi_prefect.text import storable, text_of
@@ -89,8 +87,8 @@ class Collector:
         if not isinstance(data, bytes | str | PathLike):
             raise ProcessorFailed(
                 f"the output {storable(output_id, _MAX_NAME)!r} is an object of "
-                f"{_type_name(data)}, which nothing here writes as a file; store bytes, the path "
-                f"of a file, or an object of {self._known_types()}"
+                f"{storable(type_name(data), _MAX_NAME)}, which nothing here writes as a file; "
+                f"store bytes, the path of a file, or an object of {self._known_types()}"
             )
         if media_type is None:
             raise ProcessorFailed(
@@ -109,9 +107,10 @@ class Collector:
 
         Args:
             media_type: as the processor said, None if it did not.
-            value: str, bytes or anything JSON can hold, the path of a file, an object that a writer
-                knows, an output that is in storage already, or a tuple of a media type and one of
-                these; None is an output only if the processor published none.
+            value: str, bytes or anything JSON can hold, a model or a data class, the path of a
+                file, an object that a writer knows, an output that is in storage already, or a
+                tuple of a media type and one of these; None is an output only if the processor
+                published none.
 
         Raises:
             ProcessorFailed: it is not what it is called, has a name that is no text, or cannot be
@@ -122,12 +121,14 @@ class Collector:
             media_type, value = typed(value)
         if value is None and self._outputs:
             return
-        members = isinstance(value, dict) and bool(value) and set(value) <= set(self.declared)
-        if members and any(map(self._is_more_than_json, value.values())):
-            for output_id, each in value.items():
+        members = {} if self._is_more_than_json(value) else members_of(value)
+        if not members or not set(members) <= set(self.declared):
+            self._take(self.id_of_returned(), media_type, value)
+        elif any(map(self._is_more_than_json, members.values())):
+            for output_id, each in members.items():
                 self.take(output_id, None, each)
-            return
-        self._take(self.id_of_returned(), media_type, value, members)
+        else:
+            self._take(self.id_of_returned(), media_type, members, members=True)
 
     def take(self, output_id: str, media_type: str | None, value: Any) -> None:
         """Take one output that was returned; see `take_returned` for the arguments.
@@ -170,6 +171,12 @@ class Collector:
             content, kind = _encoded(media_type, value)
         except TypeError:
             content, kind = self._encoded_for_json(output_id, value), Kind.JSON
+        except RecursionError as error:
+            raise ProcessorFailed(
+                f"the output {storable(output_id, _MAX_NAME)!r} holds itself, or is nested too "
+                "deeply for JSON",
+                is_final=True,
+            ) from error
         self._write(output_id, media_type or DEFAULT_OF_KIND[kind], kind, content, members)
 
     def _encoded_for_json(self, output_id: str, value: Any) -> bytes:
@@ -183,12 +190,12 @@ class Collector:
                 is_final=True,
             )
         try:
-            return _tamed(*json_text.compact(to_jsonable_python(value, fallback=_listed)))
-        except (PydanticSerializationError, ValueError) as error:
+            return _tamed(*json_text.compact(as_json(value)))
+        except ValueError as error:
             raise ProcessorFailed(
-                f"{told}, an object of {_type_name(value)}, is no result: "
-                f"{storable(text_of(error), _MAX_NAME)}; return what JSON can hold, a text, bytes, "
-                f"the path of a file, or an object of {self._known_types()}; several {remedy}",
+                f"{told} is no result: {storable(text_of(error), _MAX_NAME)}; return what JSON can "
+                f"hold, a text, bytes, the path of a file, or an object of {self._known_types()}; "
+                f"several {remedy}",
                 is_final=True,
             ) from error
 
@@ -204,11 +211,10 @@ class Collector:
         return self._writers.know(value)
 
     def _holds_more_than_json(self, value: Any) -> bool:
-        if isinstance(value, dict):
-            return any(map(self._holds_more_than_json, value.values()))
-        if isinstance(value, list | tuple):
-            return any(map(self._holds_more_than_json, value))
-        return isinstance(value, bytes | PurePath | Output) or self._writers.know(value)
+        if isinstance(value, bytes | PurePath | Output) or self._writers.know(value):
+            return True
+        parts = value if isinstance(value, list | tuple) else members_of(value).values()
+        return any(map(self._holds_more_than_json, parts))
 
     def _known_types(self) -> str:
         return ", ".join(self._writers.names)
@@ -278,27 +284,6 @@ def _encoded(media_type: str | None, value: Any) -> tuple[bytes, Kind]:
         with suppress(ValueError, RecursionError):
             return _tamed(*json_text.read(content)), Kind.JSON
     return _tamed(*json_text.compact(value)), Kind.JSON
-
-
-def typed(value: Any) -> tuple[str | None, Any]:
-    """Return media type and value of what may be a tuple of both; no JSON is one."""
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
-        if is_surely(value[0]):
-            return value[0], value[1]
-    return None, value
-
-
-def _listed(value: Any) -> Any:
-    """Return an array or a number of numpy, or of what is like it, as JSON can hold it."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise ValueError(f"JSON cannot hold an object of {_type_name(value)}")
-
-
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    name = kind.__qualname__
-    return storable(name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}", 200)
 
 
 def _bytes_as_they_are(media_type: str, content: bytes) -> tuple[bytes, Kind]:

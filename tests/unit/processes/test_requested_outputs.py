@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.processes.requested_outputs import output_faults
+from pygeoapi_prefect.ogc.formats import Formats, formats_of_text, formats_to_text
+from pygeoapi_prefect.processes.requested_outputs import formats_of, output_faults
 
 DECLARED: dict[str, Any] = {
     "map": {"schema": {"type": "string", "contentMediaType": "image/tiff; application=geotiff"}},
@@ -99,3 +100,47 @@ def test_links_are_refused_where_only_values_are_declared() -> None:
 def test_of_a_process_that_declares_no_outputs_any_can_be_asked_for() -> None:
     request = ExecutionRequest(process_id="p", inputs={}, outputs={"mop": {}})
     assert output_faults({"outputs": {}}, request) == output_faults({}, request) == []
+
+
+# ---- in which formats
+
+
+DECLARED_FORMATS = {
+    "map": ("image/tiff; application=geotiff",),
+    "table": ("text/csv", "application/json"),
+    "report": (),
+    "old": ("image/png", "image/jpeg"),
+    "any": (),
+}
+
+
+@pytest.mark.parametrize("outputs", [None, ["map"], {"map": {}}, {"map": None}, {"map": 5}])
+def test_outputs_are_wanted_in_the_formats_that_are_declared(outputs: Any) -> None:
+    # What is no request has been refused before.
+    request = ExecutionRequest(process_id="p", outputs=outputs)
+    found = formats_of({"outputs": DECLARED}, request)
+    assert found == {name: Formats(declared=each) for name, each in DECLARED_FORMATS.items()}
+    assert list(found) == list(DECLARED)
+
+
+def test_an_output_is_wanted_in_the_format_that_was_asked_for() -> None:
+    outputs = {"table": {"format": {"mediaType": "text/csv"}}}
+    found = formats_of({"outputs": DECLARED}, ExecutionRequest(process_id="p", outputs=outputs))
+    assert found["table"] == Formats(requested="text/csv", declared=DECLARED_FORMATS["table"])
+    assert found["old"].requested is None
+
+
+@pytest.mark.parametrize("description", [{}, {"outputs": {}}, {"outputs": []}])
+def test_a_format_may_be_asked_for_where_nothing_is_declared(description: dict[str, Any]) -> None:
+    outputs = {"mop": {"format": {"mediaType": "text/csv"}}}
+    found = formats_of(description, ExecutionRequest(process_id="p", outputs=outputs))
+    assert found == {"mop": Formats(requested="text/csv")}
+
+
+def test_formats_travel_as_one_text_in_ascii() -> None:
+    outputs = {"kårt": {"format": {"mediaType": "text/csv"}}}
+    found = formats_of({"outputs": DECLARED}, ExecutionRequest(process_id="p", outputs=outputs))
+    text = formats_to_text(found)
+    assert text.isascii()
+    assert formats_of_text(text) == found
+    assert list(formats_of_text(text)) == [*DECLARED, "kårt"]

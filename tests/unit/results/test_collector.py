@@ -2,12 +2,19 @@
 
 import json
 import threading
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy
+import pandas
 import pytest
+from PIL import Image
+from pydantic import BaseModel
 
 from pygeoapi_prefect.errors import ProcessorFailed, StorageUnavailable
+from pygeoapi_prefect.ogc.formats import Formats
 from pygeoapi_prefect.results import collector
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.manifest import Kind, Output
@@ -21,13 +28,20 @@ class Outputs:
     """A collector, and what its outputs are in the end."""
 
     def __init__(
-        self, storage: ResultStorage, *declared: str, requested: list[str] | None = None
+        self,
+        storage: ResultStorage,
+        *declared: str,
+        requested: list[str] | None = None,
+        formats: dict[str, Formats] | None = None,
     ) -> None:
-        self.collector = Collector(storage, JOB, 1, declared, requested)
+        self.collector = Collector(storage, JOB, 1, declared, requested, formats)
         self._storage = storage
 
     def all(self) -> tuple[Output, ...]:
         return self.collector.manifest("p", as_document=False).outputs
+
+    def media_types(self) -> dict[str, str]:
+        return {output.id: output.media_type for output in self.all()}
 
     def contents(self) -> dict[str, bytes]:
         return {output.id: self._storage.read_output(JOB, output) for output in self.all()}
@@ -322,3 +336,197 @@ def test_the_log_says_nothing_of_numbers_that_are_some(
 ) -> None:
     outputs.collector.take_returned("application/json", {"text": "NaN", "n": 1e300})
     assert caplog.messages == []
+
+
+# ---- what the code of a process may return besides
+
+
+MEANS = numpy.array([1.5, float("nan")])
+TABLE = pandas.DataFrame({"mean": [1.5]})
+CSV = b"mean\n1.5\n"
+PARQUET = "application/vnd.apache.parquet"
+
+
+@dataclass
+class Mean:
+    """A result in a class of its own."""
+
+    value: float
+    day: date
+
+
+class Extent(BaseModel):
+    """A result in a model."""
+
+    west: float
+    file: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("value", "content"),
+    [
+        (Mean(1.5, date(2024, 1, 2)), {"value": 1.5, "day": "2024-01-02"}),
+        (Extent(west=5.5), {"west": 5.5, "file": None}),
+        ([Extent(west=1)], [{"west": 1.0, "file": None}]),
+        (date(2024, 1, 2), "2024-01-02"),
+        (
+            {"n": numpy.int64(3), "means": numpy.array([1.5, float("nan")])},
+            {"n": 3, "means": [1.5, None]},
+        ),
+        ((1, 2), [1, 2]),
+        (("a", "b"), ["a", "b"]),
+    ],
+    ids=range(7),
+)
+def test_what_pydantic_makes_json_of_is_json(outputs: Outputs, value: Any, content: Any) -> None:
+    outputs.collector.take_returned(None, value)
+    assert outputs.media_types() == {"result": "application/json"}
+    assert json.loads(outputs.contents()["result"]) == content
+
+
+def test_a_media_type_may_come_with_the_value(outputs: Outputs) -> None:
+    outputs.collector.take_returned(None, ("image/png", b"\x89PNG"))
+    assert outputs.media_types() == {"result": "image/png"}
+    assert outputs.contents() == {"result": b"\x89PNG"}
+
+
+def test_a_returned_file_is_what_its_name_says(outputs: Outputs, tmp_path: Path) -> None:
+    (tmp_path / "map.png").write_bytes(b"\x89PNG")
+    outputs.collector.take_returned(None, tmp_path / "map.png")
+    assert outputs.media_types() == {"result": "image/png"}
+
+
+def test_a_returned_object_is_written_by_its_library(outputs: Outputs) -> None:
+    outputs.collector.take_returned(None, TABLE)
+    (output,) = outputs.all()
+    assert (output.id, output.media_type, output.kind) == ("result", "text/csv", Kind.TEXT)
+    assert outputs.contents() == {"result": CSV}
+
+
+@pytest.mark.parametrize("by", ["returned", "published"])
+def test_an_object_is_in_the_format_that_was_asked_for_of_this_output(
+    local_storage: ResultStorage, by: str
+) -> None:
+    formats = {"table": Formats(requested=PARQUET), "other": Formats(requested="image/png")}
+    outputs = Outputs(local_storage, "table", "other", formats=formats)
+    if by == "returned":
+        outputs.collector.take_returned(None, TABLE)
+    else:
+        outputs.collector.publish("table", TABLE)
+    assert outputs.media_types() == {"table": PARQUET}
+    assert outputs.contents()["table"][:4] == b"PAR1"
+
+
+def test_a_dict_of_objects_and_values_is_one_output_each(
+    local_storage: ResultStorage, tmp_path: Path
+) -> None:
+    outputs = Outputs(local_storage, "table", "map", "typed", "raw", "file", "mean")
+    (tmp_path / "page.html").write_text("<p>")
+    outputs.collector.take_returned(
+        None,
+        {
+            "table": TABLE,
+            "map": Image.new("L", (1, 1)),
+            "typed": (PARQUET, TABLE),
+            "raw": b"\x00",
+            "file": tmp_path / "page.html",
+            "mean": 2.5,
+        },
+    )
+    assert outputs.media_types() == {
+        "table": "text/csv",
+        "map": "image/png",
+        "typed": PARQUET,
+        "raw": "application/octet-stream",
+        "file": "text/html",
+        "mean": "application/json",
+    }
+    assert not any(output.members_are_outputs for output in outputs.all())
+
+
+@dataclass
+class Report:
+    """Several results in one."""
+
+    table: pandas.DataFrame | None
+    mean: float
+
+
+def test_a_data_class_of_outputs_is_these_outputs(local_storage: ResultStorage) -> None:
+    outputs = Outputs(local_storage, "table", "mean")
+    outputs.collector.take_returned(None, Report(TABLE, 2.5))
+    assert outputs.contents() == {"table": CSV, "mean": b"2.5"}
+
+
+def test_a_model_of_outputs_that_json_can_hold_is_one_document_of_them(
+    local_storage: ResultStorage,
+) -> None:
+    outputs = Outputs(local_storage, "west", "file")
+    outputs.collector.take_returned(None, Extent(west=1))
+    (output,) = outputs.all()
+    assert output.members_are_outputs
+    assert json.loads(outputs.contents()["west"]) == {"west": 1.0, "file": None}
+
+
+def test_a_processor_that_calls_a_dict_of_objects_json_has_these_outputs_too(
+    local_storage: ResultStorage,
+) -> None:
+    outputs = Outputs(local_storage, "table", "mean")
+    outputs.collector.take_returned("application/json", {"table": TABLE, "mean": 2.5})
+    assert outputs.contents() == {"table": CSV, "mean": b"2.5"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[TABLE], {"more": TABLE}, [b"x"], {"more": {"deep": (Path("x"),)}}, Report(TABLE, 2.5)],
+    ids=range(5),
+)
+def test_what_is_more_than_json_inside_json_is_told_of(outputs: Outputs, value: Any) -> None:
+    with pytest.raises(ProcessorFailed, match="a dict whose keys are outputs in the description"):
+        outputs.collector.take_returned(None, value)
+    assert outputs.all() == ()
+
+
+class Thing:
+    """Nobody knows how to write it."""
+
+
+@pytest.mark.parametrize("value", [Thing(), [Thing()], {"a": {"b": Thing()}}], ids=range(3))
+def test_an_unknown_object_is_named_with_what_may_be_returned(outputs: Outputs, value: Any) -> None:
+    expected = "'result' is no result: JSON cannot hold an object of .*Thing; return what JSON can"
+    with pytest.raises(ProcessorFailed, match=f"{expected}.*pandas.DataFrame.*xarray.Dataset"):
+        outputs.collector.take_returned(None, value)
+
+
+def test_what_holds_itself_is_told_of(outputs: Outputs) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(ProcessorFailed, match="'result' holds itself"):
+        outputs.collector.take_returned(None, endless)
+
+
+def test_an_output_that_is_stored_already_is_no_part_of_json(storage: ResultStorage) -> None:
+    outputs = Outputs(storage, *Output.model_fields)
+    outputs.collector.publish("stored", b"x", "text/csv")
+    (stored,) = outputs.all()
+    with pytest.raises(ProcessorFailed, match="which JSON cannot hold"):
+        outputs.collector.take_returned(None, [stored])
+    outputs.collector.take_returned(None, stored)
+    assert outputs.contents() == {"stored": b"x", "id": b"x"}
+
+
+def test_an_unknown_object_that_is_published_is_named_with_what_may_be(outputs: Outputs) -> None:
+    with pytest.raises(ProcessorFailed, match=r"'map' is an object of dict.*xarray\.Dataset"):
+        outputs.collector.publish("map", {"a": 1}, "application/json")
+
+
+@pytest.mark.parametrize("data", [b"x", "x", Path("x")])
+def test_bytes_and_files_are_published_with_their_media_type(outputs: Outputs, data: Any) -> None:
+    with pytest.raises(ProcessorFailed, match="'map' has no media type; say it"):
+        outputs.collector.publish("map", data)
+
+
+def test_an_object_that_cannot_be_written_is_no_output(outputs: Outputs) -> None:
+    with pytest.raises(ProcessorFailed, match="cannot be written as image/gif"):
+        outputs.collector.publish("map", TABLE, "image/gif")
+    assert outputs.all() == ()

@@ -30,8 +30,9 @@ from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import StorageUnavailable
 from pygeoapi_prefect.ogc.formats import formats_of_text
-from pygeoapi_prefect.results.collector import Collector, typed
+from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.media_types import BINARY, guessed
+from pygeoapi_prefect.results.returned import members_of, typed
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.results.writing import Writers
 from pygeoapi_prefect.running_job import job
@@ -92,8 +93,8 @@ def prepared(channel: "ForeignFlowChannel", token: str, value: Any) -> Any:
     Args:
         channel: stores them.
         token: of the run.
-        value: an object, a pair of its media type and itself, or a dict with such members by the
-            ids of outputs; all else stays as it is.
+        value: an object, a pair of its media type and itself, or a dict, a model or a data class
+            with such members by the ids of outputs; all else stays as it is.
     """
 
     def stored(each: Any, output_id: str | None) -> Any:
@@ -103,9 +104,11 @@ def prepared(channel: "ForeignFlowChannel", token: str, value: Any) -> Any:
         name = output_id or channel.id_of_returned()
         return {OUTPUT_KEY + token: channel.store(name, content, media_type)}
 
-    if isinstance(value, dict):
-        return {name: stored(each, str(name)) for name, each in value.items()}
-    return stored(value, None)
+    members = {} if channel.writers.know(value) else members_of(value)
+    if not members:
+        return stored(value, None)
+    made = {name: stored(each, str(name)) for name, each in members.items()}
+    return made if any(made[name] is not members[name] for name in made) else value
 
 
 @contextmanager

@@ -26,8 +26,9 @@ from pygeoapi_prefect.engine.prefect_api.blocks import location_of
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import ProcessorFailed, ResultMissing
-from pygeoapi_prefect.results.collector import Collector, typed
+from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.files import Files, local_folder
+from pygeoapi_prefect.results.returned import typed
 from pygeoapi_prefect.results.storage import RETURNED
 
 # The words of Prefect that say what to do are about other uses of it than ours.

@@ -5,6 +5,7 @@ import json
 from pathlib import Path, PosixPath
 from typing import Any
 
+import pandas
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -230,3 +231,20 @@ def test_what_is_no_result_is_named(world: World, value: Any, words: str) -> Non
 def test_what_a_pickle_holds_is_what_json_would(world: World) -> None:
     value = {"day": datetime.date(2024, 1, 2), "all": {1}, 5: (1, 2)}
     assert world.of(value)["result"][1] == b'{"day":"2024-01-02","all":[1],"5":[1,2]}'
+
+
+def test_an_object_of_a_library_that_was_pickled_is_written_by_it(world: World) -> None:
+    table = pandas.DataFrame({"mean": [1.5]})
+    csv = ("text/csv", b"mean\n1.5\n")
+    assert world.of(table) == {"result": csv}
+    assert world.of({"table": table, "n": 1}, "table", "n") == {
+        "table": csv,
+        "n": ("application/json", b"1"),
+    }
+    made = world.of(("application/vnd.apache.parquet", table))["result"]
+    assert (made[0], made[1][:4]) == ("application/vnd.apache.parquet", b"PAR1")
+
+
+def test_an_object_of_a_library_that_cannot_be_written_is_no_result(world: World) -> None:
+    with pytest.raises(ResultMissing, match=r"cannot be written as image/png; it can be"):
+        world.of(("image/png", pandas.DataFrame({"mean": [1.5]})))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
+import pandas
 import pytest
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import TerminationSignal
@@ -270,6 +271,32 @@ def test_an_output_that_the_description_does_not_have_fails_the_job_and_names_th
     state = attempt.run(act)
     assert state.is_failed() and "'typo'" in str(state.message)
     assert "result, late" in str(state.message)
+
+
+def test_an_object_of_a_library_is_stored_in_the_format_that_the_client_asked_for(
+    attempt: Attempt,
+) -> None:
+    def act() -> Any:
+        job.output("result", pandas.DataFrame({"mean": [1.5]}))
+        job.output("late", pandas.DataFrame({"mean": [1.5]}))
+
+    parquet = {"format": {"mediaType": "application/vnd.apache.parquet"}}
+    state = attempt.run(act, request={"process_id": "acting", "outputs": {"late": parquet}})
+    assert state.is_completed()
+    assert "result (text/csv), late (application/vnd.apache.parquet)" in str(state.message)
+
+
+def test_an_object_of_a_library_that_cannot_be_written_fails_the_job_for_good(
+    attempt: Attempt,
+) -> None:
+    def act() -> Any:
+        job.output("result", pandas.DataFrame({"mean": [1.5]}))
+
+    png = {"format": {"mediaType": "image/png"}}
+    request = {"process_id": "acting", "outputs": {"result": png}}
+    state = attempt.run(act, TWICE, request=request)
+    assert state.is_failed()
+    assert "cannot be written as image/png, which was asked for" in str(state.message)
 
 
 def test_storage_that_refuses_an_output_is_no_fault_of_the_processor(

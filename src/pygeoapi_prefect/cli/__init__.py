@@ -10,16 +10,10 @@ from pathlib import Path
 
 import click
 
+from pygeoapi_prefect.cli.job_commands import jobs, run
+from pygeoapi_prefect.cli.options import config_option as _config
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="PYGEOAPI_CONFIG",
-    required=True,
-    show_envvar=True,
-    help="The pygeoapi configuration.",
-)
 _workers = click.option(
     "--workers",
     type=click.IntRange(1),
@@ -141,3 +135,7 @@ def doctor(config: Path, migrate: bool) -> None:
 
     if not examine(config):
         raise SystemExit(1)
+
+
+main.add_command(run)
+main.add_command(jobs)

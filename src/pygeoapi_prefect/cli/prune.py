@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pygeoapi_prefect.cli.service import Service, read_service
+from pygeoapi_prefect.cli.service import Service, not_running, read_service
 from pygeoapi_prefect.cli.words import counted
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
@@ -43,9 +43,8 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
     endpoint = running_endpoint(settings)
     if endpoint is None:
         raise click.ClickException(
-            f"the embedded Prefect in {settings.state_dir} does not run; start the service "
-            "(`pygeoapi-prefect up`, or your web server and one request) and try again. With "
-            "job_retention in server.manager it removes old jobs by itself."
+            f"{not_running(settings)} With job_retention in server.manager it removes old jobs by "
+            "itself."
         )
     gateway = PrefectGateway(Transport(lambda: endpoint, patient=True))
     if dry_run:

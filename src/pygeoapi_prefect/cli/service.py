@@ -104,6 +104,14 @@ def read_service(path: Path) -> Service:
     return Service(path, configuration, checked, unusable)
 
 
+def not_running(settings: ManagerSettings) -> str:
+    """Return what to do where a command needs the embedded Prefect and it does not run."""
+    return (
+        f"the embedded Prefect in {settings.state_dir} does not run; start the service "
+        "(`pygeoapi-prefect up`, or your web server and one request) and try again."
+    )
+
+
 def secure_results(settings: ManagerSettings) -> None:
     """Make sure that results on this machine are in a folder that is ours alone.
 

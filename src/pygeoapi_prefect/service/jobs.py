@@ -142,7 +142,7 @@ class JobService:
         pause = _FIRST_LOOK_SECONDS
         self._gateway.wait_for_end(job_id, seconds)
         while True:
-            run = self._read(job_id)
+            run = self.run(job_id)
             left = deadline - time.monotonic()
             if status_of(run.state).is_final or left <= 0:
                 return self._job(run)
@@ -186,7 +186,7 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        return self._job(self._read(job_id))
+        return self._job(self.run(job_id))
 
     def page(self, query: JobQuery) -> JobPage:
         """Return a page of jobs, newest first, and how many there are on all.
@@ -234,7 +234,14 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        run = self._read(job_id)
+        manifest = self.manifest(job_id)
+        if output_id is not None:
+            return deliver_one(self._storage, manifest, output_id)
+        return deliver(self._storage, manifest)
+
+    def manifest(self, job_id: str) -> Manifest:
+        """Return the list of what a job made; raises as `results` does."""
+        run = self.run(job_id)
         found = self._results([run]).get(run.id) if _may_have_results(run) else None
         job = job_from(run, results=found)
         if job.status is JobStatus.FAILED:
@@ -247,9 +254,7 @@ class JobService:
             raise ResultMissing(found)
         if found is None:
             raise ResultNotReady(f"Job {job_id} is {job.status}; it has no results yet.")
-        if output_id is not None:
-            return deliver_one(self._storage, found, output_id)
-        return deliver(self._storage, found)
+        return found
 
     def dismiss(self, job_id: str) -> Dismissal:
         """Stop a job, or remove it with its results if it has ended.
@@ -259,7 +264,7 @@ class JobService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: its results cannot be removed; the job stays.
         """
-        run = self._read(job_id)
+        run = self.run(job_id)
         if run.state is None or not run.state.is_final:
             self._gateway.set_state(job_id, "CANCELLING", message="Dismissed by a client.")
             run = self._gateway.read_flow_run(job_id)
@@ -284,8 +289,8 @@ class JobService:
         found = self._result(run, make=make) if _may_have_results(run) else None
         return job_from(run, progress, found)
 
-    def _read(self, job_id: str) -> FlowRun:
-        """Read the flow run that a job is; other runs in Prefect are none of our business."""
+    def run(self, job_id: str) -> FlowRun:
+        """Return the flow run that a job is; other runs are not our business; raises as `get`."""
         run = self._gateway.read_flow_run(job_id)
         if self._names.job_tag in run.tags and PROCESS_LABEL in run.labels:
             return run
@@ -304,21 +309,21 @@ class JobService:
     def _list(self, query: JobQuery) -> tuple[list[FlowRun], int]:
         """Return the runs of a page of jobs, and how many there are on all pages."""
         elsewhere = self._runs_elsewhere()
-        if not elsewhere:
-            wanted = self._query(**(STATES_OF_STATUS[query.status] if query.status else {}))
+        states = STATES_OF_STATUS[query.status] if query.status else {}
+        # Prefect cannot combine «this tag or one of these deployments» with a state.
+        wanted = self._query(**({"or_of_deployments": tuple(elsewhere)} if elsewhere else states))
+        if query.process_id is None and not (elsewhere and states):
             runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=query.offset)
-            return [self._named(run, {}) for run in runs], self._gateway.count_flow_runs(wanted)
-        everything = self._query(or_of_deployments=tuple(elsewhere))
-        if query.status is None:
-            runs = self._gateway.list_flow_runs(everything, limit=query.limit, offset=query.offset)
-            total = self._gateway.count_flow_runs(everything)
-        else:
-            # Prefect cannot combine «this tag or one of these deployments» with a state.
-            found = self._gateway.list_flow_runs(everything)
-            fitting = [run for run in found if status_of(run.state) is query.status]
-            end = None if query.limit is None else query.offset + query.limit
-            runs, total = fitting[query.offset : end], len(fitting)
-        return [self._named(run, elsewhere) for run in runs], total
+            total = self._gateway.count_flow_runs(wanted)
+            return [self._named(run, elsewhere) for run in runs], total
+        named = (self._named(run, elsewhere) for run in self._gateway.list_flow_runs(wanted))
+        fitting = [run for run in named if _fits(run, query)]
+        end = None if query.limit is None else query.offset + query.limit
+        return fitting[query.offset : end], len(fitting)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all jobs, newest first; raises as `page` does."""
+        return [run.id for run in self._list(JobQuery())[0]]
 
     def _named(self, run: FlowRun, elsewhere: Mapping[str, str]) -> FlowRun:
         """Return a run with its process; what was started in Prefect's UI has no labels of ours."""
@@ -355,6 +360,12 @@ class JobService:
 
 
 _STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
+
+
+def _fits(run: FlowRun, query: JobQuery) -> bool:
+    """Return whether a run is of the status and the process that are asked for."""
+    is_of_process = query.process_id in (None, run.labels.get(PROCESS_LABEL))
+    return is_of_process and query.status in (None, status_of(run.state))
 
 
 def _may_have_results(run: FlowRun) -> bool:

@@ -23,6 +23,10 @@ class ForeignFlows(Protocol):
         """Create the flow run of an execution request."""
         ...
 
+    def request(self, run: FlowRun) -> ExecutionRequest:
+        """Return the execution request that makes a run like one of these."""
+        ...
+
     def runs_elsewhere(self) -> dict[str, str]:
         """Return deployment id -> process id of those whose runs are all jobs."""
         ...

@@ -20,6 +20,7 @@ from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Pro
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.job_details import JobDetails
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
 from pygeoapi_prefect.service.ports import ForeignFlows
@@ -45,6 +46,9 @@ class ProcessService:
         storage: where results and large inputs live.
         foreign: the processes whose processor is a deployment.
         register: makes the deployment in Prefect of a process that came while the service ran.
+
+    Attributes:
+        details: looks more closely at jobs.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class ProcessService:
             max_queued=configuration.settings.max_queued_jobs,
             deployed=foreign if foreign.ids else None,
         )
+        self.details = JobDetails(gateway, storage, self._jobs, foreign)
 
     def __iter__(self) -> Iterator[str]:
         """Go through the process ids in the order of the configuration."""
@@ -179,15 +184,13 @@ class ProcessService:
             NoFreeSlot: other jobs held all slots for as long as it may wait.
             PygeoapiPrefectError: as for `processor`; Prefect or result storage do not answer.
         """
-        process_id = request.process_id
-        processor = self.processor(process_id)
+        processor = self.processor(request.process_id)
         request = request.model_copy(update={"service_url": context.service_url})
-        settings = self._configuration.process(process_id)
-        request = self._request_check.check(request, processor, settings)
+        request = self._checked(request, processor)
         options = processor.description["jobControlOptions"]
         limit = self._configuration.settings.sync_timeout
         applied, seconds = choose_mode(context.preferences, options, limit)
-        deployed = processor if isinstance(processor, DeploymentProcessor) else None
+        deployed = _deployed(processor)
         if seconds is None:
             return Outcome(self._submit(request, deployed), applied=RESPOND_ASYNC)
         with self._waiting.place() as has_place:
@@ -201,6 +204,34 @@ class ProcessService:
                     return Outcome(job_id, job, delivery, applied)
         # Of a preference that the client did not have it must not be told that it was applied.
         return Outcome(job_id, applied=RESPOND_ASYNC if context.preferences.respond_async else None)
+
+    def submit(self, request: ExecutionRequest) -> str:
+        """Make a job of a request that nobody waits for, whatever modes its process offers.
+
+        Args:
+            request: as a client posts it, or as a job had it.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            PygeoapiPrefectError: as for `execute`.
+        """
+        processor = self.processor(request.process_id)
+        return self._submit(self._checked(request, processor), _deployed(processor))
+
+    def retry(self, job_id: str) -> str:
+        """Make a new job of the request of another one, and return its id.
+
+        Raises:
+            JobNotFound: there is no such job.
+            PygeoapiPrefectError: as for `submit`; its request is not to be had any more.
+        """
+        return self.submit(self.details.request(job_id))
+
+    def _checked(self, request: ExecutionRequest, processor: Processor) -> ExecutionRequest:
+        settings = self._configuration.process(request.process_id)
+        return self._request_check.check(request, processor, settings)
 
     def _submit(
         self,
@@ -290,3 +321,7 @@ class ProcessService:
         if dismissal.is_idle and dismissal.job.started is not None:
             self._registry.release(dismissal.job.process_id, [job_id])
         return dismissal
+
+
+def _deployed(processor: Processor) -> DeploymentProcessor | None:
+    return processor if isinstance(processor, DeploymentProcessor) else None

@@ -46,11 +46,13 @@ class JobQuery:
         status: only jobs of this status, as far as the states of their runs tell; None = all.
         limit: how many at most; None = all.
         offset: how many of the newest to leave out.
+        process_id: only jobs of this process, which takes longer to find; None = of all.
     """
 
     status: JobStatus | None = None
     limit: int | None = None
     offset: int = 0
+    process_id: str | None = None
 
 
 @dataclass(frozen=True)

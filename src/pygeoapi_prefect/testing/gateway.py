@@ -6,7 +6,7 @@ learns here is what Prefect does.
 
 import copy
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from pygeoapi_prefect.engine.prefect_api.models import (
     FINAL_STATE_TYPES,
     FlowRun,
+    LogLine,
     Progress,
     RunQuery,
     RunState,
@@ -47,6 +48,7 @@ class InMemoryGateway:
         job_variables: run id -> as it was given.
         live_workers: work pool -> how many.
         warnings: run id -> what its log says.
+        logs: run id -> all that it logged.
     """
 
     def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
@@ -62,6 +64,7 @@ class InMemoryGateway:
         self.job_variables: dict[str, Mapping[str, Any]] = {}
         self.live_workers: dict[str, int] = {}
         self.warnings: dict[str, Sequence[str]] = {}
+        self.logs: dict[str, Sequence[LogLine]] = {}
         self._flows: dict[str, str] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._progress: dict[str, Progress] = {}
@@ -276,6 +279,12 @@ class InMemoryGateway:
         self._answer()
         return list(self.warnings.get(flow_run_id, ()))
 
+    def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
+        """Return what a test has put into `logs`."""
+        self._answer()
+        _as_uuid(flow_run_id)
+        return iter(self.logs.get(flow_run_id, ()))
+
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
     ) -> str:
@@ -319,13 +328,17 @@ class InMemoryGateway:
             raise self.failure
 
     def _known(self, flow_run_id: str) -> str:
-        try:
-            run_id = str(UUID(flow_run_id))
-        except ValueError:
-            raise JobNotFound(flow_run_id) from None
+        run_id = _as_uuid(flow_run_id)
         if run_id not in self._runs:
             raise JobNotFound(flow_run_id)
         return run_id
+
+
+def _as_uuid(flow_run_id: str) -> str:
+    try:
+        return str(UUID(flow_run_id))
+    except ValueError:
+        raise JobNotFound(flow_run_id) from None
 
 
 def _is_in(run: FlowRun, state_types: Sequence[str] | None) -> bool:

@@ -15,7 +15,8 @@ from tests.support.configuration import configuration, prefect_manager, write_co
 from tests.support.programs import free_port
 
 COMMANDS = sorted(main.commands)
-NEED_A_CONFIGURATION = [command for command in COMMANDS if command != "version"]
+ABOUT_JOBS = [["run", "echo"], ["jobs", "list"], ["jobs", "show", "0a4bd8a2"]]
+NEED_A_CONFIGURATION = [[name] for name in COMMANDS if name not in ("run", "jobs")] + ABOUT_JOBS
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +66,9 @@ def test_a_command_that_does_not_exist_is_answered_with_usage() -> None:
     assert call("fly").exit_code == 2
 
 
-@pytest.mark.parametrize("command", NEED_A_CONFIGURATION)
-def test_without_a_configuration_a_command_says_how_to_name_one(command: str) -> None:
-    result = call(command)
+@pytest.mark.parametrize("command", NEED_A_CONFIGURATION, ids=" ".join)
+def test_without_a_configuration_a_command_says_how_to_name_one(command: list[str]) -> None:
+    result = call(*command)
     assert result.exit_code == 2
     assert "--config" in result.output and "PYGEOAPI_CONFIG" in result.output
 

@@ -183,6 +183,26 @@ class ForeignFlows:
             job_variables=self._job_variables(processor, token) if deployment.work_pool else None,
         )
 
+    def request(self, run: FlowRun) -> ExecutionRequest:
+        """Return the execution request that makes a run like one of these.
+
+        Its inputs are the parameters of the run; what the deployment adds by itself is left to it.
+
+        Raises:
+            ProcessNotFound: the process is not configured any more, or is no deployment now.
+            DeploymentMissing: Prefect has no such deployment any more.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        processor = self.processor(str(run.labels[PROCESS_LABEL]))
+        given = run.parameters
+        if processor.deployment.takes_request:
+            given = given.get("inputs") or {}
+        else:
+            described = processor.description["inputs"]
+            given = {name: value for name, value in given.items() if name in described}
+        request = request_of(run) or ExecutionRequest(process_id=processor.process_id)
+        return request.model_copy(update={"inputs": dict(given)})
+
     def runs_elsewhere(self) -> dict[str, str]:
         """Return deployment id -> process id of those whose runs all are jobs, wherever made.
 

@@ -5,14 +5,14 @@ Vendor objects and vendor errors end here.
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from pygeoapi_prefect.engine.prefect_api.blocks import path_of
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, LogLine, Progress, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
 from pygeoapi_prefect.engine.prefect_api.run_namer import RunNamer
@@ -181,6 +181,19 @@ class PrefectGateway:
         body = {"logs": which, "sort": "TIMESTAMP_DESC", "limit": _MAX_LINES}
         answer = self._transport.read("POST", "/logs/filter", body)
         return [str(line["message"]) for line in reversed(answer)]
+
+    def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
+        """Go through all that a run logged, oldest first."""
+        which = {"flow_run_id": {"any_": [str(_as_uuid(flow_run_id))]}}
+        body = {"logs": which, "sort": "TIMESTAMP_ASC", "limit": MAX_PAGE}
+        return self._log_lines(body)
+
+    def _log_lines(self, body: Mapping[str, Any]) -> Iterator[LogLine]:
+        for offset in count(step=MAX_PAGE):
+            page = self._transport.read("POST", "/logs/filter", {**body, "offset": offset})
+            yield from map(LogLine.model_validate, page)
+            if len(page) < MAX_PAGE:
+                break
 
     def wait_for_end(self, flow_run_id: str, seconds: float) -> bool:
         """Wait until a worker says that it is through with a run."""

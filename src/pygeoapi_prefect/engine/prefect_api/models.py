@@ -127,6 +127,22 @@ class Progress(_Model):
     updated: datetime
 
 
+class LogLine(_Model):
+    """What a run logged.
+
+    Attributes:
+        timestamp: when, UTC.
+        level: as in `logging`.
+        name: of the logger.
+        message: what it said; may have several lines.
+    """
+
+    timestamp: datetime
+    level: int
+    name: str
+    message: str
+
+
 class DeploymentSpec(_Model):
     """A deployment as we want Prefect to have it.
 

@@ -3,10 +3,10 @@
 `PrefectGateway` is the adapter; the tests have one in memory, kept honest by the same contract.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, Progress, RunQuery
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, LogLine, Progress, RunQuery
 from pygeoapi_prefect.processes.deployment import Deployment
 
 
@@ -132,6 +132,15 @@ class Gateway(Protocol):
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
+        """
+        ...
+
+    def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
+        """Go through all that a run logged, oldest first.
+
+        Raises:
+            JobNotFound: the id is malformed.
+            PrefectUnavailable: Prefect does not answer; also later, on the way.
         """
         ...
 

@@ -1,0 +1,79 @@
+"""`run` and `jobs`: what they are called and take; as light as the package itself."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pygeoapi_prefect.cli.options import config_option, json_option
+
+STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
+_job = click.argument("job_id", metavar="ID")
+
+
+def _inputs(context: click.Context, parameter: click.Parameter, given: Any) -> dict[str, Any]:
+    from pygeoapi_prefect.cli.given_inputs import read_inputs
+
+    return read_inputs(given)
+
+
+@click.command()
+@config_option
+@click.argument("process_id", metavar="PROCESS")
+@click.option(
+    "--input",
+    "inputs",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_inputs,
+    help="An input: JSON or text; NAME=@FILE reads it from a file, @FILE an object of inputs.",
+)
+@click.option("--outputs", metavar="NAME", multiple=True, help="An output to make.  [default: all]")
+@click.option("--wait", is_flag=True, help="Wait for the end, and print the result.")
+@json_option
+def run(
+    config: Path,
+    process_id: str,
+    inputs: dict[str, Any],
+    outputs: tuple[str, ...],
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Run a process as a job; print the id of the job, or wait for its result."""
+    from pygeoapi_prefect.cli.run import run_process
+
+    run_process(config, process_id, inputs, outputs, wait=wait, as_json=as_json)
+
+
+@click.group()
+def jobs() -> None:
+    """Look after jobs: of all processes, whoever started them.
+
+    Instead of the whole ID of a job its first digits will do, if they fit no other job.
+    """
+
+
+@jobs.command("list")
+@config_option
+@click.option("--process", "process_id", metavar="ID", help="Only jobs of this process.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@json_option
+def list_(
+    config: Path, process_id: str | None, status: str | None, limit: int, as_json: bool
+) -> None:
+    """List jobs, newest first."""
+    from pygeoapi_prefect.cli.jobs import list_jobs
+
+    list_jobs(config, process_id=process_id, status=status, limit=limit, as_json=as_json)
+
+
+@jobs.command()
+@config_option
+@_job
+@json_option
+def show(config: Path, job_id: str, as_json: bool) -> None:
+    """Show one job."""
+    from pygeoapi_prefect.cli.jobs import show_job
+
+    show_job(config, job_id, as_json=as_json)

@@ -1,0 +1,113 @@
+"""Process files: functions in a folder become processes, also while the service runs."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.programs import eventually
+from tests.support.stack import Stack, up
+
+# What the pages promise.
+_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("processes")
+    put(folder, "greet", title="Greet somebody")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, template: Path, folder: Path
+) -> Iterator[Stack]:
+    service = tmp_path_factory.mktemp("service")
+    with up(service, "--workers", "2", template=template, processes_dir=str(folder)) as stack:
+        yield stack
+
+
+@pytest.fixture
+def client(stack: Stack) -> Client:
+    return stack.client
+
+
+def put(folder: Path, process_id: str, **keys: str) -> Path:
+    """Write a process file as an editor does: it appears whole."""
+    lines = [f"id: {process_id}", "execution_function: tests.support.process_functions.greet"]
+    lines += [f"{key}: {value}" for key, value in keys.items()]
+    draft = folder / f".{process_id}.draft"
+    draft.write_text("\n".join(lines))
+    return draft.rename(folder / f"{process_id}.yml")
+
+
+def listed(client: Client) -> set[str]:
+    answer = client.http.get("/processes", params={"f": "json", "limit": 100})
+    return {process["id"] for process in answer.json()["processes"]}
+
+
+def greeting(client: Client, process_id: str) -> str | None:
+    answer = client.execute(process_id, {"name": "Ada", "times": 2})
+    return str(answer.json()["greeting"]) if answer.status_code == 200 else None
+
+
+def test_a_function_in_a_file_is_a_process(client: Client) -> None:
+    description = client.http.get("/processes/greet", params={"f": "json"}).json()
+    assert description["title"] == "Greet somebody"
+    assert description["inputs"]["name"]["description"] == "Who is greeted."
+    assert description["inputs"]["times"]["schema"]["default"] == 1
+    assert greeting(client, "greet") == "Hello Ada! Hello Ada!"
+
+
+def test_an_input_that_does_not_fit_the_annotations_is_refused(client: Client) -> None:
+    answer = client.execute("greet", {"name": "Ada", "times": 0})
+    assert answer.status_code == 400
+    assert "/inputs/times" in answer.json()["description"]
+
+
+def test_a_file_that_is_dropped_in_is_served_while_a_job_runs(
+    client: Client, folder: Path, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go-on"
+    running = client.submit("waiting", {"file": str(go_on)})
+    client.wait_for(running, "running")
+    dropped = time.monotonic()
+    put(folder, "greet-anew")
+    eventually(lambda: "greet-anew" in listed(client), "it is listed", _SECONDS)
+    assert greeting(client, "greet-anew") == "Hello Ada! Hello Ada!"
+    # Printed, not asserted: what it takes depends on the machine.
+    print(f"served after {time.monotonic() - dropped:.1f} s")  # noqa: T201
+    assert client.job(running)["status"] == "running"
+    go_on.touch()
+    assert client.wait_for(running)["status"] == "successful"
+
+
+def test_a_file_that_is_changed_or_removed_is_so_at_once(client: Client, folder: Path) -> None:
+    file = put(folder, "greet-later", title="One")
+    eventually(lambda: "greet-later" in listed(client), "it is listed", _SECONDS)
+    put(folder, "greet-later", title="Another")
+
+    def title() -> str:
+        answer = client.http.get("/processes/greet-later", params={"f": "json"})
+        return str(answer.json()["title"])
+
+    eventually(lambda: title() == "Another", "its title has changed", _SECONDS)
+    file.unlink()
+    eventually(lambda: "greet-later" not in listed(client), "it is gone", _SECONDS)
+    assert client.execute("greet-later").status_code == 404
+
+
+def test_a_broken_file_takes_no_other_down_and_is_told(
+    stack: Stack, client: Client, folder: Path
+) -> None:
+    (folder / "broken.yml").write_text("id: broken\nexecution_function: a.b\nretrys: 3\n")
+    log = stack.state / "backend.log"
+    words = f"{folder / 'broken.yml'}, line 3: /retrys: unknown key"
+    eventually(lambda: words in log.read_text(), "the log tells of it", 30)
+    assert "broken" not in listed(client)
+    web_log = stack.state / "web.log"
+    eventually(lambda: listed(client) and words in web_log.read_text(), "so does the other", 30)
+    assert greeting(client, "greet") == "Hello Ada! Hello Ada!"

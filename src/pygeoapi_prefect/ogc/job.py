@@ -57,6 +57,8 @@ class Job:
         trouble: what it wanted of the service and did not get, for the operator; None unless that
             is why it failed.
         outputs: what there is to be had one by one; empty if the results are one thing.
+        version: of the process that made its results; None if that is not known.
+        code: what changes when the code of the process does; None if that is not known.
         parent: the job that it follows, by its id.
         children: the jobs that follow it.
     """
@@ -74,6 +76,8 @@ class Job:
     failure: str | None = None
     trouble: str | None = None
     outputs: tuple[JobOutput, ...] = ()
+    version: str | None = None
+    code: str | None = None
     parent: str | None = None
     children: tuple[str, ...] = ()
 

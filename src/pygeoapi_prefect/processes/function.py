@@ -14,6 +14,7 @@ from typing import Any
 from pygeoapi_prefect.config.process_settings import FunctionSettings
 from pygeoapi_prefect.errors import Fault, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.code import code_of
 from pygeoapi_prefect.processes.derived import misfits, with_written
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
@@ -66,6 +67,11 @@ class FunctionProcessor:
             raise ProcessorUnusable(
                 f"{about} does not fit what `metadata` says of it: {listed}.", process_id
             )
+
+    @property
+    def code(self) -> str | None:
+        """What changes when the module of the function does."""
+        return code_of(self._function)
 
     def execute(
         self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str

@@ -46,6 +46,11 @@ class Processor(Protocol):
 class LocalProcessor(Processor, Protocol):
     """A processor whose code our own flow runs, in the process of the job."""
 
+    @property
+    def code(self) -> str | None:
+        """What changes when its code does; None = that is not known."""
+        ...
+
     def execute(
         self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str
     ) -> Returned:

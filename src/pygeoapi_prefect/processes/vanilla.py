@@ -13,6 +13,7 @@ from pygeoapi.util import json_serial
 from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.code import code_of
 from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 
@@ -62,6 +63,11 @@ class VanillaProcessor:
         """The process description."""
         metadata: Mapping[str, Any] = self.plugin.metadata
         return metadata
+
+    @property
+    def code(self) -> str | None:
+        """What changes when the module of the class does."""
+        return code_of(type(self.plugin))
 
     def execute(
         self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str

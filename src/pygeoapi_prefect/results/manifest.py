@@ -48,6 +48,8 @@ class Manifest(BaseModel):
         requested: the ids of the outputs the client asked for; None = all.
         by_reference: the ids of the outputs the client asked for as links.
         service_url: where the service is for its clients; None if it is not known.
+        process_version: the version of the process that made it; None if that is not known.
+        code: what changes when the code of the process does; None if that is not known.
         outputs: what there is, in the order it was made.
     """
 
@@ -60,6 +62,8 @@ class Manifest(BaseModel):
     requested: tuple[str, ...] | None = None
     by_reference: tuple[str, ...] = ()
     service_url: str | None = None
+    process_version: str | None = None
+    code: str | None = None
     outputs: tuple[Output, ...]
 
     @property

@@ -118,6 +118,8 @@ def job_from(
         failure=failure,
         trouble=run.labels.get(TROUBLE_LABEL) if failure is not None else None,
         outputs=_outputs(manifest),
+        version=manifest.process_version if manifest else None,
+        code=manifest.code if manifest else None,
         parent=run.labels.get(PARENT_LABEL),
         children=tuple(run.labels.get(CHILDREN_LABEL, "").split()),
     )

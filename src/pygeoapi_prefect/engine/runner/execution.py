@@ -142,6 +142,7 @@ def _execute(policy: ExecutionPolicy, around: Surroundings) -> str:
     inputs = request.inputs
     if request.inputs_reference:
         inputs = storage.read_inputs(request.inputs_reference)
+    code = processor.code  # before it may change
     channel = FlowRunChannel(job_id, attempt, around.send, collector, storage, around.is_cancelled)
     try:
         with job.running(channel):
@@ -158,7 +159,9 @@ def _execute(policy: ExecutionPolicy, around: Surroundings) -> str:
         by_reference=request.by_reference,
         service_url=request.service_url,
     )
-    storage.write_manifest(manifest)
+    version = processor.description.get("version")
+    made_by = {"process_version": None if version is None else str(version), "code": code}
+    storage.write_manifest(manifest.model_copy(update=made_by))
     return ", ".join(f"{output.id} ({output.media_type})" for output in manifest.outputs)
 
 

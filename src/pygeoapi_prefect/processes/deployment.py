@@ -11,11 +11,17 @@ from typing import Any
 from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.errors import ConfigurationError, Fault, InvalidInputs, pointer
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.derived import (
+    described,
+    misfits,
+    with_written,
+    without_qualifiers,
+)
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.dialects import OF_FLOWS
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Processor
 from pygeoapi_prefect.processes.schemas import accepts
-from pygeoapi_prefect.processes.validation import is_default, is_qualified
+from pygeoapi_prefect.processes.validation import is_default
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class DeploymentProcessor:
         values = {}
         for name, schema in schemas.items():
             if name in inputs:
-                value = _plain(schema, inputs[name])
+                value = without_qualifiers(schema, inputs[name])
                 if value is None and name not in self.deployment.required:
                     continue  # an input that is null was not given
                 if self._is_left_to_flow(name, value):
@@ -182,18 +188,9 @@ def _misfits(
                 "parameter, so it cannot say which there are",
             )
         return
-    known = deployment.parameters
-    for name, each in inputs.items():
-        where = pointer(*location, "inputs", name)
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            yield Fault(
-                where, f"the flow of {deployment.full_name} has no such parameter; it has: {listed}"
-            )
-        elif each is None and name in deployment.required:
-            yield Fault(where, "cannot be hidden: the flow has no default for it")
-        elif not isinstance(each, Mapping | None):
-            yield Fault(where, "must be a mapping")
+    code = f"the flow of {deployment.full_name}"
+    inputs_location = (*location, "inputs")
+    yield from misfits(inputs, deployment.parameters, deployment.required, code, inputs_location)
 
 
 def _described(
@@ -220,62 +217,14 @@ def _described(
             name: _input(name, schema, deployment) for name, schema in deployment.parameters.items()
         }
     written = deepcopy(dict(metadata))
-    for name, each in (written.pop("inputs", None) or {}).items():
-        if each is None:
-            inputs.pop(name, None)
-        else:
-            inputs[name] = {**inputs.get(name, {}), **each}
-    return {**derived, **written, "inputs": inputs}
+    return {**derived, **written, "inputs": with_written(inputs, written.get("inputs"))}
 
 
 def _input(name: str, schema: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
-    about = {"title": schema.get("title") or name}
     definitions = deployment.parameter_schema.get("definitions") or {}
-    plain = _resolved(schema, definitions, ())
-    plain.pop("position", None)
-    plain.pop("title", None)
-    if description := plain.pop("description", None):
-        about["description"] = description
-    if _refers(plain):
-        plain["definitions"] = deepcopy(dict(definitions))
+    about = described(name, schema, definitions)
+    about["schema"].pop("position", None)
     if name in deployment.values:
-        plain["default"] = deployment.values[name]
+        about["schema"]["default"] = deployment.values[name]
     minimum = 1 if name in deployment.required else 0
-    return {**about, "schema": plain, "minOccurs": minimum, "maxOccurs": 1}
-
-
-def _resolved(value: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
-    """Return a schema with what it refers to in its place; models inside themselves stay."""
-    if isinstance(value, list):
-        return [_resolved(item, definitions, inside) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    reference = value.get("$ref")
-    if isinstance(reference, str):
-        name = reference.rpartition("/")[2]
-        if name in definitions and name not in inside:
-            around = {key: item for key, item in value.items() if key != "$ref"}
-            whole = {**definitions[name], **around}
-            return _resolved(whole, definitions, (*inside, name))
-    return {key: _resolved(item, definitions, inside) for key, item in value.items()}
-
-
-def _refers(value: Any) -> bool:
-    """Return whether a schema still refers to something: to a model that holds itself."""
-    if isinstance(value, list):
-        return any(map(_refers, value))
-    if not isinstance(value, Mapping):
-        return False
-    return isinstance(value.get("$ref"), str) or any(map(_refers, value.values()))
-
-
-def _plain(schema: Mapping[str, Any], value: Any) -> Any:
-    """Return the value itself of what may be a qualified value (18-062r2, execute.yaml)."""
-    if isinstance(value, Mapping) and is_qualified(value) and not accepts(schema, value):
-        return value["value"]
-    if isinstance(value, list) and not accepts(schema, value):
-        return [
-            item["value"] if isinstance(item, Mapping) and is_qualified(item) else item
-            for item in value
-        ]
-    return value
+    return {**about, "minOccurs": minimum, "maxOccurs": 1}

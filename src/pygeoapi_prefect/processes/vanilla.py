@@ -13,8 +13,8 @@ from pygeoapi.util import json_serial
 from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
-from pygeoapi_prefect.text import text_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -43,12 +43,7 @@ class VanillaProcessor:
             # module-level dictionary between all their instances.
             self.plugin.metadata = deepcopy(self.plugin.metadata)
         except Exception as error:
-            remedy = ""
-            if isinstance(error, ModuleNotFoundError):
-                remedy = (
-                    f". Install the package that has {error.name!r} where this service runs, put "
-                    "its folder on PYTHONPATH, or correct processor.name"
-                )
+            remedy = remedy_of_missing_module(error, "processor.name")
             raise ProcessorUnusable(
                 f"The processor {settings.name!r} of process {process_id!r} cannot be loaded: "
                 f"{type(error).__name__}: {error}{remedy}",
@@ -80,11 +75,7 @@ class VanillaProcessor:
         except PygeoapiPrefectError:
             raise  # what it published was refused, or could not be stored
         except Exception as error:
-            # pygeoapi's error classes carry an HTTP status: 4xx says that the request is wrong,
-            # and that it will be wrong again.
-            status = getattr(error, "http_status_code", None)
-            is_final = isinstance(status, int) and 400 <= status < 500
-            raise ProcessorFailed(*_in_words(error), is_final=is_final) from error
+            raise failure_of(error) from error
         if returned is None:
             return Returned()
         if not isinstance(returned, tuple | list) or len(returned) != 2:
@@ -121,16 +112,6 @@ def module_of(name: str) -> str:
     """
     path: str = PLUGINS["process"].get(name, name)
     return path.rpartition(".")[0]
-
-
-def _in_words(error: Exception) -> tuple[str, str | None]:
-    """Return the processor's own message and, where it says more, the type of the error."""
-    # pygeoapi's own error classes carry what a client may read in `user_msg`.
-    text = getattr(error, "user_msg", None) or text_of(error)
-    error_type = type(error).__name__
-    if not text:
-        return error_type, None
-    return str(text), None if hasattr(error, "user_msg") else error_type
 
 
 def _described(value: Any) -> str:

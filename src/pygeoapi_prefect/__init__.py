@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
+    from pygeoapi_prefect.ogc.bounding_box import BoundingBox
     from pygeoapi_prefect.running_job import Job, job
 
 __version__ = "1.0.0a1"
-__all__ = ["PrefectManager", "__version__", "job"]
+__all__ = ["BoundingBox", "PrefectManager", "__version__", "job"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the manager or the job when it is first asked for."""
+    """Import what is on offer when it is first asked for."""
+    if name == "BoundingBox":
+        from pygeoapi_prefect.ogc.bounding_box import BoundingBox
+
+        return BoundingBox
     if name == "PrefectManager":
         from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 

@@ -30,7 +30,8 @@ def imported_by(statement: str) -> set[str]:
 
 
 def test_the_package_offers_these_names_and_no_others() -> None:
-    assert sorted(pygeoapi_prefect.__all__) == ["PrefectManager", "__version__", "job"]
+    names = ["BoundingBox", "PrefectManager", "__version__", "job"]
+    assert sorted(pygeoapi_prefect.__all__) == names
 
 
 @pytest.mark.parametrize("name", pygeoapi_prefect.__all__)

@@ -11,6 +11,7 @@ from pygeoapi_prefect.config.process_settings import (
     ClassSettings,
     DeploymentSettings,
     ExecutionPolicy,
+    FunctionSettings,
     ProcessSettings,
     read_process_settings,
 )
@@ -76,7 +77,9 @@ class Configuration:
     def policy(self, process_id: str | None) -> ExecutionPolicy:
         """Return how our flow runs the jobs of a process; the defaults if it does not."""
         settings = self.processes.get(process_id or "")
-        return settings.prefect if isinstance(settings, ClassSettings) else ExecutionPolicy()
+        if isinstance(settings, ClassSettings | FunctionSettings):
+            return settings.prefect
+        return ExecutionPolicy()
 
     def allows_internal_requests(self, process_id: str | None) -> bool:
         """Whether a process may send requests to addresses that are not public."""

@@ -72,14 +72,14 @@ def _with_what_we_do_not_need(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_processor_names(resources: Any) -> Any:
-    """Name the processors that have no class, because they are deployments in Prefect."""
+    """Name the processors that have no class: deployments in Prefect, and functions."""
     if not isinstance(resources, dict):
         return resources
     return {
         name: {**resource, "processor": {"name": "-", **resource["processor"]}}
         if isinstance(resource, dict)
         and isinstance(resource.get("processor"), dict)
-        and "prefect" in resource["processor"]
+        and resource["processor"].keys() & {"prefect", "function"}
         else resource
         for name, resource in resources.items()
     }

@@ -16,6 +16,7 @@ from pydantic import (
 from pygeoapi_prefect.config.earlier_plugin import translated_processor
 from pygeoapi_prefect.config.manager_settings import faults_of
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
+from pygeoapi_prefect.text import cut
 
 # Prefect refuses these in the names of flows and deployments, and a deployment is named after
 # its process.
@@ -25,6 +26,7 @@ JobControlOption = Literal["sync-execute", "async-execute"]
 DEFAULT_PRIORITY = 100
 # What is longer overflows a date sooner or later, and then a job would never be reconciled.
 _SECONDS_OF_YEAR = 365 * 86400
+_SHOWN = 80  # characters of a value
 
 
 class RetryBackoff(BaseModel):
@@ -151,6 +153,7 @@ class _Settings(BaseModel):
     """
 
     is_description_derived: ClassVar[bool] = False
+    takes_only_declared_inputs: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -187,7 +190,9 @@ class ClassSettings(_Settings):
     @classmethod
     def _is_given(cls, value: str) -> str:
         if not value:
-            raise ValueError("must name the processor's class, unless `prefect.deployment` is set")
+            raise ValueError(
+                "must name the processor's class, unless `function` or `prefect.deployment` is set"
+            )
         return value
 
 
@@ -208,12 +213,59 @@ class DeploymentSettings(_Settings):
     prefect: DeploymentPolicy
 
 
+class FunctionSettings(_Settings):
+    """Of a process whose processor is a plain Python function.
+
+    Attributes:
+        function: its dotted path, `package.module.name`.
+        metadata: what to say about the process in place of what is derived from the function; of
+            inputs and outputs member by member, null for one that is not to be shown.
+        prefect: how its jobs are run.
+    """
+
+    is_description_derived: ClassVar[bool] = True
+    takes_only_declared_inputs: ClassVar[bool] = True
+    about_unknown_keys: ClassVar[str] = f"known keys: {', '.join(ExecutionPolicy.model_fields)}"
+
+    function: str
+    metadata: dict[str, Any] = {}
+    prefect: ExecutionPolicy = ExecutionPolicy()
+
+    @field_validator("function")
+    @classmethod
+    def _is_dotted_path(cls, value: str) -> str:
+        names = value.split(".")
+        if len(names) < 2 or not all(name.isidentifier() for name in names):
+            raise ValueError(
+                "must be the dotted path of a function, such as my_tools.resample.run, not "
+                f"{cut(value, _SHOWN)!r}"
+            )
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_the_only_code(cls, section: Any) -> Any:
+        policy = section.get("prefect")
+        others = {
+            "name": "name" in section,
+            "prefect.deployment": isinstance(policy, Mapping) and "deployment" in policy,
+        }
+        if named := [other for other, is_there in others.items() if is_there]:
+            raise ValueError(
+                f"has both `function` and {' and '.join(f'`{each}`' for each in named)}, each of "
+                "which names the code of the process; leave one"
+            )
+        return section
+
+
 # What this package reads from a process's `processor` section; the rest is the processor's.
-ProcessSettings = ClassSettings | DeploymentSettings
+ProcessSettings = ClassSettings | DeploymentSettings | FunctionSettings
 
 
 def _kind_of(processor: Mapping[Any, Any]) -> type[ProcessSettings]:
     """Return which settings a `processor` section holds, by what it names as its code."""
+    if "function" in processor:
+        return FunctionSettings
     policy = processor.get("prefect")
     if isinstance(policy, Mapping) and "deployment" in policy:
         return DeploymentSettings
@@ -248,7 +300,12 @@ def read_process_settings(
             )
         processor = resource.get("processor") if isinstance(resource, Mapping) else None
         if not isinstance(processor, Mapping):
-            faults.append(Fault(pointer(*location, "processor"), "must be a mapping with a `name`"))
+            faults.append(
+                Fault(
+                    pointer(*location, "processor"),
+                    "must be a mapping with a `name` or a `function`",
+                )
+            )
             continue
         processor = translated_processor(process_id, processor, modes).section
         kind = _kind_of(processor)

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.config.process_settings import ClassSettings, ProcessSettings
+from pygeoapi_prefect.config.process_settings import (
+    ClassSettings,
+    FunctionSettings,
+    ProcessSettings,
+)
 from pygeoapi_prefect.errors import ProcessorUnusable
 from pygeoapi_prefect.processes.description import lacking
+from pygeoapi_prefect.processes.function import FunctionProcessor
 from pygeoapi_prefect.processes.processor import LocalProcessor
 from pygeoapi_prefect.processes.vanilla import VanillaProcessor, module_of
 
@@ -32,6 +37,9 @@ class LocalKind[S: ProcessSettings]:
 LOCAL_KINDS: Mapping[type[ProcessSettings], LocalKind[Any]] = {
     ClassSettings: LocalKind[ClassSettings](
         VanillaProcessor, lambda settings: module_of(settings.name)
+    ),
+    FunctionSettings: LocalKind[FunctionSettings](
+        FunctionProcessor, lambda settings: settings.function.rpartition(".")[0]
     ),
 }
 

@@ -87,6 +87,15 @@ class InputRules:
             faults[_LISTED:] = [Fault("/inputs", more)]
         return faults
 
+    def undeclared(self, inputs: Mapping[str, Any]) -> list[Fault]:
+        """Return a fault for each input that the description does not have."""
+        declared = {each.name for each in self._inputs}
+        unknown = (name for name in inputs if name not in declared)
+        return [
+            Fault(short_pointer("inputs", name), "is not an input of this process")
+            for name in islice(unknown, _LISTED)
+        ]
+
     def fitted(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs with a value in an array where the description has one that was left out.
 

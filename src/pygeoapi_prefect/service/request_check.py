@@ -73,6 +73,8 @@ class RequestCheck:
                 with budget_for(request.inputs, self._turn):
                     inputs = read.rules.fitted(request.inputs or {})
                     faults = read.rules.faults(inputs) + faults
+                    if settings.takes_only_declared_inputs:
+                        faults = read.rules.undeclared(inputs) + faults
                 request = request.model_copy(update={"inputs": inputs})
             elif request.process_id not in self._told:
                 self._tell(request, read.rules, why_not)

@@ -1,0 +1,172 @@
+"""Functions as processors: a plain Python function, seen as a process.
+
+The function knows nothing of this: its parameters are the inputs, its docstring and its annotations
+the description, and what it opts in to by the name of a parameter does nothing outside a job.
+"""
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from pygeoapi_prefect.config.process_settings import FunctionSettings
+from pygeoapi_prefect.errors import Fault, ProcessorUnusable, PygeoapiPrefectError
+from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.derived import misfits, with_written
+from pygeoapi_prefect.processes.description import description_faults
+from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
+from pygeoapi_prefect.processes.function_inputs import arguments_of
+from pygeoapi_prefect.processes.function_outputs import RESULT, returned
+from pygeoapi_prefect.processes.function_signature import (
+    SERVICES,
+    FunctionSignature,
+    SignatureUnusable,
+    signature_of,
+)
+from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
+from pygeoapi_prefect.running_job import job
+from pygeoapi_prefect.text import text_of
+
+
+class FunctionProcessor:
+    """A process whose processor is a plain Python function.
+
+    Args:
+        process_id: the process it stands behind.
+        resource: the process's resource in the pygeoapi configuration.
+        settings: what this package reads from it.
+
+    Raises:
+        ProcessorUnusable: the function cannot be loaded, or cannot be that of a process; the
+            message names the function, the parameter and the remedy.
+    """
+
+    def __init__(
+        self, process_id: str, resource: Mapping[str, Any], settings: FunctionSettings
+    ) -> None:
+        """Load the function and put the description together."""
+        self.process_id = process_id
+        about = f"The function {settings.function!r} of process {process_id!r}"
+        try:
+            self._function = _loaded(settings.function)
+            self._signature = signature_of(self._function)
+        except _Unloadable as error:
+            raise ProcessorUnusable(f"{about} {error}.", process_id) from error.__cause__
+        except SignatureUnusable as error:
+            raise ProcessorUnusable(f"{about} {error}.", process_id) from error
+        self.description: Mapping[str, Any] = {}
+        faults = list(_misfits(settings, self._signature))
+        if not faults:
+            self.description = _described(self._signature, settings)
+            faults = description_faults(self.description)
+        if faults:
+            listed = "; ".join(map(str, faults))
+            raise ProcessorUnusable(
+                f"{about} does not fit what `metadata` says of it: {listed}.", process_id
+            )
+
+    def execute(
+        self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str
+    ) -> Returned:
+        """Call the function with the inputs, as the types that it asks for.
+
+        Raises:
+            InvalidInputs: they are none of these types; every fault is listed.
+            ProcessorFailed: the function raised, or returned what is no result.
+        """
+        services = {name: SERVICES[name](job) for name in self._signature.services}
+        try:
+            offered = self.description["inputs"]
+            arguments = arguments_of(self._signature.inputs, offered, inputs)
+            value = self._function(**arguments, **services)
+            if inspect.isawaitable(value):
+                value = asyncio.run(_result_of(value))
+        except PygeoapiPrefectError:
+            raise  # its inputs; or what it published was refused, or could not be stored
+        except Exception as error:
+            raise failure_of(error) from error
+        return returned(value, self.description["outputs"])
+
+    def release(self, job_id: str) -> None:
+        """Do nothing: a function keeps nothing for a job."""
+
+
+class _Unloadable(Exception):
+    """A function cannot be loaded; the message says why and what to do."""
+
+
+async def _result_of[T](awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def _loaded(path: str) -> Callable[..., Any]:
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        remedy = remedy_of_missing_module(error, "processor.function")
+        raise _Unloadable(
+            f"cannot be loaded: {type(error).__name__}: {text_of(error)}{remedy}"
+        ) from error
+    if not hasattr(module, name):
+        raise _Unloadable(
+            f"cannot be loaded: the module {module_name} has no {name!r}; define it there, or "
+            "correct processor.function"
+        )
+    function: Callable[..., Any] = getattr(module, name)
+    if not (callable(function) and _is_hashable(function)):
+        kind = type(function).__name__
+        raise _Unloadable(f"is no function, but a {kind}; correct processor.function")
+    return function
+
+
+def _is_hashable(value: object) -> bool:
+    return isinstance(value, Hashable)
+
+
+def _misfits(settings: FunctionSettings, signature: FunctionSignature) -> Iterator[Fault]:
+    """Go through what the configuration says that the function cannot be."""
+    written = {}
+    for kind in ("inputs", "outputs"):
+        members = settings.metadata.get(kind) or {}
+        if not isinstance(members, Mapping):
+            yield Fault(f"/{kind}", "must be a mapping with a member for each")
+        else:
+            written[kind] = members
+    required = [name for name, each in signature.inputs.items() if each.is_required]
+    known = list(signature.inputs)
+    yield from misfits(written.get("inputs", {}), known, required, "the function", ("inputs",))
+    for name, each in written.get("outputs", {}).items():
+        if not isinstance(each, Mapping | None):
+            yield Fault(f"/outputs/{name}", "must be a mapping")
+
+
+def _described(signature: FunctionSignature, settings: FunctionSettings) -> dict[str, Any]:
+    """Return the process description: what the function says, with what is configured on top."""
+    title = signature.title or settings.function.rpartition(".")[2].replace("_", " ").capitalize()
+    derived: dict[str, Any] = {
+        "version": "1.0.0",
+        "title": title,
+        "description": signature.description or signature.title or f"Runs {settings.function}.",
+        "keywords": [],
+        "links": [],
+        "jobControlOptions": list(settings.job_control_options or BOTH_MODES),
+        "outputTransmission": ["value", "reference"],
+    }
+    written = deepcopy(settings.metadata)
+    inputs = {name: each.description for name, each in signature.inputs.items()}
+    outputs = dict(signature.outputs)
+    named = written.get("outputs") or {}
+    if RESULT in outputs and RESULT not in named and named:
+        # What is returned is the first output that is still to come, whatever it is called.
+        only = outputs.pop(RESULT)
+        if len(named) == 1:
+            outputs = dict.fromkeys(named, only)
+    return {
+        **derived,
+        **written,
+        "inputs": with_written(inputs, written.get("inputs")),
+        "outputs": with_written(outputs, named),
+    }

@@ -7,7 +7,7 @@ from datetime import date
 from enum import Enum
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy
 import pytest
@@ -22,6 +22,7 @@ from pygeoapi_prefect.processes.function import FunctionProcessor
 from pygeoapi_prefect.processes.processor import Returned
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.testing import ProcessContract
 from tests.support.functions import drawn, process_of, summarize
 from tests.support.settings import registry_of
 
@@ -333,3 +334,13 @@ def test_a_registry_knows_functions() -> None:
     assert registry.modules() == ["tests.support.functions"]
     assert registry.describable("summarize").description["title"] == "Summarize some days"
     registry.release("summarize", ["4711"])
+
+
+class TestSummarize(ProcessContract):
+    resource: ClassVar = {"processor": {"function": "tests.support.functions.summarize"}}
+    inputs: ClassVar = {"start": "2005-01-31"}
+
+
+class TestDrawn(ProcessContract):
+    resource: ClassVar = {"processor": {"function": "tests.support.functions.drawn"}}
+    inputs: ClassVar = {"name": "Bonn"}

@@ -15,7 +15,6 @@ from pygeoapi_prefect.config.process_settings import FunctionSettings
 from pygeoapi_prefect.errors import Fault, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.derived import misfits, with_written
-from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
 from pygeoapi_prefect.processes.function_inputs import arguments_of
 from pygeoapi_prefect.processes.function_outputs import RESULT, returned
@@ -56,16 +55,12 @@ class FunctionProcessor:
             raise ProcessorUnusable(f"{about} {error}.", process_id) from error.__cause__
         except SignatureUnusable as error:
             raise ProcessorUnusable(f"{about} {error}.", process_id) from error
-        self.description: Mapping[str, Any] = {}
-        faults = list(_misfits(settings, self._signature))
-        if not faults:
-            self.description = _described(self._signature, settings)
-            faults = description_faults(self.description)
-        if faults:
+        if faults := list(_misfits(settings, self._signature)):
             listed = "; ".join(map(str, faults))
             raise ProcessorUnusable(
                 f"{about} does not fit what `metadata` says of it: {listed}.", process_id
             )
+        self.description: Mapping[str, Any] = _described(self._signature, settings)
 
     def execute(
         self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str

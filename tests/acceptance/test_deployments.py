@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import pytest
 
 from tests.acceptance.test_outage import AUTH, ExternalPrefect, command
@@ -47,6 +48,7 @@ PROCESSES = {
     "both": process("both/prod", metadata={"outputs": OUTPUTS}),
     "published": process("published/prod", metadata={"outputs": OUTPUTS}),
     "who": process("who/prod"),
+    "fields": process("fields/prod", metadata={"outputs": OUTPUTS}),
     "older": process(
         {
             "name": "older/prod",
@@ -103,7 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
         make_local_block(api, "older", folder / "older")
         plain = ("forecast", "anything", "table", "raw", "broken", "waiting", "pickled", "older")
         plain += ("written", "futures", "moments", "earlier")
-        joined = ("raster", "drawing", "both", "published", "who")
+        joined = ("raster", "drawing", "both", "published", "who", "fields")
         deploy(api, POOL, *(f"plain.py:{f}" for f in plain), *(f"joined.py:{f}" for f in joined))
         deploy(api, POOL, "plain.py:anything", name="shared")
         deploy(api, POOL, "plain.py:table", name="paused")
@@ -334,6 +336,32 @@ def test_outputs_that_a_flow_publishes_are_its_results(world: World) -> None:
     answer = world.client.results(world.run("published", {"size": 5000}, outputs=outputs))
     assert answer.headers["content-type"] == "image/tiff; application=geotiff"
     assert answer.content == bytes(5000)
+
+
+def test_objects_that_a_flow_returns_and_publishes_are_in_the_formats_asked_for(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = world.run("fields", response="document")
+    results = world.client.results(job_id).json()
+    assert results["map"]["mediaType"] == "image/png"
+    assert results["mean"] == 2.5
+    assert results["table"]["mediaType"] == "application/geo+json"
+    (feature,) = results["table"]["value"]["features"]
+    assert feature["geometry"]["coordinates"] == [5.0, 60.0]
+    geopackage = "application/geopackage+sqlite3"
+    outputs = {"table": {"format": {"mediaType": geopackage}}}
+    answer = world.client.results(world.run("fields", outputs=outputs))
+    assert answer.headers["content-type"] == geopackage
+    (tmp_path / "table.gpkg").write_bytes(answer.content)
+    assert geopandas.read_file(tmp_path / "table.gpkg")["name"].tolist() == ["Bergen"]
+
+
+def test_an_object_that_cannot_be_written_so_fails_the_job_in_words(world: World) -> None:
+    outputs = {"table": {"format": {"mediaType": "image/gif"}}}
+    job = world.client.wait_for(world.client.submit("fields", outputs=outputs))
+    assert job["status"] == "failed"
+    assert "cannot be written as image/gif, which was asked for" in job["message"]
+    assert "application/geo+json" in job["message"]
 
 
 def test_a_flow_knows_its_job(world: World) -> None:

@@ -20,10 +20,11 @@ PROCESSORS = {
     "mark": "MarkProcessor",
     "only-async": "OnlyAsyncProcessor",
 }
+FUNCTIONS = ("summarize", "drawn")
 
 
 def resources() -> dict[str, Any]:
-    """Return process resources for all test processors and pygeoapi's own hello-world."""
+    """Return process resources for pygeoapi's own hello-world and all processors for tests."""
     ours = {
         name: {
             "type": "process",
@@ -31,7 +32,15 @@ def resources() -> dict[str, Any]:
         }
         for name, class_name in PROCESSORS.items()
     }
-    return {"hello-world": {"type": "process", "processor": {"name": "HelloWorld"}}, **ours}
+    functions = {
+        name: {
+            "type": "process",
+            "processor": {"function": f"tests.support.functions.{name}"},
+        }
+        for name in FUNCTIONS
+    }
+    hello = {"type": "process", "processor": {"name": "HelloWorld"}}
+    return {"hello-world": hello, **ours, **functions}
 
 
 def configuration(

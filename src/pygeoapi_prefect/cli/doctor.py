@@ -108,7 +108,8 @@ def _descriptions(service: Service) -> Iterator[Check]:
             yield f"process {process_id}", True, finding
         for fault in unread_patterns(description):
             yield f"process {process_id}", True, f"its description {fault}; it is passed over"
-        if service.checked.process(process_id).validate_inputs != "auto":
+        settings = service.checked.process(process_id)
+        if settings.validate_inputs != "auto" or settings.is_description_derived:
             continue
         proof = proof_of(description)
         if not proof.holds:

@@ -45,3 +45,15 @@ def published(size: int = 1000) -> None:
 def who() -> dict[str, Any]:
     """Say which job this is."""
     return {"id": job.id, "attempt": job.attempt, "cancelled": job.cancel_requested()}
+
+
+@flow
+def fields() -> dict[str, Any]:
+    """Return objects of libraries."""
+    import geopandas
+    import matplotlib.figure
+    from shapely.geometry import Point
+
+    frame = geopandas.GeoDataFrame({"name": ["Bergen"]}, geometry=[Point(5, 60)], crs=4326)
+    job.output("map", matplotlib.figure.Figure())
+    return {"table": frame, "mean": 2.5}

@@ -110,6 +110,16 @@ def test_one_process_is_counted_as_one(tmp_path: Path) -> None:
     assert "1 of 1 process can be used" in embedded(tmp_path).output
 
 
+def test_inputs_of_functions_are_checked_so_nothing_is_said_of_them(
+    tmp_path: Path, prefect: Prefect
+) -> None:
+    function = {"type": "process", "processor": {"function": "tests.support.functions.drawn"}}
+    echo = {"type": "process", "processor": {"name": "tests.support.processors.EchoProcessor"}}
+    result = doctor(tmp_path, drawn=function, echo=echo)
+    assert "process echo: its inputs are not checked" in result.output
+    assert "process drawn" not in result.output
+
+
 def test_a_module_that_is_not_there_has_a_remedy(tmp_path: Path) -> None:
     (line,) = [
         line

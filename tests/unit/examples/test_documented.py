@@ -42,3 +42,17 @@ def test_the_tests_that_are_shown_for_the_tutorials_process_pass(tmp_path: Path)
         command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )
     assert run.returncode == 0 and "7 passed" in run.stdout, run.stdout[-3000:]
+
+
+def test_the_function_that_is_shown_passes_the_tests_that_are_shown(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/write-a-function.md").read_text()
+    shown = [each.partition("```")[0] for each in page.split("```python\n")[1:]]
+    function, _, plain, as_process = shown
+    (tmp_path / "rain.py").write_text(function)
+    (tmp_path / "test_rain.py").write_text(plain)
+    (tmp_path / "test_process.py").write_text(as_process)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0 and "8 passed" in run.stdout, run.stdout[-3000:]

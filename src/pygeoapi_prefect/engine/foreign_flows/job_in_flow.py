@@ -6,6 +6,7 @@ happens.
 """
 
 import atexit
+import logging
 import os
 import threading
 import time
@@ -23,12 +24,12 @@ from prefect.context import FlowRunContext
 
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.engine._compat import prepare_json, replace_json_encoder
-from pygeoapi_prefect.engine.foreign_flows.restoring import OUTPUT_KEY
+from pygeoapi_prefect.engine.foreign_flows.restoring import FAILURE_KEY, OUTPUT_KEY
 from pygeoapi_prefect.engine.prefect_api.names import FORMATS_LABEL, JOB_VARIABLE
 from pygeoapi_prefect.engine.prefect_api.runs import request_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, sender
 from pygeoapi_prefect.engine.storage import open_storage
-from pygeoapi_prefect.errors import StorageUnavailable
+from pygeoapi_prefect.errors import ProcessorFailed, StorageUnavailable
 from pygeoapi_prefect.ogc.formats import formats_of_text
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.media_types import BINARY, guessed
@@ -36,6 +37,8 @@ from pygeoapi_prefect.results.returned import members_of, typed
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.results.writing import Writers
 from pygeoapi_prefect.running_job import job
+
+LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 # Several threads may ask for `job` at once.
@@ -102,7 +105,11 @@ def prepared(channel: "ForeignFlowChannel", token: str, value: Any) -> Any:
         if not channel.writers.know(content):
             return each
         name = output_id or channel.id_of_returned()
-        return {OUTPUT_KEY + token: channel.store(name, content, media_type)}
+        try:
+            return {OUTPUT_KEY + token: channel.store(name, content, media_type)}
+        except ProcessorFailed as error:
+            LOGGER.warning("%s", error, exc_info=error.__cause__ or error)
+            return {FAILURE_KEY + token: str(error)}
 
     members = {} if channel.writers.know(value) else members_of(value)
     if not members:

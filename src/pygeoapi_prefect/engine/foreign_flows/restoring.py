@@ -20,6 +20,8 @@ from pygeoapi_prefect.results.writing import Writers
 # Names an output in what a flow returned; followed by a token that only the run and we know, so
 # that no client can make one up by sending it as an input.
 OUTPUT_KEY = "pygeoapi-output-"
+# Likewise, for why something could not be stored: Prefect has no words of others for that.
+FAILURE_KEY = "pygeoapi-failure-"
 _MARKER, _EXCEPTION = "__class__", "__exc_type__"
 # Inside a model or a data class there is no mark.
 _OF_STATE = {"type", "name", "timestamp", "state_details", "data"}
@@ -85,6 +87,10 @@ class Restorer:
     def _restored_object(self, value: Mapping[Any, Any]) -> Any:
         if self.token and value.keys() == {OUTPUT_KEY + self.token}:
             return Output.model_validate(value[OUTPUT_KEY + self.token])
+        if self.token and value.keys() == {FAILURE_KEY + self.token}:
+            raise ResultMissing(
+                f"The flow returned what is no result: {value[FAILURE_KEY + self.token]}."
+            )
         if self.believes_markers:
             if value.keys() == {_MARKER, "data"} and isinstance(value[_MARKER], str):
                 return self._restored_mark(value[_MARKER], value["data"])

@@ -16,7 +16,7 @@ from pygeoapi_prefect.engine._compat import prepare_json
 from pygeoapi_prefect.engine.foreign_flows.job_in_flow import ForeignFlowChannel, prepared
 from pygeoapi_prefect.engine.foreign_flows.returned_results import collect
 from pygeoapi_prefect.engine.prefect_api.names import FORMATS_LABEL, REQUEST_LABEL
-from pygeoapi_prefect.errors import ProcessorFailed, StorageUnavailable
+from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.formats import Formats, formats_to_text
 from pygeoapi_prefect.results.collector import Collector
@@ -126,10 +126,13 @@ def test_a_flow_may_store_an_object_and_return_another(folder: Path) -> None:
     }
 
 
-def test_a_flow_whose_object_cannot_be_written_hears_why(folder: Path) -> None:
+def test_an_object_that_cannot_be_written_so_is_no_result_and_it_is_said_why(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run = FlowRunOfAJob(folder, result=Formats(requested="image/png"))
-    with pytest.raises(ProcessorFailed, match="cannot be written as image/png, which was asked"):
+    with pytest.raises(ResultMissing, match="cannot be written as image/png, which was asked"):
         run.results(TABLE)
+    assert "cannot be written as image/png" in caplog.text
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", b"x", [1], {"a": [1]}, ("text/csv", "a")])

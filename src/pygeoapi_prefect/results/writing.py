@@ -121,7 +121,8 @@ class Writers:
 
     def _of(self, value: Any) -> list[EntryPoint]:
         """Return the writers of an object: those of its own class, then of what that inherits."""
-        if type(value).__module__ == "builtins":
+        # To look through all that is installed takes a while: not for texts, paths and dates.
+        if type(value).__module__.partition(".")[0] in sys.stdlib_module_names:
             return []
         types = [(_type_of(entry), entry) for entry in self._installed]
         return [entry for each in type(value).__mro__ for known, entry in types if known is each]

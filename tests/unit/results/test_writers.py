@@ -3,6 +3,8 @@
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -505,9 +507,10 @@ def test_what_is_no_object_of_the_field_is_not_known(value: Any) -> None:
     assert not Writers().know(value)
 
 
-def test_nobody_is_asked_about_what_json_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_asked_about_what_python_itself_has(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(group: str) -> EntryPoints:
         raise AssertionError("this takes as long as there are packages")
 
     monkeypatch.setattr(writing, "entry_points", entry_points)
-    assert not any(map(Writers().know, [None, True, 1.5, "text", b"", {}, [], ()]))
+    values = [None, True, 1.5, "text", b"", {}, [], (), Path("x"), datetime.now(UTC), Decimal(1)]
+    assert not any(map(Writers().know, values))

@@ -106,8 +106,9 @@ class Writers:
             try:
                 writers[chosen].write(value, chosen, path)
             except Exception as error:  # whatever the libraries raise
+                reason = _reason(error).replace(f"{folder}/", "")  # which is nobody's business
                 raise ProcessorFailed(
-                    f"{told} cannot be written as {chosen}: {_reason(error)}",
+                    f"{told} cannot be written as {chosen}: {reason}",
                     is_final=isinstance(error, ImportError),
                 ) from error
             if not path.is_file():

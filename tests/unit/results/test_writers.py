@@ -402,6 +402,13 @@ class Forgetful(Packed):
         pass
 
 
+class Full(Packed):
+    """A writer on a disk that is full."""
+
+    def write(self, value: Grid, media_type: str, path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+
 class Unequipped(Packed):
     """A writer whose engine is not installed."""
 
@@ -409,7 +416,7 @@ class Unequipped(Packed):
         raise ModuleNotFoundError("No module named 'grid_engine'", name="grid_engine")
 
 
-PACKED, FORGETFUL, UNEQUIPPED, NOTHING = Packed(), Forgetful(), Unequipped(), object()
+PACKED, FORGETFUL, FULL, UNEQUIPPED, NOTHING = Packed(), Forgetful(), Full(), Unequipped(), object()
 
 Install = Callable[..., None]
 
@@ -460,6 +467,7 @@ def test_a_class_of_the_same_name_elsewhere_is_not_meant(install: Install) -> No
         (f"{__name__}:NO_SUCH_NAME", "cannot be loaded: AttributeError"),
         (f"{__name__}:NOTHING", "needs `media_types` and `write"),
         (f"{__name__}:FORGETFUL", "application/x-grid: there is no file"),
+        (f"{__name__}:FULL", "No space left on device: 'map'"),
         (f"{__name__}:UNEQUIPPED", "as application/x-grid: .*the package that has 'grid_engine'"),
     ],
 )

@@ -106,8 +106,9 @@ class Writers:
             try:
                 writers[chosen].write(value, chosen, path)
             except Exception as error:  # whatever the libraries raise
+                reason = _reason(error).replace(f"{folder}/", "")  # which is nobody's business
                 raise ProcessorFailed(
-                    f"{told} cannot be written as {chosen}: {_reason(error)}",
+                    f"{told} cannot be written as {chosen}: {reason}",
                     is_final=isinstance(error, ImportError),
                 ) from error
             if not path.is_file():
@@ -121,7 +122,8 @@ class Writers:
 
     def _of(self, value: Any) -> list[EntryPoint]:
         """Return the writers of an object: those of its own class, then of what that inherits."""
-        if type(value).__module__ == "builtins":
+        # To look through all that is installed takes a while: not for texts, paths and dates.
+        if type(value).__module__.partition(".")[0] in sys.stdlib_module_names:
             return []
         types = [(_type_of(entry), entry) for entry in self._installed]
         return [entry for each in type(value).__mro__ for known, entry in types if known is each]

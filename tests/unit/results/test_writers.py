@@ -3,6 +3,8 @@
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -400,6 +402,13 @@ class Forgetful(Packed):
         pass
 
 
+class Full(Packed):
+    """A writer on a disk that is full."""
+
+    def write(self, value: Grid, media_type: str, path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+
 class Unequipped(Packed):
     """A writer whose engine is not installed."""
 
@@ -407,7 +416,7 @@ class Unequipped(Packed):
         raise ModuleNotFoundError("No module named 'grid_engine'", name="grid_engine")
 
 
-PACKED, FORGETFUL, UNEQUIPPED, NOTHING = Packed(), Forgetful(), Unequipped(), object()
+PACKED, FORGETFUL, FULL, UNEQUIPPED, NOTHING = Packed(), Forgetful(), Full(), Unequipped(), object()
 
 Install = Callable[..., None]
 
@@ -458,6 +467,7 @@ def test_a_class_of_the_same_name_elsewhere_is_not_meant(install: Install) -> No
         (f"{__name__}:NO_SUCH_NAME", "cannot be loaded: AttributeError"),
         (f"{__name__}:NOTHING", "needs `media_types` and `write"),
         (f"{__name__}:FORGETFUL", "application/x-grid: there is no file"),
+        (f"{__name__}:FULL", "No space left on device: 'map'"),
         (f"{__name__}:UNEQUIPPED", "as application/x-grid: .*the package that has 'grid_engine'"),
     ],
 )
@@ -505,9 +515,10 @@ def test_what_is_no_object_of_the_field_is_not_known(value: Any) -> None:
     assert not Writers().know(value)
 
 
-def test_nobody_is_asked_about_what_json_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_asked_about_what_python_itself_has(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(group: str) -> EntryPoints:
         raise AssertionError("this takes as long as there are packages")
 
     monkeypatch.setattr(writing, "entry_points", entry_points)
-    assert not any(map(Writers().know, [None, True, 1.5, "text", b"", {}, [], ()]))
+    values = [None, True, 1.5, "text", b"", {}, [], (), Path("x"), datetime.now(UTC), Decimal(1)]
+    assert not any(map(Writers().know, values))

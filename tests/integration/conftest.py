@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.embedded.supervisor import prefect_environment
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, Endpoint
+from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, Endpoint, LogLine
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
@@ -119,6 +119,12 @@ class PrefectServer:
                 description="for tests",
             )
         )
+
+    def log(self, run_id: str, lines: Sequence[LogLine]) -> None:
+        """Have a run log lines, as its job would."""
+        records = [{**line.model_dump(mode="json"), "flow_run_id": run_id} for line in lines]
+        with self.http() as http:
+            http.post("/logs/", json=records).raise_for_status()
 
     def _let_go(self) -> None:
         assert self._process is not None and self._process.stdin is not None

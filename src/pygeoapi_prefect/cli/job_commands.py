@@ -77,3 +77,57 @@ def show(config: Path, job_id: str, as_json: bool) -> None:
     from pygeoapi_prefect.cli.jobs import show_job
 
     show_job(config, job_id, as_json=as_json)
+
+
+@jobs.command()
+@config_option
+@_job
+@json_option
+def logs(config: Path, job_id: str, as_json: bool) -> None:
+    """Show what a job printed and logged."""
+    from pygeoapi_prefect.cli.jobs import show_log
+
+    show_log(config, job_id, as_json=as_json)
+
+
+@jobs.command()
+@config_option
+@_job
+@click.option("--output", "output_id", metavar="NAME", help="Only this output.")
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each output into this folder.",
+)
+@json_option
+def results(
+    config: Path, job_id: str, output_id: str | None, folder: Path | None, as_json: bool
+) -> None:
+    """Print the results of a job, or write them to files."""
+    from pygeoapi_prefect.cli.jobs import fetch_results
+
+    fetch_results(config, job_id, output_id=output_id, folder=folder, as_json=as_json)
+
+
+@jobs.command()
+@config_option
+@_job
+@json_option
+def dismiss(config: Path, job_id: str, as_json: bool) -> None:
+    """Stop a job; remove one that has ended, with its results."""
+    from pygeoapi_prefect.cli.jobs import dismiss_job
+
+    dismiss_job(config, job_id, as_json=as_json)
+
+
+@jobs.command()
+@config_option
+@_job
+@json_option
+def retry(config: Path, job_id: str, as_json: bool) -> None:
+    """Make a new job of the same request; print its id."""
+    from pygeoapi_prefect.cli.jobs import retry_job
+
+    retry_job(config, job_id, as_json=as_json)

@@ -1,5 +1,6 @@
 """`jobs`: what there is of jobs, and what can be done with them."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,6 +8,13 @@ from pathlib import Path
 
 import click
 
+from pygeoapi_prefect.cli.result_files import write_files
+from pygeoapi_prefect.cli.results import (
+    no_results,
+    print_output,
+    print_results,
+    wanted_outputs,
+)
 from pygeoapi_prefect.cli.running_service import (
     echo_json,
     echo_status,
@@ -80,6 +88,129 @@ def show_job(config: Path, given: str, *, as_json: bool) -> None:
         return
     for name, value in _facts(job):
         click.echo(f"{name:<9} {value}")
+
+
+def show_log(config: Path, given: str, *, as_json: bool) -> None:
+    """Show what a job printed and logged, oldest first.
+
+    Args:
+        config: the pygeoapi configuration.
+        given: its id, or the beginning of it.
+        as_json: whether for programs.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        click.ClickException: Prefect does not run, or there is no such job.
+        PrefectUnavailable: Prefect does not answer.
+    """
+    service = open_running_service(config)
+    job_id = job_id_of(service, given)
+    lines = service.details.log(job_id)
+    if as_json:
+        echo_json([line.model_dump(mode="json") for line in lines])
+        return
+    is_empty = True
+    for line in lines:
+        is_empty = False
+        level = logging.getLevelName(line.level)
+        click.echo(f"{_local(line.timestamp)}  {level:<8}  {printable(line.message)}")
+    if is_empty:
+        click.echo(f"job {job_id} has logged nothing", err=True)
+
+
+def fetch_results(
+    config: Path, given: str, *, output_id: str | None, folder: Path | None, as_json: bool
+) -> None:
+    """Print the results of a job, or write them to files.
+
+    Args:
+        config: the pygeoapi configuration.
+        given: its id, or the beginning of it.
+        output_id: the one output that is wanted; None = all that were asked for.
+        folder: where to write a file for each; None = print them.
+        as_json: whether to print for programs which there are, and where their files are.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        click.ClickException: Prefect does not run, there are no such results, or they cannot be
+            written to files.
+        ResultMissing: they are gone.
+        PrefectUnavailable: Prefect does not answer.
+        StorageUnavailable: result storage does not answer.
+    """
+    service = open_running_service(config)
+    job = service.job(job_id_of(service, given))
+    if job.status is not JobStatus.SUCCESSFUL:
+        raise no_results(job)
+    if folder is None and output_id is None and not as_json:
+        print_results(service, job)
+        return
+    outputs = wanted_outputs(service, job, output_id)
+    if folder is None:
+        if as_json:
+            echo_json([{"id": output.id, "type": output.media_type} for output in outputs])
+        else:
+            print_output(service, job, outputs[0])
+        return
+    files = write_files(service, job, outputs, folder)
+    if as_json:
+        echo_json(
+            [
+                {"id": output.id, "type": output.media_type, "file": str(file)}
+                for output, file in files
+            ]
+        )
+        return
+    for _, file in files:
+        click.echo(str(file))
+
+
+def dismiss_job(config: Path, given: str, *, as_json: bool) -> None:
+    """Stop a job; remove one that has ended, with its results.
+
+    Args:
+        config: the pygeoapi configuration.
+        given: its id, or the beginning of it.
+        as_json: whether for programs.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        click.ClickException: Prefect does not run, or there is no such job.
+        PrefectUnavailable: Prefect does not answer.
+        StorageUnavailable: its results cannot be removed; the job stays.
+    """
+    service = open_running_service(config)
+    dismissal = service.dismiss(job_id_of(service, given))
+    job = dismissal.job
+    if as_json:
+        echo_status(job)
+    elif dismissal.is_removed:
+        click.echo(f"job {job.id}, which was {job.status}, is removed with its results")
+    elif dismissal.is_idle:
+        click.echo(f"job {job.id} is dismissed")
+    else:
+        click.echo(f"job {job.id} is being stopped")
+
+
+def retry_job(config: Path, given: str, *, as_json: bool) -> None:
+    """Make a new job of the request of another one; print its id.
+
+    Args:
+        config: the pygeoapi configuration.
+        given: the id of the other one, or the beginning of it.
+        as_json: whether to print the status document of the new one.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        click.ClickException: Prefect does not run, or there is no such job.
+        PygeoapiPrefectError: there can be no such job now; the error says why.
+    """
+    service = open_running_service(config)
+    job_id = service.retry(job_id_of(service, given))
+    if as_json:
+        echo_status(service.job(job_id))
+    else:
+        click.echo(job_id)
 
 
 def _facts(job: Job) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Results of jobs at a terminal: printed, or listed where they are no text."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -52,6 +52,49 @@ def list_outputs(outputs: Sequence[JobOutput]) -> None:
         click.echo(f"{printable(output.id):<{width}}  {output.media_type}")
 
 
+def wanted_outputs(
+    service: ProcessService, job: Job, output_id: str | None
+) -> tuple[JobOutput, ...]:
+    """Return the outputs of a successful job that are wanted.
+
+    Args:
+        service: has the job.
+        job: it.
+        output_id: the one that is wanted; None = all that were asked for.
+
+    Raises:
+        click.ClickException: there is no such output.
+        ResultMissing: they are gone.
+        PrefectUnavailable: Prefect does not answer.
+        StorageUnavailable: result storage does not answer.
+    """
+    if job.media_type is None:
+        raise click.ClickException(f"job {job.id} has ended; its flow left no results")
+    outputs = service.details.outputs(job.id)
+    if output_id is None:
+        return outputs
+    found = tuple(output for output in outputs if output.id == output_id)
+    if not found:
+        known = ", ".join(printable(output.id) for output in outputs) or "none"
+        raise click.ClickException(f"job {job.id} has no output {output_id!r}; it has: {known}")
+    return found
+
+
+def print_output(service: ProcessService, job: Job, output: JobOutput) -> None:
+    """Print one output as it is.
+
+    Raises:
+        click.ClickException: it is no text, and this is a terminal.
+        PygeoapiPrefectError: as for `print_results`.
+    """
+    if kind_of(output.media_type) is Kind.BINARY and sys.stdout.isatty():
+        raise click.ClickException(
+            f"output {output.id!r} is {output.media_type}, which is not for terminals; write it to "
+            "a file with --to FOLDER"
+        )
+    write_to_stdout(service.results(job.id, output.id))
+
+
 def write_to_stdout(delivery: Delivery) -> None:
     """Write bytes as they are; at a terminal they end with their line."""
     stdout = sys.stdout.buffer
@@ -63,6 +106,12 @@ def write_to_stdout(delivery: Delivery) -> None:
     stdout.flush()
 
 
-def pieces_of(delivery: Delivery) -> Iterable[bytes]:
-    """Return the bytes of a delivery, piece by piece."""
-    return delivery.body if isinstance(delivery.body, Stream) else (delivery.body,)
+def pieces_of(delivery: Delivery) -> Iterator[bytes]:
+    """Go through the bytes of a delivery, piece by piece."""
+    if not isinstance(delivery.body, Stream):
+        yield delivery.body
+        return
+    try:
+        yield from delivery.body
+    finally:
+        delivery.body.close()

@@ -34,7 +34,9 @@ def open_running_service(config: Path) -> ProcessService:
     if endpoint is None:
         raise click.ClickException(not_running(service.settings))
     secure_results(service.settings)
-    return compose(service.checked, PrefectGateway(Transport(lambda: endpoint, patient=True)))
+    gateway = PrefectGateway(Transport(lambda: endpoint, patient=True))
+    click.get_current_context().call_on_close(gateway.finish)
+    return compose(service.checked, gateway)
 
 
 def job_id_of(service: ProcessService, given: str) -> str:

@@ -22,6 +22,23 @@ _OF_REGISTERED_TYPE = re.compile(
     r"(application|audio|font|image|message|model|multipart|text|video)/[\w.+-]+(\s*;.*)?"
 )
 
+# What the web uses and Python does not know, or knows by another name.
+_SUFFIXES = {
+    "application/geo+json": ".geojson",
+    "application/geopackage+sqlite3": ".gpkg",
+    "application/netcdf": ".nc",
+    "application/vnd.apache.parquet": ".parquet",
+    "application/x-netcdf": ".nc",
+    "application/xml": ".xml",
+    "application/yaml": ".yaml",
+    "image/tiff": ".tif",
+}
+# Python's own table: what the machine has besides differs from one to the next.
+_KNOWN = mimetypes.MimeTypes()
+# RFC 6838, 4.2.8: the suffix of a media type names the format that it is written in.
+_OF_STRUCTURE = re.compile(r"\+(json|xml|yaml|zip)$")
+_SUFFIX_OF_KIND = {Kind.JSON: ".json", Kind.TEXT: ".txt", Kind.BINARY: ".bin"}
+
 
 def kind_of(media_type: str) -> Kind:
     """Return what bytes of a media type hold, by its name."""
@@ -36,6 +53,15 @@ def kind_of(media_type: str) -> Kind:
 def guessed(path: PurePath) -> str:
     """Return the media type of a file by its name."""
     return mimetypes.guess_type(path.name)[0] or BINARY
+
+
+def suffix_of(media_type: str) -> str:
+    """Return what the name of a file of a media type ends with, such as `.png`."""
+    essence = media_type.partition(";")[0].strip().lower()
+    found = _SUFFIXES.get(essence) or _KNOWN.guess_extension(essence)
+    if found is None and (structured := _OF_STRUCTURE.search(essence)):
+        found = f".{structured[1]}"
+    return found or _SUFFIX_OF_KIND[kind_of(media_type)]
 
 
 def in_header(media_type: str) -> str:

@@ -48,7 +48,6 @@ class InMemoryGateway:
         job_variables: run id -> as it was given.
         live_workers: work pool -> how many.
         warnings: run id -> what its log says.
-        logs: run id -> all that it logged.
     """
 
     def __init__(self, deployments: Sequence[tuple[str, str]] | None = None) -> None:
@@ -64,7 +63,7 @@ class InMemoryGateway:
         self.job_variables: dict[str, Mapping[str, Any]] = {}
         self.live_workers: dict[str, int] = {}
         self.warnings: dict[str, Sequence[str]] = {}
-        self.logs: dict[str, Sequence[LogLine]] = {}
+        self._logs: dict[str, list[LogLine]] = {}
         self._flows: dict[str, str] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._progress: dict[str, Progress] = {}
@@ -117,6 +116,10 @@ class InMemoryGateway:
                 return False
             self.move(run_id, *state)
             return True
+
+    def log(self, run_id: str, lines: Sequence[LogLine]) -> None:
+        """Have a run log lines, as its job would."""
+        self._logs.setdefault(run_id, []).extend(lines)
 
     def dismiss_all(self) -> None:
         """Dismiss what has not ended, even during an outage: what waits at once, what runs soon."""
@@ -280,10 +283,11 @@ class InMemoryGateway:
         return list(self.warnings.get(flow_run_id, ()))
 
     def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
-        """Return what a test has put into `logs`."""
+        """Go through all that a run logged, oldest first."""
         self._answer()
-        _as_uuid(flow_run_id)
-        return iter(self.logs.get(flow_run_id, ()))
+        return iter(
+            sorted(self._logs.get(_as_uuid(flow_run_id), ()), key=lambda line: line.timestamp)
+        )
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False
@@ -309,6 +313,9 @@ class InMemoryGateway:
             return False
         with self._lock:
             return self._moved.wait_for(lambda: self._has_ended(flow_run_id), seconds)
+
+    def finish(self) -> None:
+        """Leave nothing for later."""
 
     def delete_flow_run(self, flow_run_id: str) -> None:
         """Delete a run with its progress."""

@@ -10,14 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pygeoapi_prefect.cli import main, running_service
+from pygeoapi_prefect.cli.service import Service
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint
 from pygeoapi_prefect.testing import InMemoryStack
-from tests.support.configuration import (
-    configuration,
-    prefect_manager,
-    resources,
-    write_configuration,
-)
+from tests.support.configuration import prefect_manager, resources
 
 
 class Terminal:
@@ -61,9 +57,11 @@ def terminal_beside(
     folder: Path, monkeypatch: pytest.MonkeyPatch, **manager: Any
 ) -> Iterator[Terminal]:
     """Run a service in memory with the processes of all tests."""
-    section = prefect_manager(folder, **manager)
-    config = write_configuration(folder / "config.yml", configuration(5000, section))
-    with InMemoryStack(resources(), **section) as stack:
+    config = folder / "config.yml"
+    with InMemoryStack(resources(), **prefect_manager(folder, **manager)) as stack:
+        # Reading a configuration takes most of a second.
+        read = Service(config, {}, stack.configuration, {})
+        monkeypatch.setattr(running_service, "read_service", lambda _: read)
         here = Endpoint(api_url="http://127.0.0.1:9/api")
         monkeypatch.setattr(running_service, "running_endpoint", lambda _: here)
         monkeypatch.setattr(running_service, "PrefectGateway", lambda _: stack.gateway)

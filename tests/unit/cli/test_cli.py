@@ -15,7 +15,8 @@ from tests.support.configuration import configuration, prefect_manager, write_co
 from tests.support.programs import free_port
 
 COMMANDS = sorted(main.commands)
-ABOUT_JOBS = [["run", "echo"], ["jobs", "list"], ["jobs", "show", "0a4bd8a2"]]
+ABOUT_ONE_JOB = [["jobs", verb, "0a4b"] for verb in ("show", "logs", "results", "dismiss", "retry")]
+ABOUT_JOBS = [["run", "echo"], ["jobs", "list"], *ABOUT_ONE_JOB]
 NEED_A_CONFIGURATION = [[name] for name in COMMANDS if name not in ("run", "jobs")] + ABOUT_JOBS
 
 
@@ -181,6 +182,27 @@ def test_deploy_has_nothing_to_do_for_the_embedded_prefect(tmp_path: Path) -> No
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
 def test_deploy_says_that_prefect_is_not_there(tmp_path: Path, options: list[str]) -> None:
     result = call("deploy", "--config", external(tmp_path), *options)
+    assert is_a_message(result) and "cannot be reached" in result.output
+
+
+# ---- run, jobs
+
+
+@pytest.mark.parametrize("command", ABOUT_JOBS, ids=" ".join)
+def test_a_command_about_jobs_starts_no_prefect_and_says_so(
+    tmp_path: Path, command: list[str]
+) -> None:
+    result = call(*command, "--config", config(tmp_path))
+    assert is_a_message(result) and result.exit_code == 1
+    assert "does not run" in result.output and "pygeoapi-prefect up" in result.output
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("command", ABOUT_JOBS, ids=" ".join)
+def test_a_command_about_jobs_says_that_an_external_prefect_is_not_there(
+    tmp_path: Path, command: list[str]
+) -> None:
+    result = call(*command, "--config", external(tmp_path))
     assert is_a_message(result) and "cannot be reached" in result.output
 
 

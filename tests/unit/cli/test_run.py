@@ -254,18 +254,6 @@ def test_the_bar_follows_the_job(terminal: Terminal, monkeypatch: pytest.MonkeyP
 # ---- nobody there
 
 
-def test_without_a_running_service_it_says_what_to_do_and_starts_none(
-    tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pygeoapi_prefect.cli import running_service
-
-    monkeypatch.setattr(running_service, "running_endpoint", lambda _: None)
-    said = terminal.refused("run", "echo")
-    assert "does not run" in said and "pygeoapi-prefect up" in said
-    assert str(tmp_path / "state") in said
-    assert not (tmp_path / "state").exists()
-
-
 def test_an_outage_before_there_is_a_job_ends_the_command(terminal: Terminal) -> None:
     terminal.stack.gateway.failure = PrefectUnavailable("Prefect is away.")
     assert "Prefect is away." in terminal.refused("run", "echo")

@@ -8,7 +8,12 @@ import pytest
 
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.delivery import Link, deliver
-from pygeoapi_prefect.results.media_types import content_id, in_header, media_type_of_results
+from pygeoapi_prefect.results.media_types import (
+    content_id,
+    in_header,
+    media_type_of_results,
+    suffix_of,
+)
 from pygeoapi_prefect.results.storage import ResultStorage
 
 JOB = "0a4bd8a2-6a8d-4b43-9b4f-1b7b8c2d9e10"
@@ -126,3 +131,29 @@ def test_a_link_header_keeps_to_one_line(media_type: str) -> None:
     assert header.isprintable()
     # Of a quote that is not closed the rest of the header would be part.
     assert header.count('"') == 4
+
+
+@pytest.mark.parametrize(
+    ("media_type", "suffix"),
+    [
+        ("application/json", ".json"),
+        ("application/geo+json", ".geojson"),
+        ("application/problem+json", ".json"),
+        ("application/prs.coverage+json; charset=utf-8", ".json"),
+        ("application/xml", ".xml"),
+        ("application/gml+xml", ".xml"),
+        ("application/zip", ".zip"),
+        ("application/x-netcdf", ".nc"),
+        ("application/geopackage+sqlite3", ".gpkg"),
+        ("image/tiff; application=geotiff", ".tif"),
+        ("IMAGE/PNG", ".png"),
+        ("text/csv", ".csv"),
+        ("text/plain; charset=utf-8", ".txt"),
+        ("text/x-of-nobody", ".txt"),
+        ("application/x-of-nobody", ".bin"),
+        ("application/octet-stream", ".bin"),
+        ("no media type", ".bin"),
+    ],
+)
+def test_a_file_is_named_as_programs_expect_it(media_type: str, suffix: str) -> None:
+    assert suffix_of(media_type) == suffix

@@ -36,6 +36,7 @@ from pygeoapi_prefect.processes.deployment import Deployment
 LOGGER = logging.getLogger(__name__)
 
 _MAX_LINES = 20  # of a log
+_MAX_FINISH_SECONDS = 5.0
 
 
 class PrefectGateway:
@@ -199,6 +200,10 @@ class PrefectGateway:
         """Wait until a worker says that it is through with a run."""
         notifications = self._notifications()
         return notifications is not None and notifications.wait(flow_run_id, seconds)
+
+    def finish(self) -> None:
+        """Do what was left for later."""
+        self._namer.finish(_MAX_FINISH_SECONDS)
 
     # --- what runs need ----------------------------------------------------------------------
 

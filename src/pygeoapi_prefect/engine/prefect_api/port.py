@@ -167,6 +167,10 @@ class Gateway(Protocol):
         """
         ...
 
+    def finish(self) -> None:
+        """Do what was left for later, such as naming runs; for a process that ends."""
+        ...
+
     def delete_flow_run(self, flow_run_id: str) -> None:
         """Delete a run with its progress.
 

@@ -26,7 +26,7 @@ class RunNamer:
     def __init__(self, transport: Transport) -> None:
         """Start no thread yet: a web server may fork after this."""
         self._transport = transport
-        self._waiting: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -39,16 +39,28 @@ class RunNamer:
                 self._thread = threading.Thread(target=self._work, name="run names", daemon=True)
                 self._thread.start()
 
+    def finish(self, seconds: float) -> None:
+        """Wait until the runs have their names, at most some seconds; for a process that ends."""
+        with self._lock:
+            thread = self._thread
+            if thread is not None and thread.is_alive():
+                self._waiting.put(None)
+        if thread is not None:
+            thread.join(seconds)
+
     def _work(self) -> None:
         while True:
             try:
-                run_id, name = self._waiting.get(timeout=_MAX_IDLE_SECONDS)
+                named = self._waiting.get(timeout=_MAX_IDLE_SECONDS)
             except Empty:
                 with self._lock:
                     if self._waiting.empty():
                         self._thread = None
                         return
                 continue
+            if named is None:
+                return
+            run_id, name = named
             try:
                 self._transport.write("PATCH", f"/flow_runs/{run_id}", {"name": name})
             except PrefectUnavailable as error:

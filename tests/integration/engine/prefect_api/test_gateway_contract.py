@@ -1,7 +1,7 @@
 """What holds for every gateway: the imitation of the unit tests does what a real Prefect does."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pygeoapi_prefect.engine.prefect_api import gateway as gateway_module
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, LogLine, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.parameters import faults_for_prefect
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -33,10 +33,12 @@ class Subject:
     Attributes:
         gateway: the gateway.
         tag: on every run of this test, and on no other.
+        send_logs: has a run log lines, as its job would.
     """
 
     gateway: Gateway
     tag: str
+    send_logs: Callable[[str, Sequence[LogLine]], None]
 
     def create(self, value: Any = None, *tags: str, **labels: str) -> FlowRun:
         return self.gateway.create_flow_run(
@@ -47,6 +49,9 @@ class Subject:
         for state_type in state_types:
             self.gateway.set_state(run.id, state_type, message="moved", force=True)
         return self.gateway.read_flow_run(run.id)
+
+    def log(self, run: FlowRun, *lines: LogLine) -> None:
+        self.send_logs(run.id, lines)
 
     def listed(self, **conditions: Any) -> list[str]:
         query = RunQuery(tag=self.tag, **conditions)
@@ -66,8 +71,10 @@ def real_gateway(server: PrefectServer) -> Gateway:
 def subject(request: pytest.FixtureRequest) -> Subject:
     tag = f"test-{uuid4()}"
     if request.param == "fake":
-        return Subject(InMemoryGateway([(FLOW, DEPLOYMENT)]), tag)
-    return Subject(request.getfixturevalue("real_gateway"), tag)
+        fake = InMemoryGateway([(FLOW, DEPLOYMENT)])
+        return Subject(fake, tag, fake.log)
+    server = request.getfixturevalue("server")
+    return Subject(request.getfixturevalue("real_gateway"), tag, server.log)
 
 
 @pytest.fixture
@@ -408,6 +415,37 @@ class TestGatewayContract:
 
     def test_a_pool_that_is_missing_has_no_workers(self, subject: Subject) -> None:
         assert subject.gateway.count_live_workers("missing") is None
+
+    # ---- logs
+
+    def test_a_run_that_logged_nothing_has_an_empty_log(self, subject: Subject) -> None:
+        assert list(subject.gateway.read_log(subject.create().id)) == []
+
+    def test_a_log_is_read_from_its_first_line_to_its_last(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gateway_module, "MAX_PAGE", 2)
+        run, other = subject.create(), subject.create()
+        start = datetime(2026, 11, 12, 8, 14, 31, 5, tzinfo=UTC)
+        lines = [
+            LogLine(
+                timestamp=start + timedelta(milliseconds=number),
+                level=10 * (number + 1),
+                name="mine",
+                message=f"line {number}\nübrigens",
+            )
+            for number in range(4)
+        ]
+        subject.log(run, *lines[::-1])
+        subject.log(other, *lines[:1])
+        found = subject.gateway.read_log(run.id)
+        assert next(found) == lines[0]
+        assert list(found) == lines[1:]
+
+    @pytest.mark.parametrize("job_id", ["4711", "", "../health"])
+    def test_what_is_no_id_has_no_log(self, subject: Subject, job_id: str) -> None:
+        with pytest.raises(JobNotFound):
+            subject.gateway.read_log(job_id)
 
     # ---- progress and removal
 

@@ -48,3 +48,17 @@ def test_no_thread_stays_behind_and_the_next_name_starts_one(
         namer.name("1", "a")
         eventually(lambda count=number: len(transport.names) == count, "it is named", 10)
         eventually(lambda: namers() == 0, "the thread has ended", 10)
+
+
+def test_a_process_that_ends_waits_until_all_are_named() -> None:
+    transport = Renames()
+    namer = RunNamer(transport)
+    for name in "abc":
+        namer.name("1", name)
+    namer.finish(10)
+    assert transport.names == ["a", "b", "c"] and namers() == 0
+
+
+def test_a_process_that_named_nothing_has_nothing_to_wait_for() -> None:
+    RunNamer(Renames()).finish(10)
+    assert namers() == 0

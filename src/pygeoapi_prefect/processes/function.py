@@ -14,13 +14,8 @@ from typing import Any
 from pygeoapi_prefect.config.process_settings import FunctionSettings
 from pygeoapi_prefect.errors import Fault, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-<<<<<<< HEAD
 from pygeoapi_prefect.processes.code import code_of
 from pygeoapi_prefect.processes.derived import misfits, with_written
-from pygeoapi_prefect.processes.description import description_faults
-=======
-from pygeoapi_prefect.processes.derived import misfits, with_written
->>>>>>> issue-13-signature
 from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
 from pygeoapi_prefect.processes.function_inputs import arguments_of
 from pygeoapi_prefect.processes.function_outputs import RESULT, returned
@@ -61,29 +56,17 @@ class FunctionProcessor:
             raise ProcessorUnusable(f"{about} {error}.", process_id) from error.__cause__
         except SignatureUnusable as error:
             raise ProcessorUnusable(f"{about} {error}.", process_id) from error
-<<<<<<< HEAD
-        self.description: Mapping[str, Any] = {}
-        faults = list(_misfits(settings, self._signature))
-        if not faults:
-            self.description = _described(self._signature, settings)
-            faults = description_faults(self.description)
-        if faults:
-=======
         if faults := list(_misfits(settings, self._signature)):
->>>>>>> issue-13-signature
             listed = "; ".join(map(str, faults))
             raise ProcessorUnusable(
                 f"{about} does not fit what `metadata` says of it: {listed}.", process_id
             )
-<<<<<<< HEAD
+        self.description: Mapping[str, Any] = _described(self._signature, settings)
 
     @property
     def code(self) -> str | None:
         """What changes when the module of the function does."""
         return code_of(self._function)
-=======
-        self.description: Mapping[str, Any] = _described(self._signature, settings)
->>>>>>> issue-13-signature
 
     def execute(
         self, request: ExecutionRequest, inputs: Mapping[str, Any], job_id: str

@@ -13,10 +13,7 @@ from pygeoapi.util import json_serial
 from pygeoapi_prefect.config.process_settings import ClassSettings
 from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-<<<<<<< HEAD
 from pygeoapi_prefect.processes.code import code_of
-=======
->>>>>>> issue-13-signature
 from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 

@@ -7,11 +7,7 @@ from datetime import date
 from enum import Enum
 from os import PathLike
 from pathlib import Path
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Annotated, Any
-=======
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
->>>>>>> issue-13-signature
 
 import numpy
 import pytest
@@ -26,10 +22,7 @@ from pygeoapi_prefect.processes.function import FunctionProcessor
 from pygeoapi_prefect.processes.processor import Returned
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
-<<<<<<< HEAD
-=======
 from pygeoapi_prefect.testing import ProcessContract
->>>>>>> issue-13-signature
 from tests.support.functions import drawn, process_of, summarize
 from tests.support.settings import registry_of
 
@@ -341,8 +334,6 @@ def test_a_registry_knows_functions() -> None:
     assert registry.modules() == ["tests.support.functions"]
     assert registry.describable("summarize").description["title"] == "Summarize some days"
     registry.release("summarize", ["4711"])
-<<<<<<< HEAD
-=======
 
 
 class TestSummarize(ProcessContract):
@@ -353,4 +344,3 @@ class TestSummarize(ProcessContract):
 class TestDrawn(ProcessContract):
     resource: ClassVar = {"processor": {"function": "tests.support.functions.drawn"}}
     inputs: ClassVar = {"name": "Bonn"}
->>>>>>> issue-13-signature

@@ -1,5 +1,6 @@
 """Process files: functions in a folder become processes, also while the service runs."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import Client
-from tests.support.programs import eventually
+from tests.support.programs import BIN, environment, eventually
 from tests.support.stack import Stack, up
 
 # What the pages promise.
@@ -111,3 +112,50 @@ def test_a_broken_file_takes_no_other_down_and_is_told(
     web_log = stack.state / "web.log"
     eventually(lambda: listed(client) and words in web_log.read_text(), "so does the other", 30)
     assert greeting(client, "greet") == "Hello Ada! Hello Ada!"
+
+
+class TestInternal:
+    """Processes that clients are not to see."""
+
+    @pytest.fixture(scope="class")
+    def job_id(self, stack: Stack, folder: Path) -> str:
+        """A public job that was followed by an internal one."""
+        put(folder, "hidden", ogcapi="{expose: false}")
+        steps = "[{process: hidden, inputs: {name: $outputs.greeting}}]"
+        put(folder, "seen", on_success=steps)
+        client = stack.client
+        eventually(lambda: "seen" in listed(client), "it is listed", _SECONDS)
+        return client.submit("seen", {"name": "Ada"})
+
+    def test_runs_in_a_chain_and_is_not_listed(self, client: Client, job_id: str) -> None:
+        def child() -> str | None:
+            links = [link for link in client.job(job_id)["links"] if link["rel"] == "next"]
+            return links[0]["href"].rpartition("/")[2] if links else None
+
+        hidden = eventually(child, "it is followed", 60)
+        assert client.wait_for(str(hidden))["status"] == "successful"
+        assert client.results(str(hidden)).json() == {"greeting": "Hello Hello Ada!!"}
+        found = client.jobs(limit=100)
+        assert hidden not in [job["jobID"] for job in found["jobs"]]
+        assert found["numberMatched"] == len(found["jobs"])
+
+    def test_is_neither_listed_nor_described_nor_executed(
+        self, client: Client, job_id: str
+    ) -> None:
+        assert "hidden" not in listed(client)
+        assert client.http.get("/processes/hidden", params={"f": "json"}).status_code == 404
+        assert client.execute("hidden", {"name": "Ada"}).status_code == 404
+
+    def test_runs_from_the_command_line(self, stack: Stack, job_id: str, folder: Path) -> None:
+        command = [BIN / "pygeoapi-prefect", "run", "hidden", "--input", "name=Ada", "--wait"]
+        variables = environment(PYGEOAPI_CONFIG=str(stack.folder / "config.yml"))
+        ran = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert (ran.returncode, "Hello Ada!" in ran.stdout) == (0, True), ran.stderr
+        shown = subprocess.run(
+            [BIN / "pygeoapi-prefect", "jobs", "list", "--process", "hidden"],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "successful" in shown.stdout

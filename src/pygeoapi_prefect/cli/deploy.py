@@ -9,8 +9,8 @@ from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import (
     deployment_specs,
+    list_our_deployments,
     register,
-    service_tags,
 )
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
@@ -38,7 +38,7 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     configuration = service.checked
     set_up = PrefectSetUp(Transport(lambda: endpoint, patient=True))
     pool = service.settings.work_pool
-    existing = set(set_up.list_deployments(service_tags(pool)))
+    existing = set(list_our_deployments(set_up, pool))
     specs = deployment_specs(configuration)
     for spec in specs:
         where = "" if spec.work_pool == pool else f" on work pool {spec.work_pool}"

@@ -21,7 +21,11 @@ from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import names_of
-from pygeoapi_prefect.engine.prefect_api.registration import missing_pool, pools_of, service_tags
+from pygeoapi_prefect.engine.prefect_api.registration import (
+    list_our_deployments,
+    missing_pool,
+    pools_of,
+)
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
@@ -151,13 +155,13 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
             yield _own_worker(gateway, pool, process_ids)
         else:
             yield _worker(gateway, pool)
-    existing = set_up.list_deployments(service_tags(ours))
+    existing = list_our_deployments(set_up, ours)
     missing = sorted(set(service.checked.run_by_our_flow) - set(existing))
     if missing:
         yield "deployments", False, f"missing {', '.join(missing)}; run `pygeoapi-prefect deploy`"
     else:
         yield "deployments", True, "every process has one"
-    for run_id in gateway.list_unreadable_runs(RunQuery(tag=names_of(ours).job_tag)):
+    for run_id in gateway.list_unreadable_runs(RunQuery.of_all(names_of(ours))):
         finding = "Prefect has it and cannot read it; `pygeoapi-prefect prune` removes it"
         yield f"job {run_id}", False, finding
     deployed = deployed_processes(service, gateway)

@@ -53,7 +53,7 @@ def list_jobs(
     """
     service = open_running_service(config)
     wanted = JobStatus(status) if status else None
-    page = service.jobs(JobQuery(wanted, limit, process_id=process_id))
+    page = service.jobs(JobQuery(wanted, limit, process_id=process_id, is_internal=True))
     if as_json:
         found = [status_info(job) for job in page.jobs]
         echo_json({"jobs": found, "numberMatched": page.total})

@@ -55,11 +55,11 @@ def prune_jobs(config: Path, before: datetime, *, dry_run: bool) -> None:
 
 def _list(gateway: Gateway, service: Service, before: datetime) -> None:
     count = 0
-    tag = names_of(service.settings.work_pool).job_tag
-    for run in old_jobs(gateway, before, tag):
+    names = names_of(service.settings.work_pool)
+    for run in old_jobs(gateway, before, names):
         click.echo(_line(run))
         count += 1
-    for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
+    for run_id in gateway.list_unreadable_runs(RunQuery.of_all(names)):
         click.echo(f"{run_id} (Prefect cannot read it)")
         count += 1
     click.echo(f"dry run: {counted(count, 'job')} would be removed")
@@ -75,11 +75,11 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
     storage = open_storage(service.settings)
     count = 0
     try:
-        tag = names_of(service.settings.work_pool).job_tag
-        while removed := remove_old_jobs(gateway, storage, before, tag):
+        names = names_of(service.settings.work_pool)
+        while removed := remove_old_jobs(gateway, storage, before, names):
             count += len(removed)
             _clear_up_after(removed, service)
-        for run_id in gateway.list_unreadable_runs(RunQuery(tag=tag)):
+        for run_id in gateway.list_unreadable_runs(RunQuery.of_all(names)):
             storage.delete(run_id)
             gateway.delete_flow_run(run_id)
             click.echo(f"{run_id}, which Prefect could not read, is removed")

@@ -102,6 +102,11 @@ class Configuration:
             return settings.prefect
         return ExecutionPolicy()
 
+    def is_exposed(self, process_id: str) -> bool:
+        """Whether clients see a process and may execute it; not if there is none."""
+        settings = self.processes.get(process_id)
+        return settings is not None and settings.ogcapi.expose
+
     def allows_internal_requests(self, process_id: str | None) -> bool:
         """Whether a process may send requests to addresses that are not public."""
         resource = self.resources.get(process_id or "") or {}

@@ -12,6 +12,7 @@ from pygeoapi_prefect.config.process_settings import (
     FollowUp,
     JobControlOption,
     RetryBackoff,
+    Visibility,
 )
 
 # What of a definition is said of the process, and what of how its jobs are run.
@@ -34,6 +35,7 @@ class ProcessDefinition(ExecutionPolicy):
         inputs: name -> description (OGC 18-062r2, inputDescription.yaml), in place of what the
             function's signature says of an input, member by member; null hides an input.
         outputs: id -> description, in place of what the return annotation says.
+        ogcapi: what of it clients see.
         on_success: what follows each of its jobs that was successful.
         job_control_options: in which modes the process may be executed.
         validate_inputs: whether inputs are held against the description.
@@ -54,6 +56,7 @@ class ProcessDefinition(ExecutionPolicy):
     links: list[dict[str, Any]] | None = None
     inputs: dict[str, dict[str, Any] | None] | None = None
     outputs: dict[str, dict[str, Any]] | None = None
+    ogcapi: Visibility = Visibility()
     on_success: tuple[FollowUp, ...] = ()
     job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
     validate_inputs: Literal["auto", True, False] = "auto"
@@ -87,7 +90,7 @@ class ProcessDefinition(ExecutionPolicy):
             | {key: said[key] for key in _METADATA if said.get(key) is not None},
             "prefect": {key: said[key] for key in _POLICY if key in said},
         }
-        for key in ("on_success", "job_control_options", "validate_inputs"):
+        for key in ("ogcapi", "on_success", "job_control_options", "validate_inputs"):
             if said.get(key) not in (None, []):
                 processor[key] = said[key]
         return {
@@ -107,7 +110,7 @@ def json_schema() -> dict[str, Any]:
     for key, member in properties.items():
         member.pop("title", None)
         member["description"] = about[key]
-    for part in (RetryBackoff, FollowUp):
+    for part in (RetryBackoff, FollowUp, Visibility):
         described = schema["$defs"][part.__name__]
         described["description"] = inspect.cleandoc(part.__doc__ or "").partition("\n")[0]
         for key, member in described["properties"].items():

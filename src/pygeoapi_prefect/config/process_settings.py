@@ -159,10 +159,24 @@ class FollowUp(BaseModel):
     inputs: dict[str, Any] = {}
 
 
+class Visibility(BaseModel):
+    """What of a process the OGC API shows.
+
+    Attributes:
+        expose: whether clients see and execute it. A process that is not exposed is internal: it
+            runs in chains, and from the command line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    expose: bool = True
+
+
 class _Settings(BaseModel):
     """What holds for every kind of process.
 
     Attributes:
+        ogcapi: what of it clients see.
         on_success: what follows each of its jobs that was successful.
         job_control_options: takes the place of the processor's own `jobControlOptions`.
         validate_inputs: whether inputs are held against the process description; `auto` = if the
@@ -174,6 +188,7 @@ class _Settings(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    ogcapi: Visibility = Visibility()
     on_success: tuple[FollowUp, ...] = ()
     job_control_options: tuple[JobControlOption, ...] | None = None
     validate_inputs: Annotated[Literal["auto", True, False], BeforeValidator(_as_boolean)] = "auto"

@@ -55,6 +55,7 @@ class JobService:
         work_pool: tells this service's jobs from those of others on the same Prefect server.
         max_queued: how many jobs may wait; None = any number.
         deployed: the processes whose processor is a deployment; None = there is none.
+        has_internal: whether there are processes that clients do not see.
     """
 
     def __init__(
@@ -64,8 +65,11 @@ class JobService:
         work_pool: str = DEFAULT_WORK_POOL,
         max_queued: int | None = None,
         deployed: ForeignFlows | None = None,
+        *,
+        has_internal: bool = False,
     ) -> None:
         """Connect to nothing yet."""
+        self._has_internal = has_internal
         self._names = names_of(work_pool)
         self._gateway = gateway
         self._storage = storage
@@ -78,6 +82,7 @@ class JobService:
         *,
         allow_internal: bool = False,
         is_waited_for: bool = False,
+        is_exposed: bool = True,
         has_followers: bool = False,
         deployed: DeploymentProcessor | None = None,
     ) -> str:
@@ -87,6 +92,7 @@ class JobService:
             request: what the client posted; its inputs have been checked.
             allow_internal: whether its subscriber may have addresses that are not public.
             is_waited_for: whether the client waits for its end.
+            is_exposed: whether clients see its process.
             has_followers: whether other jobs are to follow its success.
             deployed: the processor, if it is a deployment.
 
@@ -108,7 +114,7 @@ class JobService:
                 url, allow_internal=allow_internal, location=pointer("subscriber", member)
             )
         self._queue.check()
-        tags = [self._names.job_tag]
+        tags = [self._names.tag_of_jobs(are_exposed=is_exposed)]
         if request.subscriber:
             tags.append(self._names.callback_tag)
         if has_followers:
@@ -129,7 +135,8 @@ class JobService:
 
     def _count_waiting(self) -> int:
         # What others made is not in our queue.
-        return self._gateway.count_flow_runs(self._query(state_types=("SCHEDULED",)))
+        wanted = self._query(is_internal=True, state_types=("SCHEDULED",))
+        return self._gateway.count_flow_runs(wanted)
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """Wait until a job has ended, but not for longer than some seconds.
@@ -166,7 +173,7 @@ class JobService:
         job = self.wait(job_id, half)
         if job.status.is_final:
             return job
-        others = self._query(state_types=("RUNNING",))
+        others = self._query(is_internal=True, state_types=("RUNNING",))
         if job.status is JobStatus.ACCEPTED and self._gateway.count_flow_runs(others):
             self.dismiss(job_id)
             raise NoFreeSlot(
@@ -292,18 +299,27 @@ class JobService:
     def run(self, job_id: str) -> FlowRun:
         """Return the flow run that a job is; other runs are not our business; raises as `get`."""
         run = self._gateway.read_flow_run(job_id)
-        if self._names.job_tag in run.tags and PROCESS_LABEL in run.labels:
+        is_ours = not set(self._names.job_tags).isdisjoint(run.tags)
+        if is_ours and PROCESS_LABEL in run.labels:
             return run
         elsewhere = self._runs_elsewhere()
-        if self._names.job_tag not in run.tags and run.deployment_id not in elsewhere:
+        if not is_ours and run.deployment_id not in elsewhere:
             raise JobNotFound(job_id)
         return self._named(run, elsewhere)
 
-    def _query(self, **conditions: tuple[str, ...]) -> RunQuery:
-        """Return the query for the runs that were made here and fit some conditions."""
+    def _query(self, *, is_internal: bool, **conditions: tuple[str, ...]) -> RunQuery:
+        """Return the query for the runs that were made here and fit some conditions.
+
+        Args:
+            is_internal: whether those of internal processes are among them.
+            conditions: of `RunQuery`.
+        """
+        tag, internal = self._names.job_tags
         flow_name = self._names.flow if self._deployed is None else None
+        # Those of all kinds are counted sooner.
+        or_tag = internal if is_internal or not self._has_internal else None
         return RunQuery.model_validate(
-            {"tag": self._names.job_tag, "flow_name": flow_name, **conditions}
+            {"tag": tag, "or_tag": or_tag, "flow_name": flow_name, **conditions}
         )
 
     def _list(self, query: JobQuery) -> tuple[list[FlowRun], int]:
@@ -311,7 +327,8 @@ class JobService:
         elsewhere = self._runs_elsewhere()
         states = STATES_OF_STATUS[query.status] if query.status else {}
         # Prefect cannot combine «this tag or one of these deployments» with a state.
-        wanted = self._query(**({"or_of_deployments": tuple(elsewhere)} if elsewhere else states))
+        conditions = {"or_of_deployments": tuple(elsewhere)} if elsewhere else states
+        wanted = self._query(is_internal=query.is_internal, **conditions)
         if query.process_id is None and not (elsewhere and states):
             runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=query.offset)
             total = self._gateway.count_flow_runs(wanted)
@@ -323,7 +340,7 @@ class JobService:
 
     def ids(self) -> list[str]:
         """Return the ids of all jobs, newest first; raises as `page` does."""
-        return [run.id for run in self._list(JobQuery())[0]]
+        return [run.id for run in self._list(JobQuery(is_internal=True))[0]]
 
     def _named(self, run: FlowRun, elsewhere: Mapping[str, str]) -> FlowRun:
         """Return a run with its process; what was started in Prefect's UI has no labels of ours."""

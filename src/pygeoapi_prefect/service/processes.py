@@ -73,6 +73,7 @@ class ProcessService:
             configuration.settings.work_pool,
             max_queued=configuration.settings.max_queued_jobs,
             deployed=foreign if foreign.ids else None,
+            has_internal=not all(map(configuration.is_exposed, configuration.processes)),
         )
         self.details = JobDetails(gateway, storage, self._jobs, foreign)
 
@@ -80,9 +81,9 @@ class ProcessService:
         """Go through the process ids in the order of the configuration."""
         return iter(self._configuration.processes)
 
-    def __contains__(self, process_id: object) -> bool:
-        """Return whether there is a process of this id, usable or not."""
-        return process_id in self._configuration.processes
+    def is_exposed(self, process_id: str) -> bool:
+        """Return whether clients see a process, usable or not, and may execute it."""
+        return self._configuration.is_exposed(process_id)
 
     def resource(self, process_id: str) -> Any:
         """Return what is configured of a process, as in pygeoapi's `resources`.
@@ -245,6 +246,7 @@ class ProcessService:
             request,
             allow_internal=self._configuration.allows_internal_requests(request.process_id),
             is_waited_for=is_waited_for,
+            is_exposed=self._configuration.is_exposed(request.process_id),
             has_followers=bool(self._configuration.process(request.process_id).on_success),
             deployed=deployed,
         )

@@ -46,6 +46,7 @@ class JobQuery:
         status: only jobs of this status, as far as the states of their runs tell; None = all.
         limit: how many at most; None = all.
         offset: how many of the newest to leave out.
+        is_internal: whether those of internal processes are listed, too.
         process_id: only jobs of this process, which takes longer to find; None = of all.
     """
 
@@ -53,6 +54,7 @@ class JobQuery:
     limit: int | None = None
     offset: int = 0
     process_id: str | None = None
+    is_internal: bool = False
 
 
 @dataclass(frozen=True)

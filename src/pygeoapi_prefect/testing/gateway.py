@@ -225,8 +225,8 @@ class InMemoryGateway:
         """Count runs."""
         self._answer()
         self.counts += 1
-        if query.flow_name is not None:
-            # As in Prefect, which has no index for tags: all with the tag are of the flow.
+        if query.flow_name is not None and query.or_tag is not None:
+            # As in Prefect, which has no index for tags: all with one of the two are of the flow.
             of_flow = {id_ for id_, name in self._flows.items() if name == query.flow_name}
             query = query.model_copy(update={"flow_name": None})
             runs = [
@@ -241,7 +241,10 @@ class InMemoryGateway:
     def _fits(self, run: FlowRun, query: RunQuery) -> bool:
         name = run.state.name if run.state else None
         return (
-            (query.tag in run.tags or run.deployment_id in query.or_of_deployments)
+            (
+                not set(query.tags).isdisjoint(run.tags)
+                or run.deployment_id in query.or_of_deployments
+            )
             and _is_in(run, query.state_types)
             and (query.state_names is None or name in query.state_names)
             and name not in query.not_state_names

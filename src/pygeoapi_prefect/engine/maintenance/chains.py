@@ -193,7 +193,8 @@ class ChainDispatcher:
             service_url=before.service_url,
         )
         names = names_of(configuration.settings.work_pool)
-        tags = [names.job_tag, f"{AFTER_TAG}{run.id}"]
+        kind = names.tag_of_jobs(are_exposed=settings.ogcapi.expose)
+        tags = [kind, f"{AFTER_TAG}{run.id}"]
         if settings.on_success:
             tags.append(names.chain_tag)
         labels, key = {PARENT_LABEL: str(run.id)}, f"{run.id} {number}"

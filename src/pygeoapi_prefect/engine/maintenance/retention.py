@@ -77,8 +77,8 @@ class Retention:
     def _remove_batch(self, retention: timedelta) -> list[FlowRun]:
         settings = current_configuration().settings
         storage = open_storage(settings)
-        tag = names_of(settings.work_pool).job_tag
-        removed = remove_old_jobs(self._gateway, storage, self._now() - retention, tag)
+        names = names_of(settings.work_pool)
+        removed = remove_old_jobs(self._gateway, storage, self._now() - retention, names)
         if removed:
             LOGGER.info("%s jobs were older than %s and are removed", len(removed), retention)
         return removed

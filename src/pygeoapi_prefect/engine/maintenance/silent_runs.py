@@ -83,12 +83,12 @@ class SilentRuns:
         Raises:
             httpx.HTTPError: Prefect does not answer.
         """
-        tag = names_of(current_configuration().settings.work_pool).job_tag
-        await self._clear_up_after_dismissed(client, tag)
+        tags = list(names_of(current_configuration().settings.work_pool).job_tags)
+        await self._clear_up_after_dismissed(client, tags)
         running = await all_flow_runs(
             client,
             FlowRunFilter(
-                tags=FlowRunFilterTags(all_=[tag]),
+                tags=FlowRunFilterTags(any_=tags),
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
             ),
         )
@@ -106,12 +106,12 @@ class SilentRuns:
         self._heartbeats.keep_only(heard)
         self._looked_at = self._clock()
 
-    async def _clear_up_after_dismissed(self, client: PrefectClient, tag: str) -> None:
+    async def _clear_up_after_dismissed(self, client: PrefectClient, tags: list[str]) -> None:
         since = datetime.now(UTC) - timedelta(seconds=3 * _SECONDS_BETWEEN_LOOKS)
         found = await all_flow_runs(
             client,
             FlowRunFilter(
-                tags=FlowRunFilterTags(all_=[tag]),
+                tags=FlowRunFilterTags(any_=tags),
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLED])),
                 end_time=FlowRunFilterEndTime.model_validate({"after_": since}),
             ),

@@ -141,8 +141,8 @@ class PrefectGateway:
     def count_flow_runs(self, query: RunQuery) -> int:
         """Count runs."""
         body = _filter(query)
-        if query.flow_name is not None:
-            # All with the tag are of this flow, and by tags Prefect looks through all there are.
+        if query.flow_name is not None and query.or_tag is not None:
+            # All with one of the two are of this flow, and by tags Prefect looks through all.
             del body["flow_runs"]["tags"]
         return int(self._transport.read("POST", "/flow_runs/count", body))
 
@@ -306,7 +306,7 @@ def _deployment_missing(flow_name: str, deployment_name: str) -> DeploymentMissi
 
 def _filter(query: RunQuery) -> dict[str, Any]:
     """Return a query in the words of Prefect's API."""
-    runs: dict[str, Any] = {"tags": {"all_": [query.tag]}}
+    runs: dict[str, Any] = {"tags": {"any_": query.tags}}
     if query.or_of_deployments:
         runs |= {"operator": "or_", "deployment_id": {"any_": list(query.or_of_deployments)}}
     state: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, ServiceNames
 
 # A run in one of these will never change again by itself.
 FINAL_STATE_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -82,8 +82,9 @@ class RunQuery(BaseModel):
 
     Attributes:
         tag: they carry it.
-        flow_name: they are of this flow. Where all with the tag are, Prefect finds and counts them
-            sooner by the flow: it has no index for tags.
+        or_tag: or this one.
+        flow_name: they are of this flow. Where all with one of two tags are, Prefect finds and
+            counts them sooner by the flow: it has no index for tags.
         or_of_deployments: ids of deployments whose runs need not carry the tag; not together with
             other conditions, which Prefect cannot express.
         state_types: they are in a state of one of these types.
@@ -95,12 +96,24 @@ class RunQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tag: str
+    or_tag: str | None = None
     flow_name: str | None = None
     or_of_deployments: tuple[str, ...] = ()
     state_types: tuple[str, ...] | None = None
     state_names: tuple[str, ...] | None = None
     not_state_names: tuple[str, ...] = ()
     ended_before: datetime | None = None
+
+    @classmethod
+    def of_all(cls, names: ServiceNames, **conditions: Any) -> Self:
+        """Return the query for all jobs of a service that fit some conditions."""
+        tags = {"tag": names.job_tag, "or_tag": names.internal_tag}
+        return cls.model_validate({**tags, **conditions})
+
+    @property
+    def tags(self) -> list[str]:
+        """One of these they carry."""
+        return [self.tag] if self.or_tag is None else [self.tag, self.or_tag]
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:

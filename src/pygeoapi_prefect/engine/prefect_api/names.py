@@ -21,6 +21,8 @@ SHOWN_PARAMETER = "inputs_in_short"
 
 # On every flow run that is a job, and on the deployments from which they inherit it.
 JOB_TAG = "pygeoapi-job"
+# In place of it on jobs of internal processes, which clients are not shown a list of.
+INTERNAL_JOB_TAG = "pygeoapi-internal-job"
 # On every job of which a subscriber is still to hear something.
 CALLBACK_TAG = "pygeoapi-callback"
 # On every job for whose end its client waits, at first.
@@ -63,6 +65,7 @@ class ServiceNames:
     Attributes:
         flow: the flow behind its processes.
         job_tag: on its jobs.
+        internal_tag: in place of it on those that clients are not shown a list of.
         callback_tag: on those of its jobs of which a subscriber is still to hear something.
         chain_tag: on those of its jobs whose success others are still to follow.
         block: the Prefect block through which flows store what they return.
@@ -70,9 +73,19 @@ class ServiceNames:
 
     flow: str
     job_tag: str
+    internal_tag: str
     callback_tag: str
     chain_tag: str
     block: str
+
+    @property
+    def job_tags(self) -> tuple[str, str]:
+        """Each of its jobs has one of these."""
+        return self.job_tag, self.internal_tag
+
+    def tag_of_jobs(self, *, are_exposed: bool) -> str:
+        """Return the tag of the jobs of a process that clients see, or do not."""
+        return self.job_tag if are_exposed else self.internal_tag
 
 
 def names_of(work_pool: str) -> ServiceNames:
@@ -81,6 +94,7 @@ def names_of(work_pool: str) -> ServiceNames:
     return ServiceNames(
         FLOW_NAME + suffix,
         JOB_TAG + suffix,
+        INTERNAL_JOB_TAG + suffix,
         CALLBACK_TAG + suffix,
         CHAIN_TAG + suffix,
         # Names of blocks are of lower-case letters, digits and dashes.

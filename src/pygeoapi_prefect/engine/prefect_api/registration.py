@@ -55,12 +55,28 @@ def pools_of(configuration: Configuration) -> dict[str, list[str]]:
     return pools
 
 
-def service_tags(work_pool: str) -> tuple[str, str]:
-    """Return the tags that only the deployments of one service carry, on whichever pools they are.
+def list_our_deployments(set_up: PrefectSetUp, work_pool: str) -> dict[str, str]:
+    """Return name -> id of the deployments of a service, on whichever pools they are.
+
+    Args:
+        set_up: of the Prefect they are in.
+        work_pool: of the service.
+
+    Raises:
+        PrefectUnavailable: Prefect does not answer.
+    """
+    found: dict[str, str] = {}
+    for tags in _service_tags(work_pool):
+        found |= set_up.list_deployments(tags)
+    return found
+
+
+def _service_tags(work_pool: str) -> tuple[tuple[str, str], ...]:
+    """Return the tags that only the deployments of one service carry: those of one kind each.
 
     Runs inherit them, so that a run that a person starts in the Prefect UI is a job like any other.
     """
-    return DEPLOYMENT_TAG, names_of(work_pool).job_tag
+    return tuple((DEPLOYMENT_TAG, tag) for tag in names_of(work_pool).job_tags)
 
 
 def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
@@ -78,7 +94,7 @@ def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
                 work_pool=pool,
                 work_queue=_queue_of(process_id, policy, service),
                 description=f"The OGC process {process_id!r}; made by `pygeoapi-prefect deploy`.",
-                tags=(*service_tags(service), *_chain_tags(process_id, configuration)),
+                tags=_tags(process_id, configuration),
                 job_variables=_job_variables(policy, is_ours=pool == service),
             )
         )
@@ -136,7 +152,7 @@ def register(
         if pool not in missing:
             set_up.ensure_work_queues(pool, queues)
     specs = [spec for spec in deployment_specs(configuration) if spec.name not in refused]
-    for spec in set_up.lacking(specs, service_tags(service)):
+    for spec in set_up.lacking(specs, _service_tags(service)):
         if at_once is not None and spec.name not in at_once:
             continue
         try:
@@ -144,7 +160,7 @@ def register(
         except DeploymentRefused as error:
             refused[spec.name] = str(error)
     wanted = {spec.name for spec in specs} - refused.keys()
-    existing = set_up.list_deployments(service_tags(service))
+    existing = list_our_deployments(set_up, service)
     # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
     # say why; the next registration finds none left.
     superfluous = [
@@ -181,11 +197,12 @@ def missing_pool(name: str) -> str:
     )
 
 
-def _chain_tags(process_id: str, configuration: Configuration) -> tuple[str, ...]:
-    """Return what runs inherit, those of schedules and of people in Prefect's UI, too."""
-    if not configuration.process(process_id).on_success:
-        return ()
-    return (names_of(configuration.settings.work_pool).chain_tag,)
+def _tags(process_id: str, configuration: Configuration) -> tuple[str, ...]:
+    """Return the tags of a deployment, which runs inherit that people start in Prefect's UI."""
+    names = names_of(configuration.settings.work_pool)
+    kind = names.tag_of_jobs(are_exposed=configuration.is_exposed(process_id))
+    follows = (names.chain_tag,) if configuration.process(process_id).on_success else ()
+    return DEPLOYMENT_TAG, kind, *follows
 
 
 def _queue_of(process_id: str, policy: ExecutionPolicy, service: str) -> str | None:

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
 from pygeoapi_prefect.engine.prefect_api.models import FINAL_STATE_TYPES, FlowRun, RunQuery
-from pygeoapi_prefect.engine.prefect_api.names import INPUTS_LABEL, JOB_TAG
+from pygeoapi_prefect.engine.prefect_api.names import INPUTS_LABEL, ServiceNames, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.runs import in_log
 from pygeoapi_prefect.errors import JobNotFound, StorageUnavailable
@@ -14,6 +15,7 @@ from pygeoapi_prefect.results.storage import ResultStorage
 LOGGER = logging.getLogger(__name__)
 
 _BATCH = 50
+_DEFAULT = names_of(DEFAULT_WORK_POOL)
 
 
 def remove_job(gateway: Gateway, storage: ResultStorage, run: FlowRun) -> None:
@@ -38,25 +40,27 @@ def remove_job(gateway: Gateway, storage: ResultStorage, run: FlowRun) -> None:
     gateway.delete_flow_run(run.id)
 
 
-def old_jobs(gateway: Gateway, before: datetime, tag: str = JOB_TAG) -> Iterator[FlowRun]:
+def old_jobs(
+    gateway: Gateway, before: datetime, names: ServiceNames = _DEFAULT
+) -> Iterator[FlowRun]:
     """Go through the jobs that ended before a moment; nothing may be removed meanwhile.
 
     Args:
         gateway: to Prefect.
         before: the moment, with a time zone.
-        tag: on the jobs of the service.
+        names: of the service.
 
     Raises:
         PrefectUnavailable: Prefect does not answer.
     """
     offset = 0
-    while batch := _old_jobs(gateway, before, tag, offset):
+    while batch := _old_jobs(gateway, before, names, offset):
         yield from batch
         offset += len(batch)
 
 
 def remove_old_jobs(
-    gateway: Gateway, storage: ResultStorage, before: datetime, tag: str = JOB_TAG
+    gateway: Gateway, storage: ResultStorage, before: datetime, names: ServiceNames = _DEFAULT
 ) -> list[FlowRun]:
     """Remove one batch of the jobs that ended before a moment.
 
@@ -64,7 +68,7 @@ def remove_old_jobs(
         gateway: to Prefect.
         storage: where their results are.
         before: the moment, with a time zone.
-        tag: on the jobs of the service.
+        names: of the service.
 
     Returns:
         Those removed; none left if it is empty.
@@ -75,7 +79,7 @@ def remove_old_jobs(
     """
     removed: list[FlowRun] = []
     problem: StorageUnavailable | None = None
-    for run in _old_jobs(gateway, before, tag, 0):
+    for run in _old_jobs(gateway, before, names, 0):
         try:
             remove_job(gateway, storage, run)
         except JobNotFound:
@@ -90,6 +94,9 @@ def remove_old_jobs(
     return removed
 
 
-def _old_jobs(gateway: Gateway, before: datetime, tag: str, offset: int) -> list[FlowRun]:
-    query = RunQuery(tag=tag, state_types=tuple(sorted(FINAL_STATE_TYPES)), ended_before=before)
+def _old_jobs(
+    gateway: Gateway, before: datetime, names: ServiceNames, offset: int
+) -> list[FlowRun]:
+    states = tuple(sorted(FINAL_STATE_TYPES))
+    query = RunQuery.of_all(names, state_types=states, ended_before=before)
     return gateway.list_flow_runs(query, limit=_BATCH, offset=offset)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from pygeoapi_prefect.engine.prefect_api.names import (
+    INTERNAL_JOB_TAG,
     JOB_TAG,
     PROCESS_LABEL,
     REQUEST_LABEL,
@@ -53,7 +54,8 @@ def is_ours(flow_run: Run) -> bool:
 
     Both carry the tag: the one has it from the service, the other from the deployment.
     """
-    return any(tag == JOB_TAG or tag.startswith(f"{JOB_TAG}-") for tag in flow_run.tags)
+    kinds = (JOB_TAG, INTERNAL_JOB_TAG)
+    return any(tag == kind or tag.startswith(f"{kind}-") for tag in flow_run.tags for kind in kinds)
 
 
 def is_foreign(flow_run: Run) -> bool:

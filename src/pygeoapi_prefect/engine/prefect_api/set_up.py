@@ -1,7 +1,7 @@
 """What our things need in Prefect before there are jobs: work pools, queues and deployments."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -141,17 +141,21 @@ class PrefectSetUp:
                 f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
             ) from error
 
-    def lacking(self, specs: Sequence[DeploymentSpec], tags: Sequence[str]) -> list[DeploymentSpec]:
+    def lacking(
+        self, specs: Sequence[DeploymentSpec], tags: Iterable[Sequence[str]]
+    ) -> list[DeploymentSpec]:
         """Return those of some deployments that are not in Prefect, or not as they are to be.
 
         Args:
             specs: as they are to be.
-            tags: that they all carry.
+            tags: each carries all of one of these.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        known = self._deployments(tags)
+        known: dict[str, dict[str, Any]] = {}
+        for each in tags:
+            known |= self._deployments(each)
         return [
             spec for spec in specs if not _is_in(known.get(spec.name, {}), _as_prefect_has_it(spec))
         ]

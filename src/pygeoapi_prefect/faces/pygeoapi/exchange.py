@@ -15,6 +15,7 @@ from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.job import Job
 from pygeoapi_prefect.ogc.preferences import Preferences
 from pygeoapi_prefect.results.delivery import Delivery
+from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.service.requests import RequestContext
 
 
@@ -25,6 +26,7 @@ class Exchange:
     Attributes:
         context: what the request says that pygeoapi does not pass on; set by the patches.
         html: whether an HTML page is wanted; set by the patches.
+        service: the service as it was when the request came; set by the manager.
         process_id: the one process that is to be described; set by the patches.
         output_id: the one output that is wanted of a job's results; set by the patches.
         delivery: what the service delivered; set by the manager.
@@ -37,6 +39,7 @@ class Exchange:
 
     context: RequestContext = field(default_factory=RequestContext)
     html: bool = False
+    service: ProcessService | None = None
     process_id: str | None = None
     output_id: str | None = None
     delivery: Delivery | None = None

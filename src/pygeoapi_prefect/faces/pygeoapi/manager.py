@@ -81,7 +81,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             self._open = self._open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
-        self.processes = UsableProcesses(self._open)
+        self.processes = UsableProcesses(lambda: self._service)
         patches.install()
 
     def _open_service(
@@ -93,8 +93,13 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
 
     @property
     def _service(self) -> ProcessService:
-        """What does the work; another one when process files have changed."""
-        return self._open()
+        """What does the work; another one when process files have changed, but not in a request."""
+        exchange = current_exchange()
+        if exchange is None:
+            return self._open()
+        if exchange.service is None:
+            exchange.service = self._open()
+        return exchange.service
 
     @property
     def request_threads(self) -> int:

@@ -14,8 +14,8 @@ from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, FlowRun, 
 from pygeoapi_prefect.engine.prefect_api.names import WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.registration import (
     deployment_specs,
+    list_our_deployments,
     register,
-    service_tags,
 )
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
@@ -161,20 +161,20 @@ def registered(server: PrefectServer) -> PrefectSetUp:
 
 
 def test_every_process_becomes_a_deployment(registered: PrefectSetUp) -> None:
-    assert set(registered.list_deployments(service_tags(POOL))) == {"a", "b"}
+    assert set(list_our_deployments(registered, POOL)) == {"a", "b"}
 
 
 def test_registering_again_changes_nothing(registered: PrefectSetUp) -> None:
-    before = registered.list_deployments(service_tags(POOL))
+    before = list_our_deployments(registered, POOL)
     assert register(registered, configuration("a", "b")).removed == []
-    assert registered.list_deployments(service_tags(POOL)) == before
+    assert list_our_deployments(registered, POOL) == before
 
 
 def test_a_process_that_left_the_configuration_leaves_prefect(
     registered: PrefectSetUp,
 ) -> None:
     assert register(registered, configuration("b", "c")).removed == ["a"]
-    assert set(registered.list_deployments(service_tags(POOL))) == {"b", "c"}
+    assert set(list_our_deployments(registered, POOL)) == {"b", "c"}
 
 
 def test_the_processes_of_another_service_on_the_same_prefect_are_left_alone(
@@ -184,7 +184,7 @@ def test_the_processes_of_another_service_on_the_same_prefect_are_left_alone(
     registered.ensure_work_pool(neighbour, WORKER_TYPE)
     register(registered, configuration("theirs", work_pool=neighbour))
     register(registered, configuration("b"))
-    assert set(registered.list_deployments(service_tags(neighbour))) == {"theirs"}
+    assert set(list_our_deployments(registered, neighbour)) == {"theirs"}
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def other_pool(registered: PrefectSetUp) -> str:
 
 def deployment(server: PrefectServer, set_up: PrefectSetUp, process_id: str) -> Any:
     """Return the deployment of a process as Prefect has it."""
-    deployment_id = set_up.list_deployments(service_tags(POOL))[process_id]
+    deployment_id = list_our_deployments(set_up, POOL)[process_id]
     with server.http() as http:
         return http.get(f"/deployments/{deployment_id}").json()
 
@@ -232,7 +232,7 @@ def test_a_process_whose_pool_is_missing_is_refused_and_the_others_are_not(
     assert "prefect work-pool create --type docker no-such-pool" in registration.refused["a"]
     # A job must not run where it would have run before.
     assert set(registration.removed) == {"a", "b"}
-    assert registered.list_deployments(service_tags(POOL)) == {}
+    assert list_our_deployments(registered, POOL) == {}
 
 
 def test_a_process_whose_job_variables_its_pool_does_not_take_is_refused(
@@ -297,7 +297,7 @@ def test_a_process_that_left_leaves_prefect_once_none_of_its_runs_waits(
     register(registered, configuration("b"))
     gateway.set_state(run_of_a, "COMPLETED", message="m", force=True)
     register(registered, configuration("b"))
-    assert set(registered.list_deployments(service_tags(POOL))) == {"b"}
+    assert set(list_our_deployments(registered, POOL)) == {"b"}
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_a_process_can_be_run_whatever_its_id(
 ) -> None:
     register(registered, configuration("a", process_id))
     run = run_of(gateway, process_id)
-    deployment_id = registered.list_deployments(service_tags(POOL))[process_id]
+    deployment_id = list_our_deployments(registered, POOL)[process_id]
     assert run.labels["prefect.deployment.id"] == deployment_id
 
 

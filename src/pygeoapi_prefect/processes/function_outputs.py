@@ -5,6 +5,7 @@ can be stored is not known here.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import NoneType
 from typing import Any, NotRequired, Required, get_args, get_origin, get_type_hints, is_typeddict
@@ -36,7 +37,7 @@ def outputs_of(annotation: Any, in_docstring: str) -> dict[str, dict[str, Any]]:
     if annotation is NoneType or annotation is None:
         return {}
     if is_typeddict(annotation):
-        hints = get_type_hints(annotation, include_extras=True)
+        hints = _types_of_keys(annotation)
         return {name: _output(name, _without_qualifier(each)) for name, each in hints.items()}
     output = _output(RESULT, annotation)
     if in_docstring:
@@ -60,20 +61,28 @@ def returned(value: Any, outputs: Mapping[str, Any]) -> Returned:
     return Returned(value=_typed(value, only))
 
 
-def _output(name: str, annotation: Any) -> dict[str, Any]:
-    title = name.replace("_", " ").strip().capitalize()
-    if annotation is UNKNOWN:
-        return {"title": title, "schema": {}}
+def _types_of_keys(annotation: Any) -> dict[str, Any]:
     try:
-        field = FieldInfo.from_annotation(annotation)
+        return get_type_hints(annotation, include_extras=True)
+    except Exception:  # of a type that is imported for type checks only
+        return dict.fromkeys(annotation.__annotations__, UNKNOWN)
+
+
+def _output(name: str, annotation: Any) -> dict[str, Any]:
+    about: dict[str, Any] = {"title": name.replace("_", " ").strip().capitalize(), "schema": {}}
+    if annotation is UNKNOWN:
+        return about
+    # Of a type that pydantic does not know a writer may know more.
+    with suppress(Exception):
         adapter: TypeAdapter[Any] = TypeAdapter(_content_of_pair(annotation))
         schema = adapter.json_schema(mode="serialization", ref_template="#/definitions/{model}")
-    except Exception:  # of a type that pydantic does not know; a writer may
-        return {"title": title, "schema": {}}
-    about = described(name, schema, schema.pop("$defs", {}))
-    if field.description:
-        about["description"] = field.description
-    return {**about, "title": field.title or title, "schema": _with_files(about["schema"])}
+        derived = described(name, schema, schema.pop("$defs", {}))
+        about |= {**derived, "title": about["title"], "schema": _with_files(derived["schema"])}
+    with suppress(Exception):
+        field = FieldInfo.from_annotation(annotation)
+        said = {"title": field.title, "description": field.description}
+        about |= {key: text for key, text in said.items() if text}
+    return about
 
 
 def _without_qualifier(annotation: Any) -> Any:

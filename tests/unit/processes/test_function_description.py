@@ -207,6 +207,20 @@ def test_a_typed_dictionary_is_an_output_for_each_of_its_keys() -> None:
     assert outputs["model"]["schema"]["required"] == ["name"]
 
 
+class Partly(TypedDict):
+    grid: Annotated[UnknownToPydantic, Field(description="The means.")]
+
+
+class OnlyForTypeChecks(TypedDict):
+    grid: "NotToBeFoundAtRunTime"  # type: ignore[name-defined] # noqa: F821
+
+
+def test_keys_of_types_that_are_not_known_are_outputs_of_any_kind() -> None:
+    grid = {"title": "Grid", "schema": {}}
+    assert outputs_of(OnlyForTypeChecks) == {"grid": grid}
+    assert outputs_of(Partly) == {"grid": {**grid, "description": "The means."}}
+
+
 def test_a_named_tuple_is_one_output() -> None:
     outputs = outputs_of(Pair)
     assert outputs.keys() == {"result"} and outputs["result"]["schema"]["type"] == "array"

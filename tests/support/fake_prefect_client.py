@@ -266,11 +266,13 @@ def _fits(run: FlowRun, wanted: FlowRunFilter | None) -> bool:
     ids = wanted.id.any_ if wanted.id else None
     types = wanted.state.type.any_ if wanted.state and wanted.state.type else None
     tags = wanted.tags.all_ if wanted.tags else None
+    some_tags = wanted.tags.any_ if wanted.tags else None
     after = wanted.end_time.after_ if wanted.end_time else None
     return (
         _is_one_of(run.id, ids)
         and _is_one_of(run.state.type if run.state else None, types)
         and set(tags or ()) <= set(run.tags)
+        and (some_tags is None or not set(some_tags).isdisjoint(run.tags))
         and (after is None or (run.end_time is not None and run.end_time >= after))
     )
 

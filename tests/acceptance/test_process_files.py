@@ -114,18 +114,19 @@ def test_a_broken_file_takes_no_other_down_and_is_told(
     assert greeting(client, "greet") == "Hello Ada! Hello Ada!"
 
 
+@pytest.fixture(scope="module")
+def job_id(stack: Stack, folder: Path) -> str:
+    """A public job that was followed by an internal one."""
+    put(folder, "hidden", ogcapi="{expose: false}")
+    steps = "[{process: hidden, inputs: {name: $outputs.greeting}}]"
+    put(folder, "seen", on_success=steps)
+    client = stack.client
+    eventually(lambda: "seen" in listed(client), "it is listed", _SECONDS)
+    return client.submit("seen", {"name": "Ada"})
+
+
 class TestInternal:
     """Processes that clients are not to see."""
-
-    @pytest.fixture(scope="class")
-    def job_id(self, stack: Stack, folder: Path) -> str:
-        """A public job that was followed by an internal one."""
-        put(folder, "hidden", ogcapi="{expose: false}")
-        steps = "[{process: hidden, inputs: {name: $outputs.greeting}}]"
-        put(folder, "seen", on_success=steps)
-        client = stack.client
-        eventually(lambda: "seen" in listed(client), "it is listed", _SECONDS)
-        return client.submit("seen", {"name": "Ada"})
 
     def test_runs_in_a_chain_and_is_not_listed(self, client: Client, job_id: str) -> None:
         def child() -> str | None:
@@ -137,7 +138,6 @@ class TestInternal:
         assert client.results(str(hidden)).json() == {"greeting": "Hello Hello Ada!!"}
         found = client.jobs(limit=100)
         assert hidden not in [job["jobID"] for job in found["jobs"]]
-        assert found["numberMatched"] == len(found["jobs"])
 
     def test_is_neither_listed_nor_described_nor_executed(
         self, client: Client, job_id: str

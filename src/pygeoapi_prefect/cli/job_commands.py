@@ -45,7 +45,16 @@ def run(
     run_process(config, process_id, inputs, outputs, wait=wait, as_json=as_json)
 
 
-@click.group()
+class _ListingByDefault(click.Group):
+    """Lists if it is not told what else to do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ListingByDefault)
 def jobs() -> None:
     """Look after jobs: of all processes, whoever started them.
 
@@ -58,14 +67,17 @@ def jobs() -> None:
 @click.option("--process", "process_id", metavar="ID", help="Only jobs of this process.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@click.option("--stale", is_flag=True, help="Only results whose process has changed since.")
 @json_option
 def list_(
-    config: Path, process_id: str | None, status: str | None, limit: int, as_json: bool
+    config: Path, process_id: str | None, status: str | None, limit: int, stale: bool, as_json: bool
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first: what `jobs` does by itself."""
     from pygeoapi_prefect.cli.jobs import list_jobs
 
-    list_jobs(config, process_id=process_id, status=status, limit=limit, as_json=as_json)
+    list_jobs(
+        config, process_id=process_id, status=status, limit=limit, is_stale=stale, as_json=as_json
+    )
 
 
 @jobs.command()

@@ -24,7 +24,7 @@ from pygeoapi_prefect.cli.running_service import (
 from pygeoapi_prefect.cli.words import in_one_line, printable
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.ogc.status_info import status_info
-from pygeoapi_prefect.service.requests import JobQuery
+from pygeoapi_prefect.service.requests import JobPage, JobQuery
 
 _HEADINGS = ("ID", "PROCESS", "STATUS", "PROGRESS", "CREATED", "MESSAGE")
 _GAP = "  "
@@ -34,7 +34,13 @@ _LEAST_MESSAGE = 20
 
 
 def list_jobs(
-    config: Path, *, process_id: str | None, status: str | None, limit: int, as_json: bool
+    config: Path,
+    *,
+    process_id: str | None,
+    status: str | None,
+    limit: int,
+    is_stale: bool,
+    as_json: bool,
 ) -> None:
     """List jobs, newest first.
 
@@ -43,6 +49,7 @@ def list_jobs(
         process_id: only those of this process; None = of all.
         status: only those of this status; None = of any.
         limit: how many at most.
+        is_stale: only those whose process has changed since.
         as_json: whether for programs.
 
     Raises:
@@ -53,7 +60,12 @@ def list_jobs(
     """
     service = open_running_service(config)
     wanted = JobStatus(status) if status else None
-    page = service.jobs(JobQuery(wanted, limit, process_id=process_id, is_internal=True))
+    if is_stale:
+        query = JobQuery(JobStatus.SUCCESSFUL, process_id=process_id, is_internal=True)
+        stale = list(filter(service.is_stale, service.jobs(query).jobs))
+        page = JobPage(tuple(stale[:limit]), len(stale))
+    else:
+        page = service.jobs(JobQuery(wanted, limit, process_id=process_id, is_internal=True))
     if as_json:
         found = [status_info(job) for job in page.jobs]
         echo_json({"jobs": found, "numberMatched": page.total})

@@ -13,7 +13,7 @@ from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.errors import DeploymentMissing, JobUnserved, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
-from pygeoapi_prefect.ogc.job import Job
+from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.openapi_dialect import in_openapi
 from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
@@ -293,6 +293,22 @@ class ProcessService:
             StorageUnavailable: result storage does not answer.
         """
         return self._jobs.get(job_id)
+
+    def is_stale(self, job: Job) -> bool:
+        """Return whether a process has changed since a job of it made its results.
+
+        By its version, and by the module of its code as it is where this runs. What is not known is
+        no change.
+        """
+        if job.status is not JobStatus.SUCCESSFUL or job.process_id is None:
+            return False
+        try:
+            processor = self.processor(job.process_id)
+        except PygeoapiPrefectError:
+            return False
+        version, code = processor.description.get("version"), getattr(processor, "code", None)
+        has_new_version = None not in (job.version, version) and job.version != str(version)
+        return has_new_version or (None not in (job.code, code) and job.code != code)
 
     def results(self, job_id: str, output_id: str | None = None) -> Delivery:
         """Return what a job made, in the form its client asked for.

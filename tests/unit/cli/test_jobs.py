@@ -83,6 +83,31 @@ def test_jobs_are_listed_by_process_and_status(terminal: Terminal) -> None:
     assert listed("--status", "failed", "--process", "echo") == []
 
 
+def test_results_are_stale_whose_process_has_a_new_version(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = terminal.stack.execute("echo", {})
+    terminal.stack.execute("failing", {"how": "bug"})
+    assert terminal.call("jobs", "--stale").stderr == "no jobs\n"
+    described = processors.description
+    monkeypatch.setattr(
+        processors,
+        "description",
+        lambda name, **more: {**described(name), "version": "2.0", **more},
+    )
+    terminal.stack.execute("other-echo", {})
+    (found,) = terminal.json("jobs", "--stale")["jobs"]
+    assert found["jobID"] == stale.id
+
+
+def test_results_are_stale_whose_code_has_changed_since(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = terminal.stack.execute("echo", {})
+    monkeypatch.setattr("pygeoapi_prefect.processes.vanilla.code_of", lambda thing: "another")
+    assert stale.id in terminal.said("jobs", "--stale")
+
+
 def test_only_so_many_are_listed_and_it_is_said_of_how_many(terminal: Terminal) -> None:
     ids = [terminal.stack.execute("echo", {}).id for _ in range(3)]
     terminal.stack.execute("other-echo", {})

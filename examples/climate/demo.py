@@ -85,7 +85,7 @@ def follow(client: httpx.Client, job_url: str, look: Callable[[], None] = lambda
         attempt = status["message"].partition(": ")[0]
         if attempt != shown or status["progress"] >= next_percent:
             shown, next_percent = attempt, status["progress"] // 10 * 10 + 10
-            click.echo(f"  {status['progress']:3} %  {status['message']}")
+            click.echo(f"  {status['progress']:3} %  {status['message'].splitlines()[0]}")
     if status["status"] != "successful":
         raise DemoFailed(f"the job is {status['status']}: {status['message']}")
 

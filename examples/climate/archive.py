@@ -110,7 +110,10 @@ class Archive:
             _send(request, 304, b"", tag)
         else:
             self.sent[name] += 1
-            _send(request, 200, content, tag)
+            try:
+                _send(request, 200, content, tag)
+            except ConnectionError:
+                self.sent[name] -= 1  # who asked for it is gone
 
 
 def _send(

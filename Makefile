@@ -20,10 +20,13 @@ unexport UV_SYSTEM_PYTHON UV_REQUIRE_HASHES PIP_REQUIRE_HASHES PIP_USER PIP_TARG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-large test-prefect-3.8 test-infrastructure check docs wheel bench soak lock clean help
+.PHONY: demo climate up test test-large test-prefect-3.8 test-infrastructure check docs wheel bench soak lock clean help
 
 demo: $(INSTALLED)  ## show the whole thing once, from a client's view
 	$(VENV)/python examples/demo.py
+
+climate: $(INSTALLED)  ## ingest 437 months, kill the worker on the way, draw the winds
+	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/python -m climate.demo
 
 up: $(INSTALLED)  ## run Prefect, a worker and pygeoapi here (CONFIG=pygeoapi-config.yml)
 	PYTHONPATH="examples$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV)/pygeoapi-prefect up --config $(CONFIG)

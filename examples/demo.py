@@ -45,8 +45,8 @@ class DemoFailed(Exception):
 class Stack:
     """`pygeoapi-prefect up`: its port, what it says, and the addresses found in that."""
 
-    def __init__(self, port: int) -> None:
-        """Start it, with pygeoapi on a port."""
+    def __init__(self, port: int, config: Path = CONFIG, **variables: str) -> None:
+        """Start it, with pygeoapi on a port, and perhaps with more in its environment."""
         self.port = port
         self.url = self.login = self.job_in_prefect = ""
         self.last_lines: deque[str] = deque(maxlen=20)
@@ -55,9 +55,10 @@ class Stack:
         environment = {name: text for name, text in os.environ.items() if name[:8] != "PREFECT_"}
         path = [str(EXAMPLES), *filter(None, [environment.get("PYTHONPATH")])]
         environment |= {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+        environment |= variables
         program = Path(sys.executable).with_name("pygeoapi-prefect")
-        self._process = subprocess.Popen(
-            [program, "up", "--config", str(CONFIG), "--port", str(port)],
+        self.process = subprocess.Popen(
+            [program, "up", "--config", str(config), "--port", str(port)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -69,21 +70,21 @@ class Stack:
     def wait_until_ready(self) -> None:
         """Wait until a job could run; `up` itself gives up if that takes too long."""
         while not self._ready.wait(0.1):
-            if self._process.poll() is not None:
+            if self.process.poll() is not None:
                 raise DemoFailed("the stack does not start")
 
     def stop(self) -> None:
         """Stop it and all that it started."""
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(30)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self._process.kill()  # what it started notices that and stops by itself
+            self.process.kill()  # what it started notices that and stops by itself
         self._reader.join(5)
 
     def _read(self) -> None:
-        assert self._process.stdout
-        for line in map(str.rstrip, self._process.stdout):
+        assert self.process.stdout
+        for line in map(str.rstrip, self.process.stdout):
             self.last_lines.append(line)
             if not self._ready.is_set():
                 click.echo(f"  {line}")
@@ -159,16 +160,18 @@ def follow(client: httpx.Client, job_url: str) -> None:
         raise DemoFailed(f"the job is {status['status']}: {status['message']}")
 
 
-def status_documents(client: httpx.Client, job_url: str) -> Iterator[dict[str, Any]]:
+def status_documents(
+    client: httpx.Client, job_url: str, seconds: float = JOB_SECONDS
+) -> Iterator[dict[str, Any]]:
     """Ask for the job's status document again and again, until the job has ended."""
-    deadline = time.monotonic() + JOB_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         status = client.get(job_url, params={"f": "json"}).raise_for_status().json()
         yield status
         if status["status"] not in ("accepted", "running"):
             return
         time.sleep(0.25)
-    raise DemoFailed(f"the job has not ended after {JOB_SECONDS} s")
+    raise DemoFailed(f"the job has not ended after {seconds} s")
 
 
 def save_results(client: httpx.Client, job_url: str) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(shared_stack: Stack, tmp_path: 
     stack = shared_stack
     inputs = ["--input", f"file={tmp_path}/never", "--input", f"started={tmp_path}/started"]
     log = tmp_path / "run.log"
-    words = command("run", "waiting", *inputs, "--wait")
+    # Who runs tests in the background ignores Ctrl-C, and what it starts inherits that.
+    words = ["env", "--default-signal=INT", *command("run", "waiting", *inputs, "--wait")]
     with program(words, log, environment(), stack.folder) as waiting:
         eventually((tmp_path / "started").exists, "the job runs", 60)
         waiting.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.support.client import Client
+from tests.support.configuration import PROCESSORS
 from tests.support.programs import BIN
 from tests.support.stack import Stack, web_server
 
@@ -79,8 +80,10 @@ def _kind(kind: str) -> dict[str, str]:
     return {"kind": kind}
 
 
+_CLASSES = len(PROCESSORS) + 1  # and hello-world
 REQUESTS: dict[str, Any] = {
-    "processes": lambda c: c.http.get("/processes", params={"f": "json", "limit": 50}),
+    # All classes: the functions come after them, and the builtin knows none.
+    "processes": lambda c: c.http.get("/processes", params={"f": "json", "limit": _CLASSES}),
     "describe": lambda c: c.http.get("/processes/hello-world", params={"f": "json"}),
     "describe: unknown": lambda c: c.http.get("/processes/nope", params={"f": "json"}),
     "conformance": lambda c: c.http.get("/conformance", params={"f": "json"}),

@@ -1,5 +1,6 @@
 """Process files: functions in a folder become processes, also while the service runs."""
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -27,7 +28,15 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory, template: Path, folder: Path
 ) -> Iterator[Stack]:
     service = tmp_path_factory.mktemp("service")
-    with up(service, "--workers", "2", template=template, processes_dir=str(folder)) as stack:
+    path = {"PYTHONPATH": os.pathsep.join((str(folder), environment()["PYTHONPATH"]))}
+    with up(
+        service,
+        "--workers",
+        "2",
+        template=template,
+        variables=path,
+        processes_dir=str(folder),
+    ) as stack:
         yield stack
 
 
@@ -99,6 +108,21 @@ def test_a_file_that_is_changed_or_removed_is_so_at_once(client: Client, folder:
     file.unlink()
     eventually(lambda: "greet-later" not in listed(client), "it is gone", _SECONDS)
     assert client.execute("greet-later").status_code == 404
+
+
+def test_the_next_job_runs_changed_code(client: Client, folder: Path) -> None:
+    module = folder / "changing.py"
+    module.write_text('def run():\n    return {"version": "first"}\n')
+    content = "id: changing\nexecution_function: changing.run\n"
+    (folder / "changing.yml").write_text(content)
+
+    def made() -> dict[str, str]:
+        answer = client.execute("changing")
+        return answer.json() if answer.status_code == 200 else {}
+
+    eventually(lambda: made() == {"version": "first"}, "it is served", _SECONDS)
+    module.write_text('def run():\n    return {"version": "the second"}\n')
+    assert made() == {"version": "the second"}
 
 
 def test_a_broken_file_takes_no_other_down_and_is_told(

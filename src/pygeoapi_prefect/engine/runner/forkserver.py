@@ -35,7 +35,7 @@ from pygeoapi_prefect.engine.host.process_tree import (
     signal_group,
 )
 from pygeoapi_prefect.engine.lifecycle.liveness import LETS_GO_SECONDS
-from pygeoapi_prefect.engine.runner import preload
+from pygeoapi_prefect.engine.runner import job_main, preload
 from pygeoapi_prefect.engine.runner.protocol import REQUEST
 
 
@@ -54,7 +54,8 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     adopt_orphans()
     preload.preload()
-    _say(control, warm=True, files=preload.files_of_users())
+    job_main.imported_files.update(preload.files_of_users())
+    _say(control, warm=True, files=job_main.imported_files)
     jobs = _Jobs()
     try:
         while _wait_for(control, woken, jobs):
@@ -147,8 +148,6 @@ def _be_a_child(control: socket.socket, descriptor: int) -> None:
         control.close()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        from pygeoapi_prefect.engine.runner import job_main
-
         job_main.wait_and_run(socket.socket(fileno=descriptor))
         code = 0
     except SystemExit as error:

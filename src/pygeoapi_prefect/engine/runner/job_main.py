@@ -19,6 +19,7 @@ from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine._compat import address_prefect_directly
+from pygeoapi_prefect.engine.host.file_times import times_of
 from pygeoapi_prefect.engine.host.process_tree import adopt_orphans, kill_tree
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.runner.attempt import connect, run_attempt
@@ -28,6 +29,8 @@ from pygeoapi_prefect.engine.runner.worker_line import WorkerLine
 from pygeoapi_prefect.processes.registry import Registry
 
 _IDLE_SECONDS = 0.05
+# The files of the user's that were imported before the fork, and when they were changed (ns).
+imported_files: dict[str, int] = {}
 
 
 def prepare() -> None:
@@ -56,7 +59,10 @@ def wait_and_run(worker: socket.socket) -> None:
         _remove_resources(**json.loads(line))
         return
     flow_run = _read(line)
-    if wants_new_interpreter(process_of(flow_run)):
+    # Another forkserver may be on its way, but this job is not to run code from before a change,
+    # nor to mix it with process files from after.
+    is_outdated = times_of(imported_files) != imported_files
+    if is_outdated or wants_new_interpreter(process_of(flow_run)):
         _start_again(worker, line)
     _run(worker, reader, flow_run)
 

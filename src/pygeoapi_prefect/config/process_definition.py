@@ -4,12 +4,13 @@ import inspect
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pygeoapi_prefect.config.process_settings import (
     FORBIDDEN_IN_PROCESS_IDS,
     ExecutionPolicy,
     FollowUp,
+    FunctionPath,
     JobControlOption,
     RetryBackoff,
     Visibility,
@@ -45,7 +46,7 @@ class ProcessDefinition(ExecutionPolicy):
     model_config = ConfigDict(extra="forbid", frozen=True, title="Process file")
 
     id: str = Field(min_length=1)
-    execution_function: str
+    execution_function: FunctionPath
     title: str | None = None
     name: str | None = None
     description: str | None = None
@@ -61,16 +62,6 @@ class ProcessDefinition(ExecutionPolicy):
     job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
     validate_inputs: Literal["auto", True, False] = "auto"
     allow_internal_requests: bool = False
-
-    @field_validator("execution_function")
-    @classmethod
-    def _is_a_dotted_path(cls, value: str) -> str:
-        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", value):
-            raise ValueError(
-                "must be the dotted path of a function, such as my_tools.climate.ingest, "
-                f"not {value!r}"
-            )
-        return value
 
     @model_validator(mode="after")
     def _is_called_something(self) -> Self:

@@ -18,13 +18,12 @@ from pydantic import ValidationError
 from pygeoapi_prefect.config.manager_settings import faults_of
 from pygeoapi_prefect.config.process_definition import ProcessDefinition
 from pygeoapi_prefect.config.process_settings import cycle_in
+from pygeoapi_prefect.config.yaml_loader import Loader
 
 # A package names here a mapping with the keys of a process file, or the folder of its files.
 ENTRY_POINTS = "pygeoapi_prefect.processes"
 _SUFFIXES = frozenset((".yml", ".yaml", ".toml"))
 _ABOUT_UNKNOWN_KEYS = f"known keys: {', '.join(ProcessDefinition.model_fields)}"
-# The C version is ten times faster, where PyYAML was built with it.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Path, time of the last change (ns) and size of every process file; None = cannot be read.
 Stamp = tuple[tuple[str, int | None, int], ...]
@@ -154,14 +153,15 @@ class _Reading:
                 for process_id, resource in {**configured, **self.resources}.items()
             }
         ):
-            for process_id in self.resources.keys() & set(cycle):
-                shown = " -> ".join((*cycle, cycle[0]))
-                message = f"on_success: the chain would never end: {shown}"
+            of_files = self.resources.keys() & set(cycle)
+            if not of_files:
+                return  # the configuration says so itself
+            shown = " -> ".join((*cycle, cycle[0]))
+            message = f"on_success: the chain would never end: {shown}"
+            for process_id in of_files:
                 fault = FileFault(self.origins[process_id], None, message, process_id)
                 self.faults.append(fault)
                 del self.resources[process_id]
-            if not self.resources.keys() & set(cycle) and set(cycle) <= configured.keys():
-                return  # the configuration says so itself
 
     def _replace(self, process_id: str, origin: str) -> None:
         self.notes.append(
@@ -206,7 +206,7 @@ def _read_file(path: str, changed: int, size: int) -> ProcessDefinition | tuple[
         return _wrong(path, None, f"cannot be read: {error.strerror}")
     is_yaml = not path.endswith(".toml")
     try:
-        content = yaml.load(text, Loader=_Loader) if is_yaml else tomllib.loads(text)  # noqa: S506
+        content = yaml.load(text, Loader=Loader) if is_yaml else tomllib.loads(text)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return _wrong(path, mark.line + 1 if mark else None, f"this is not YAML: {error.problem}")
@@ -255,7 +255,7 @@ def _line(text: str, place: Sequence[object], *, is_yaml: bool) -> int | None:
             if found := pattern.search(text):
                 return text.count("\n", 0, found.start()) + 1
         return 1
-    node, line = yaml.compose(text, Loader=_Loader), 1
+    node, line = yaml.compose(text, Loader=Loader), 1
     for step in place:
         found_node = None
         if isinstance(node, yaml.MappingNode):

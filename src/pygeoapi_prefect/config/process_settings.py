@@ -5,6 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -144,6 +145,20 @@ def _as_boolean(value: object) -> object:
     )
 
 
+def _as_dotted_path(value: str) -> str:
+    names = value.split(".")
+    if len(names) < 2 or not all(name.isidentifier() for name in names):
+        raise ValueError(
+            "must be the dotted path of a function, such as my_tools.resample.run, not "
+            f"{cut(value, _SHOWN)!r}"
+        )
+    return value
+
+
+# Where a function is to be found: `package.module.name`.
+FunctionPath = Annotated[str, AfterValidator(_as_dotted_path)]
+
+
 class FollowUp(BaseModel):
     """What is to follow a job that was successful.
 
@@ -260,20 +275,9 @@ class FunctionSettings(_Settings):
     takes_only_declared_inputs: ClassVar[bool] = True
     about_unknown_keys: ClassVar[str] = f"known keys: {', '.join(ExecutionPolicy.model_fields)}"
 
-    function: str
+    function: FunctionPath
     metadata: dict[str, Any] = {}
     prefect: ExecutionPolicy = ExecutionPolicy()
-
-    @field_validator("function")
-    @classmethod
-    def _is_dotted_path(cls, value: str) -> str:
-        names = value.split(".")
-        if len(names) < 2 or not all(name.isidentifier() for name in names):
-            raise ValueError(
-                "must be the dotted path of a function, such as my_tools.resample.run, not "
-                f"{cut(value, _SHOWN)!r}"
-            )
-        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -22,6 +22,7 @@ from pygeoapi_prefect.config.configuration_file import (
 )
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.config.source import ConfigurationSource
+from pygeoapi_prefect.config.yaml_loader import Loader
 from pygeoapi_prefect.errors import ConfigurationError, Fault
 from pygeoapi_prefect.ownership import write_private
 
@@ -85,7 +86,7 @@ def read_snapshot(path: Path) -> Configuration:
         ConfigurationError: it holds something wrong.
         OSError: the file cannot be read.
     """
-    content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506
     return read_configuration(
         content["server"]["manager"],
         content["resources"],
@@ -144,8 +145,7 @@ def _configuration_here() -> Configuration:
     return configuration
 
 
-# The C versions are ten times faster, where PyYAML was built with them. Both are the safe ones.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The C version is ten times faster, where PyYAML was built with it. Both are the safe ones.
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

@@ -28,7 +28,7 @@ from pygeoapi_prefect.engine.prefect_api.parameters import faults_for_prefect
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.registration import HEARTBEATS
 from pygeoapi_prefect.engine.prefect_api.results_block import public_options, results_block
-from pygeoapi_prefect.engine.prefect_api.runs import request_of
+from pygeoapi_prefect.engine.prefect_api.runs import Run, is_foreign, request_of
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
     DeploymentNotReady,
@@ -318,3 +318,27 @@ class ForeignFlows:
         if options := public_options(self._settings):
             environment["PYGEOAPI_PREFECT_RESULT_STORAGE_OPTIONS"] = json.dumps(options)
         return environment
+
+
+def manifest_of(
+    gateway: Gateway, storage: ResultStorage, configuration: Configuration, run: Run
+) -> Manifest | None:
+    """Return the list of what a job made that has ended well, None if it made nothing.
+
+    Args:
+        gateway: to Prefect.
+        storage: where results live.
+        configuration: of the service.
+        run: the job.
+
+    Raises:
+        ResultMissing: what its flow returned is not to be had; the message says why.
+        StorageUnavailable: storage does not answer.
+        PrefectUnavailable: Prefect does not answer.
+    """
+    job_id = str(run.id)
+    manifest = storage.read_manifest(job_id)
+    if manifest is None and is_foreign(run):
+        foreign = ForeignFlows(gateway, storage, configuration)
+        return foreign.manifest(gateway.read_flow_run(job_id))
+    return manifest

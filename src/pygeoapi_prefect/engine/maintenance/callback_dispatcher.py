@@ -30,7 +30,7 @@ from prefect.exceptions import ObjectNotFound
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import RetryBackoff
 from pygeoapi_prefect.config.snapshot import current_configuration
-from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
+from pygeoapi_prefect.engine.foreign_flows.processes import manifest_of
 from pygeoapi_prefect.engine.lifecycle.retries import seconds_before
 from pygeoapi_prefect.engine.maintenance.callbacks import send_callback
 from pygeoapi_prefect.engine.maintenance.membership import Membership
@@ -45,7 +45,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
-from pygeoapi_prefect.engine.prefect_api.runs import in_log, is_foreign, process_of, request_of
+from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of, request_of
 from pygeoapi_prefect.engine.prefect_api.status import job_from
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
@@ -286,10 +286,7 @@ def _document(
 ) -> bytes | Stream | None:
     """Return the results document of a job (OGC 18-062r2, results.yaml), None if it has none."""
     storage = open_storage(configuration.settings)
-    manifest = storage.read_manifest(str(run.id))
-    if manifest is None and is_foreign(run):
-        deployed = ForeignFlows(gateway, storage, configuration)
-        manifest = deployed.manifest(gateway.read_flow_run(str(run.id)))
+    manifest = manifest_of(gateway, storage, configuration, run)
     if manifest is None:
         return None
     return deliver(storage, manifest.model_copy(update={"as_document": True})).body

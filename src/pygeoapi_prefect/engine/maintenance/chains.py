@@ -24,7 +24,7 @@ from prefect.types import KeyValueLabels
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import FollowUp
 from pygeoapi_prefect.config.snapshot import current_configuration
-from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
+from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows, manifest_of
 from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.maintenance.paging import all_flow_runs
@@ -42,7 +42,6 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.runs import (
     in_log,
-    is_foreign,
     process_of,
     request_of,
 )
@@ -141,7 +140,7 @@ class ChainDispatcher:
             return [], {}
         storage = open_storage(configuration.settings)
         try:
-            manifest = self._manifest(configuration, storage, run)
+            manifest = manifest_of(self._gateway, storage, configuration, run)
         except ResultMissing:
             manifest = None
         is_new = datetime.now(UTC) - run.state.timestamp < _COMES_WITHIN
@@ -163,15 +162,6 @@ class ChainDispatcher:
                 troubles.append(f"{step.process}: {error}")
         text = storable("; ".join(troubles), _MAX_TROUBLE)
         return started, {CHAIN_TROUBLE_LABEL: text} if troubles else {}
-
-    def _manifest(
-        self, configuration: Configuration, storage: ResultStorage, run: FlowRun
-    ) -> Manifest | None:
-        manifest = storage.read_manifest(str(run.id))
-        if manifest is None and is_foreign(run):
-            foreign = ForeignFlows(self._gateway, storage, configuration)
-            return foreign.manifest(self._gateway.read_flow_run(str(run.id)))
-        return manifest
 
     def _start_one(
         self,

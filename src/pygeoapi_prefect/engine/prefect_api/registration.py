@@ -14,7 +14,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
     names_of,
 )
 from pygeoapi_prefect.engine.prefect_api.results_block import results_block
-from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
+from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp, is_as_specified
 from pygeoapi_prefect.errors import DeploymentRefused
 
 # By its heartbeats a job on a pool that is not ours shows that it is alive; this is the shortest
@@ -65,18 +65,18 @@ def list_our_deployments(set_up: PrefectSetUp, work_pool: str) -> dict[str, str]
     Raises:
         PrefectUnavailable: Prefect does not answer.
     """
-    found: dict[str, str] = {}
-    for tags in _service_tags(work_pool):
-        found |= set_up.list_deployments(tags)
-    return found
+    return {name: each["id"] for name, each in _our_deployments(set_up, work_pool).items()}
 
 
-def _service_tags(work_pool: str) -> tuple[tuple[str, str], ...]:
-    """Return the tags that only the deployments of one service carry: those of one kind each.
+def _our_deployments(set_up: PrefectSetUp, work_pool: str) -> dict[str, Mapping[str, Any]]:
+    """Read them by the tags that only the deployments of one service carry, of either kind.
 
     Runs inherit them, so that a run that a person starts in the Prefect UI is a job like any other.
     """
-    return tuple((DEPLOYMENT_TAG, tag) for tag in names_of(work_pool).job_tags)
+    found: dict[str, Mapping[str, Any]] = {}
+    for tag in names_of(work_pool).job_tags:
+        found |= set_up.read_deployments((DEPLOYMENT_TAG, tag))
+    return found
 
 
 def deployment_specs(configuration: Configuration) -> list[DeploymentSpec]:
@@ -152,24 +152,25 @@ def register(
         if pool not in missing:
             set_up.ensure_work_queues(pool, queues)
     specs = [spec for spec in deployment_specs(configuration) if spec.name not in refused]
-    for spec in set_up.lacking(specs, _service_tags(service)):
-        if at_once is not None and spec.name not in at_once:
+    existing = _our_deployments(set_up, service)
+    for spec in specs:
+        is_later = at_once is not None and spec.name not in at_once
+        if is_later or is_as_specified(existing.get(spec.name, {}), spec):
             continue
         try:
             set_up.ensure_deployment(spec)
         except DeploymentRefused as error:
             refused[spec.name] = str(error)
     wanted = {spec.name for spec in specs} - refused.keys()
-    existing = list_our_deployments(set_up, service)
     # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
     # say why; the next registration finds none left.
     superfluous = [
         name
         for name in existing
-        if name not in wanted and not set_up.has_waiting_runs(existing[name])
+        if name not in wanted and not set_up.has_waiting_runs(existing[name]["id"])
     ]
     for name in superfluous:
-        set_up.delete_deployment(existing[name])
+        set_up.delete_deployment(existing[name]["id"])
     return Registration(superfluous, refused)
 
 

@@ -1,7 +1,7 @@
 """What our things need in Prefect before there are jobs: work pools, queues and deployments."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -141,35 +141,15 @@ class PrefectSetUp:
                 f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
             ) from error
 
-    def lacking(
-        self, specs: Sequence[DeploymentSpec], tags: Iterable[Sequence[str]]
-    ) -> list[DeploymentSpec]:
-        """Return those of some deployments that are not in Prefect, or not as they are to be.
+    def read_deployments(self, tags: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Return name -> what Prefect has of the deployments that carry all of some tags.
 
-        Args:
-            specs: as they are to be.
-            tags: each carries all of one of these.
+        On any work pool; to be held against what they are to be with `is_as_specified`.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        known: dict[str, dict[str, Any]] = {}
-        for each in tags:
-            known |= self._deployments(each)
-        return [
-            spec for spec in specs if not _is_in(known.get(spec.name, {}), _as_prefect_has_it(spec))
-        ]
-
-    def list_deployments(self, tags: Sequence[str]) -> dict[str, str]:
-        """Return name -> id of the deployments that carry all of some tags, on any work pool.
-
-        Raises:
-            PrefectUnavailable: Prefect does not answer.
-        """
-        return {name: item["id"] for name, item in self._deployments(tags).items()}
-
-    def _deployments(self, tags: Sequence[str]) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Mapping[str, Any]] = {}
         while True:
             body = {
                 "deployments": {"tags": {"all_": list(tags)}},
@@ -260,5 +240,7 @@ def _as_prefect_has_it(spec: DeploymentSpec) -> dict[str, Any]:
     }
 
 
-def _is_in(whole: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
-    return all(key in whole and whole[key] == value for key, value in part.items())
+def is_as_specified(known: Mapping[str, Any], spec: DeploymentSpec) -> bool:
+    """Return whether a deployment as Prefect has it is as it is to be."""
+    wanted = _as_prefect_has_it(spec)
+    return all(key in known and known[key] == value for key, value in wanted.items())

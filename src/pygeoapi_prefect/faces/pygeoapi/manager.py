@@ -61,8 +61,8 @@ class ExecutionRefused(ProcessorExecuteError):  # type: ignore[misc]
 class PrefectManager(BaseManager):  # type: ignore[misc]
     """Runs pygeoapi's processes as Prefect flow runs.
 
-    Making one is cheap and touches neither network nor disk: pygeoapi makes one per web process,
-    one more to write its OpenAPI document, and under Django one per request.
+    Making one is cheap and asks nothing of Prefect: pygeoapi makes one per web process, one more to
+    write its OpenAPI document, and under Django one per request.
 
     Args:
         manager_def: pygeoapi's `server.manager` section with the process resources under

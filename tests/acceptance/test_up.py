@@ -191,6 +191,17 @@ def test_stopping_it_reports_what_was_running_as_failed(tmp_path: Path, template
         assert "stopped while the job was running" in job["message"]
 
 
+def test_the_web_server_finds_the_snapshot_as_it_is_to_be(tmp_path: Path, template: Path) -> None:
+    with up(tmp_path, template=template) as stack:
+        assert stack.client.execute("echo", {"a": 1}).json() == {"a": 1}
+        snapshot, configured = (
+            next(tmp_path.rglob(name)) for name in ("snapshot.yml", "pygeoapi-config.yml")
+        )
+        # `up` wrote it first. Another one would have jobs begin in new interpreters, and the
+        # worker warm up once more, when clients come.
+        assert snapshot.stat().st_mtime_ns < configured.stat().st_mtime_ns
+
+
 def test_it_can_be_interrupted_while_it_starts(tmp_path: Path, template: Path) -> None:
     content = configuration(free_port(), prefect_manager(tmp_path))
     config = write_configuration(tmp_path / "config.yml", content)

@@ -29,6 +29,7 @@ from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.embedded.supervisor import Supervisor
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
+from pygeoapi_prefect.ownership import write_private
 
 _LOOK_SECONDS = 0.25
 _WEB_START_SECONDS = 60.0
@@ -75,6 +76,11 @@ class Stack:
         self._moved = host is not None or port is not None
         self._service = service
         self._manager = dict(service.manager)
+        if "max_waiting_requests" not in service.settings.model_fields_set:
+            # Each job may call another process and wait for it.
+            self._manager["max_waiting_requests"] = max(
+                service.settings.max_waiting_requests, workers
+            )
         if state_dir is not None:
             self._manager["connection"] = str(state_dir.absolute())
             folder = state_dir.absolute()
@@ -85,7 +91,6 @@ class Stack:
         self._supervisor = Supervisor(self._folder, workers, _report)
         # Who finds the folder taken is told at once that we are not about to leave it.
         self._in_use = self._folder.lock("users", shared=True)
-        self._workers = workers
         self._with_web = web
         self._stop = threading.Event()
         self._generation: subprocess.Popen[str] | None = None
@@ -154,19 +159,14 @@ class Stack:
     def _write_configuration(self) -> None:
         """Write the configuration as it is used here."""
         configuration: dict[str, Any] = dict(self._service.configuration)
-        settings = self._service.settings
-        manager = dict(self._manager)
-        if "max_waiting_requests" not in settings.model_fields_set:
-            # Each job may call another process and wait for it.
-            manager["max_waiting_requests"] = max(settings.max_waiting_requests, self._workers)
-        server = {**configuration["server"], "manager": manager}
+        server = {**configuration["server"], "manager": self._manager}
         server["bind"] = {"host": self._host, "port": self._port}
         if self._moved:
             # Links in answers must lead to where we are, not to where the file says.
             server["url"] = self._url
         configuration["server"] = server
         text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True)
-        write_snapshot(Path(self._web_environment["PYGEOAPI_CONFIG"]), text)
+        write_private(Path(self._web_environment["PYGEOAPI_CONFIG"]), text)
 
     @property
     def _web_environment(self) -> dict[str, str]:

@@ -70,13 +70,22 @@ def snapshot_of(
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-def write_snapshot(path: Path, text: str) -> None:
+def write_snapshot(path: Path, text: str) -> bool:
     """Write a snapshot, readable by its owner only: configurations hold secrets.
 
+    One that says the same already is left as it is: all that workers have warmed up is outdated
+    once it is written.
+
+    Returns:
+        Whether it had to be written.
+
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be read or written.
     """
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
     write_private(path, text)
+    return True
 
 
 def read_snapshot(path: Path) -> Configuration:

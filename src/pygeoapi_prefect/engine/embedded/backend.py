@@ -81,7 +81,7 @@ class EmbeddedBackend:
             if not self._is_user and not self._in_use.acquire(deadline):
                 raise _starting(self._folder)
             self._is_user = True
-            changed = self._update_snapshot()
+            changed = write_snapshot(self._folder.snapshot, self._snapshot)
             is_new = not self._folder.is_served()
             if is_new:
                 self._spawn()
@@ -93,13 +93,6 @@ class EmbeddedBackend:
             return endpoint
         finally:
             start.release()
-
-    def _update_snapshot(self) -> bool:
-        path = self._folder.snapshot
-        if path.exists() and path.read_text(encoding="utf-8") == self._snapshot:
-            return False
-        write_snapshot(path, self._snapshot)
-        return True
 
     def _register(self, endpoint: Endpoint) -> None:
         configuration = read_snapshot(self._folder.snapshot)

@@ -22,8 +22,8 @@ class JobChannel(Protocol):
         """Which attempt this is, from 1."""
         ...
 
-    def progress(self, percent: float, message: str | None) -> None:
-        """Take the progress in percent (0 to 100) and what is being done."""
+    def progress(self, done: float, total: float, message: str | None) -> None:
+        """Take how much is done of how much there is (0 or more), and what is being done."""
         ...
 
     def cancel_requested(self) -> bool:
@@ -82,9 +82,8 @@ class Job:
         """
         if not total >= 0:
             raise ValueError(f"total must be 0 or more, not {total!r}")
-        percent = 100.0 * done / total if total else 100.0
         if self._channel:
-            self._channel.progress(max(0.0, min(100.0, percent)), message)
+            self._channel.progress(max(0.0, min(float(total), done)), total, message)
 
     def cancel_requested(self) -> bool:
         """Return True once the job was dismissed; False outside a job."""

@@ -115,6 +115,15 @@ def _check_what_was_fetched(archive: Archive) -> None:
 
 
 def _check_what_was_told(watcher: Watcher, failed: int) -> None:
+    documents = [document for document in watcher.seen if document["status"] == "running"]
+    # All along, from when it is first told.
+    first = next(number for number, document in enumerate(documents) if "done" in document)
+    courses = [(each["done"], each["total"]) for each in documents[first:]]
+    assert courses == sorted(courses) and {total for _, total in courses} == {_MONTHS}
+    assert [each["progress"] for each in documents[first:]] == [
+        min(99, done * 100 // total) for done, total in courses
+    ]
+    assert any("estimatedCompletion" in each for each in documents)
     told = watcher.told
     assert len({months for _, months, _ in told}) >= 20
     # No attempt begins behind what an earlier one had reached.

@@ -25,6 +25,7 @@ def test_a_function_tells_how_far_it_is(client: Client) -> None:
     document = eventually(under_way, "progress")
     assert document is not None
     assert document["status"] == "running"
+    assert (document["done"] * 25, document["total"]) == (document["progress"], 4)
     assert document["message"].startswith("Day ") and document["message"].endswith(" of 4")
     assert client.wait_for(job_id)["status"] == "successful"
 

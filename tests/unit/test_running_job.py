@@ -16,13 +16,13 @@ class RecordingChannel:
     attempt = 3
 
     def __init__(self, is_cancelled: bool = False) -> None:
-        self.told: list[tuple[float, str | None]] = []
+        self.told: list[tuple[float, float, str | None]] = []
         self.outputs: list[tuple[str, Any, str | None]] = []
         self.checkpoint: Any = {"block": 2}
         self._is_cancelled = is_cancelled
 
-    def progress(self, percent: float, message: str | None) -> None:
-        self.told.append((percent, message))
+    def progress(self, done: float, total: float, message: str | None) -> None:
+        self.told.append((done, total, message))
 
     def cancel_requested(self) -> bool:
         return self._is_cancelled
@@ -89,30 +89,30 @@ def test_a_job_that_raises_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "total", "percent"),
-    [(1, 4, 25), (30, 100, 30), (0, 7, 0), (7, 7, 100), (8, 7, 100), (-1, 7, 0), (0.5, 1, 50)],
+    ("done", "total", "told"),
+    [(1, 4, 1), (30, 100, 30), (0, 7, 0), (7, 7, 7), (8, 7, 7), (-1, 7, 0), (0.5, 1, 0.5)],
 )
-def test_progress_is_told_in_percent_whatever_the_unit(
-    done: float, total: float, percent: float
+def test_progress_is_told_in_the_unit_of_the_job_and_within_what_there_is_to_do(
+    done: float, total: float, told: float
 ) -> None:
     job, channel = Job(), RecordingChannel()
     with job.running(channel):
         job.progress(done, total, "working")
-    assert channel.told == [(percent, "working")]
+    assert channel.told == [(told, total, "working")]
 
 
 def test_progress_without_a_total_is_percent() -> None:
     job, channel = Job(), RecordingChannel()
     with job.running(channel):
         job.progress(30)
-    assert channel.told == [(30, None)]
+    assert channel.told == [(30, 100, None)]
 
 
-def test_where_nothing_is_to_be_done_all_of_it_is_done() -> None:
+def test_nothing_may_be_to_do() -> None:
     job, channel = Job(), RecordingChannel()
     with job.running(channel):
         job.progress(0, 0, "no scenes")
-    assert channel.told == [(100, "no scenes")]
+    assert channel.told == [(0, 0, "no scenes")]
 
 
 @pytest.mark.parametrize("total", [-1, float("nan")])

@@ -48,6 +48,9 @@ class Job:
         status: where it is.
         message: for people; never a traceback.
         progress: percent, 100 only when successful.
+        done: how much is done, in a unit of the job's, if it told.
+        total: how much there is to do, in the same unit.
+        probable_end: when it will probably have ended, UTC, while it runs and if that can be told.
         created: when it was accepted, UTC.
         started: when it first ran, UTC, if it did.
         finished: when it ended, UTC, if it did.
@@ -80,6 +83,9 @@ class Job:
     code: str | None = None
     parent: str | None = None
     children: tuple[str, ...] = ()
+    done: float | None = None
+    total: float | None = None
+    probable_end: datetime | None = None
 
     @property
     def short_message(self) -> str:

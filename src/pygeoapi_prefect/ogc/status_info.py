@@ -35,6 +35,7 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
         "message": job.short_message,
         "progress": job.progress,
         **{name: moment_text(moment) for name, moment in moments.items() if moment},
+        **course(job),
     }
     if job.process_id is None:
         del document["processID"]
@@ -47,6 +48,21 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
             document["links"].append(failure_link(page))
         document["links"] += chain_links(job, service_url)
     return document
+
+
+def course(job: Job) -> dict[str, Any]:
+    """Return how far a job is in its own unit, and when it will probably have ended.
+
+    Source:
+        None of these is in statusInfo.yaml, which allows further members; `estimatedCompletion` is
+        a word of WPS (OGC 14-065, 9.5).
+    """
+    members = {
+        "done": _number(job.done),
+        "total": _number(job.total),
+        "estimatedCompletion": moment_text(job.probable_end) if job.probable_end else None,
+    }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def chain_links(job: Job, service_url: str) -> list[dict[str, str]]:
@@ -75,6 +91,10 @@ def failure_link(page: str) -> dict[str, str]:
         page: where the job is.
     """
     return _link(f"{page}/results", _EXCEPTIONS, "Why this job failed")
+
+
+def _number(value: float | None) -> float | None:
+    return int(value) if value is not None and float(value).is_integer() else value
 
 
 def moment_text(moment: datetime) -> str:

@@ -20,6 +20,7 @@ from pygeoapi_prefect.engine.prefect_api.models import (
     RunState,
 )
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
+from pygeoapi_prefect.engine.prefect_api.progress import progress_from
 from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.errors import (
     DeploymentMissing,
@@ -128,10 +129,22 @@ class InMemoryGateway:
                 self.move_from(["SCHEDULED"], run_id, "CANCELLED")
                 self.move_from(["PENDING", "RUNNING"], run_id, "CANCELLING")
 
-    def tell_progress(self, run_id: str, percent: float, message: str | None = None) -> None:
+    def tell_progress(
+        self,
+        run_id: str,
+        percent: float,
+        message: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Leave the progress of a run, as its job would."""
-        self._progress[run_id] = Progress(
-            artifact_id=str(uuid4()), percent=percent, message=message, updated=datetime.now(UTC)
+        self._progress[run_id] = progress_from(
+            {
+                "id": str(uuid4()),
+                "data": percent,
+                "description": message,
+                "updated": datetime.now(UTC),
+                "metadata_": metadata,
+            }
         )
 
     def add_labels(self, run_id: str, labels: Mapping[str, Any]) -> None:

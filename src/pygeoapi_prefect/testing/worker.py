@@ -122,7 +122,9 @@ class InMemoryWorker:
     def _send(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, str]:
         """Take what a job sends to Prefect: its progress, as an artifact named like its run."""
         run_id = str(body.get("flow_run_id") or path.rpartition("/")[2])
-        self._gateway.tell_progress(run_id, body["data"], body["description"])
+        self._gateway.tell_progress(
+            run_id, body["data"], body["description"], body.get("metadata_", {})
+        )
         return {"id": run_id}
 
 

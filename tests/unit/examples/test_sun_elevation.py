@@ -44,7 +44,7 @@ class Attempt:
     def __init__(self):
         self.attempt = attempt
 
-    def progress(self, percent, message):
+    def progress(self, done, total, message):
         pass
 
     def output(self, name, data, media_type):

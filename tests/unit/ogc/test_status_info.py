@@ -1,5 +1,6 @@
 """The status document of a job is one that the standard allows, whatever is known of the job."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,3 +62,10 @@ def test_links_lead_to_what_there_is(status: JobStatus, rels: list[str]) -> None
     links = status_info(job(status), "https://example.org")["links"]
     assert [link["rel"] for link in links] == rels
     assert all(link["href"].startswith("https://example.org/jobs/j") for link in links)
+
+
+def test_it_says_how_far_a_job_is_in_its_own_unit_and_when_it_will_probably_have_ended() -> None:
+    document = status_info(job(done=200.0, total=437.5, probable_end=NOW))
+    assert json.dumps(document["done"]) == "200"  # a whole number looks like one
+    assert document["total"] == 437.5
+    assert document["estimatedCompletion"] == "2026-11-21T12:00:00.000000Z"

@@ -61,11 +61,11 @@ class Channel:
     attempt = 2
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, str | None]] = []
+        self.told: list[tuple[float, float, str | None]] = []
         self.checkpoint: Any = {"month": 3}
 
-    def progress(self, percent: float, message: str | None) -> None:
-        self.told.append((percent, message))
+    def progress(self, done: float, total: float, message: str | None) -> None:
+        self.told.append((done, total, message))
 
     def cancel_requested(self) -> bool:
         return True
@@ -105,7 +105,7 @@ def test_a_function_gets_the_services_it_has_parameters_for(channel: Channel) ->
         return [at, is_cancel_requested(), job.id, job.attempt]
 
     assert run(resume, {"months": 4}).value == [{"month": 3}, True, "4711", 2]
-    assert channel.told == [(25.0, "one"), (50.0, None)]
+    assert channel.told == [(1, 4, "one"), (2, 4, None)]
     assert channel.checkpoint == {"month": 4}
 
 

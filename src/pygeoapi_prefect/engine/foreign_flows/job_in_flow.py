@@ -158,9 +158,9 @@ class ForeignFlowChannel:
             return context.flow_run
         return self._client.read_flow_run(UUID(self.job_id))
 
-    def progress(self, percent: float, message: str | None) -> None:
+    def progress(self, done: float, total: float, message: str | None) -> None:
         """Take the progress."""
-        self._channel.progress(percent, message)
+        self._channel.progress(done, total, message)
 
     def cancel_requested(self) -> bool:
         """Return whether this job was asked to stop; Prefect is asked every two seconds."""

@@ -15,6 +15,7 @@ from pygeoapi_prefect.engine.prefect_api.blocks import path_of
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, LogLine, Progress, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL
 from pygeoapi_prefect.engine.prefect_api.notification_socket import NotificationSocket
+from pygeoapi_prefect.engine.prefect_api.progress import progress_from
 from pygeoapi_prefect.engine.prefect_api.run_namer import RunNamer
 from pygeoapi_prefect.engine.prefect_api.runs import name_of
 from pygeoapi_prefect.engine.prefect_api.transport import (
@@ -266,13 +267,7 @@ class PrefectGateway:
         found: dict[str, Progress] = {}
         for start in range(0, len(flow_run_ids), MAX_PAGE):
             for item in self._progress_artifacts(flow_run_ids[start : start + MAX_PAGE]):
-                progress = Progress(
-                    artifact_id=item["id"],
-                    percent=float(item["data"] or 0),
-                    message=item["description"],
-                    updated=item["updated"],
-                )
-                found.setdefault(item["flow_run_id"], progress)  # the newest comes first
+                found.setdefault(item["flow_run_id"], progress_from(item))  # the newest comes first
         return found
 
     def _progress_artifacts(self, flow_run_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -132,12 +132,18 @@ class Progress(_Model):
         percent: 0 to 100.
         message: what the job was doing.
         updated: when the job last said so, UTC.
+        done: how much is done, in a unit of the job's, if it said so.
+        total: how much there is to do, in the same unit.
+        ends: when it will probably have ended by how fast it was until then, UTC, if that is known.
     """
 
     artifact_id: str
     percent: float
     message: str | None
     updated: datetime
+    done: float | None = None
+    total: float | None = None
+    ends: datetime | None = None
 
 
 class LogLine(_Model):

@@ -1,6 +1,7 @@
 """From a flow run to a job: the one place that knows what each state means to a client."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pygeoapi_prefect.engine.prefect_api.claims import attempt_of, overdue
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
@@ -77,7 +78,9 @@ def job_from(
     manifest = results if isinstance(results, Manifest) else None
     state = run.state
     if progress and state and state.type == "RUNNING" and progress.updated < state.timestamp:
-        progress = None  # of an earlier attempt
+        # Of an earlier attempt. How far that one was holds until this one tells how far it is: it
+        # may go on from there.
+        progress = progress.model_copy(update={"message": None, "ends": None})
     status = status_of(state)
     if status is JobStatus.ACCEPTED and run.run_count:
         status = JobStatus.RUNNING  # it has run, and is about to run again
@@ -122,6 +125,7 @@ def job_from(
         code=manifest.code if manifest else None,
         parent=run.labels.get(PARENT_LABEL),
         children=tuple(run.labels.get(CHILDREN_LABEL, "").split()),
+        **_course(status, state, progress),
     )
 
 
@@ -160,6 +164,20 @@ def _percent(status: JobStatus, progress: Progress | None) -> int:
     if progress is None or status is JobStatus.ACCEPTED:
         return 0
     return min(99, int(progress.percent))
+
+
+def _course(status: JobStatus, state: RunState | None, progress: Progress | None) -> dict[str, Any]:
+    """Return how far a job is in its own unit, and when it will probably have ended."""
+    if progress is None or status in (JobStatus.ACCEPTED, JobStatus.SUCCESSFUL):
+        return {}
+    runs = state is not None and state.type == "RUNNING"
+    # One that has passed was wrong.
+    is_to_come = runs and progress.ends is not None and progress.ends > datetime.now(UTC)
+    return {
+        "done": progress.done,
+        "total": progress.total,
+        "probable_end": progress.ends if is_to_come else None,
+    }
 
 
 def _outputs(manifest: Manifest | None) -> tuple[JobOutput, ...]:

@@ -2,11 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 
+from pygeoapi_prefect.engine.prefect_api.progress import as_artifact
 from pygeoapi_prefect.errors import ProcessorFailed
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -16,6 +19,10 @@ LOGGER = logging.getLogger(__name__)
 
 # Progress is for people: once a second is enough, and each time costs a request.
 _SECONDS_BETWEEN_REPORTS = 0.8
+# The first steps say little about the pace of the others.
+_LEAST_SECONDS_FOR_A_PACE = 1.0
+# Of a job that hardly moves; years are as good as never.
+_MAX_SECONDS_AHEAD = 10 * 365 * 86_400.0
 
 _MAX_MESSAGE = 1_000
 _MAX_NAME = 200
@@ -64,18 +71,24 @@ class FlowRunChannel:
         self._collector = collector
         self._storage = storage
         self._is_cancel_requested = is_cancel_requested
-        self._percent = 0.0
+        self._percent, self._done, self._total = 0.0, 0.0, 0.0
         self._message: str | None = None
+        # When progress was first told, and how much it was: an attempt need not begin at 0.
+        self._first: tuple[float, float] | None = None
         self._artifact_id: str | None = None
         self._changed = threading.Condition()
         self._unsent = False
         self._closed = False
         self._reporter: threading.Thread | None = None
 
-    def progress(self, percent: float, message: str | None) -> None:
+    def progress(self, done: float, total: float, message: str | None) -> None:
         """Take the progress; a lower one than before is ignored."""
+        percent = 100.0 * done / total if total else 100.0
         with self._changed:
-            self._percent = max(self._percent, percent)
+            if self._first is None:
+                self._first = (monotonic(), percent)
+            if percent >= self._percent:
+                self._percent, self._done, self._total = percent, done, total
             if message is not None:
                 self._message = storable(str(message), _MAX_MESSAGE)
             if self._unsent:
@@ -126,26 +139,41 @@ class FlowRunChannel:
                 self._changed.wait_for(lambda: self._unsent or self._closed)
                 if not self._unsent:
                     return
-                percent, message, self._unsent = self._percent, self._message, False
-            is_sent = self._send_progress(percent, message)
+                artifact = self._artifact()
+                self._unsent = False
+            is_sent = self._send_progress(artifact)
             with self._changed:
                 # What could not be sent is sent again with whatever is new by then.
                 self._unsent = self._unsent or not (is_sent or self._closed)
                 # Wait out the interval, but not the end of the job.
                 self._changed.wait_for(lambda: self._closed, timeout=_SECONDS_BETWEEN_REPORTS)
 
-    def _send_progress(self, percent: float, message: str | None) -> bool:
-        body = {"data": percent, "description": message}
+    def _artifact(self) -> dict[str, Any]:
+        ends = self._probable_end()
+        return as_artifact(self._percent, self._message, self._done, self._total, ends)
+
+    def _probable_end(self) -> datetime | None:
+        """Return when the job has ended if it goes on as fast as it did in this attempt."""
+        if self._first is None:
+            return None
+        begun, percent_then = self._first
+        elapsed, gained = monotonic() - begun, self._percent - percent_then
+        if elapsed < _LEAST_SECONDS_FOR_A_PACE or gained <= 0:
+            return None
+        seconds = elapsed * (100.0 - self._percent) / gained
+        return datetime.now(UTC) + timedelta(seconds=min(seconds, _MAX_SECONDS_AHEAD))
+
+    def _send_progress(self, artifact: Mapping[str, Any]) -> bool:
         try:
             if self._artifact_id is None:
                 answer = self._send(
                     "POST",
                     "/artifacts/",
-                    {**body, "type": "progress", "flow_run_id": self.job_id},
+                    {**artifact, "type": "progress", "flow_run_id": self.job_id},
                 )
                 self._artifact_id = answer["id"]
             else:
-                self._send("PATCH", f"/artifacts/{self._artifact_id}", body)
+                self._send("PATCH", f"/artifacts/{self._artifact_id}", dict(artifact))
             return True
         except Exception:
             # A job must not fail because Prefect could not hear how far it was.

@@ -13,7 +13,8 @@ pygeoapi switches it off:
 - `Prefer` is understood only if it is exactly `respond-async` or `wait`.
 - A request body that is JSON but no object, that is not UTF-8, compressed or nested without end, or
   a subscriber that is none, is a bare 500.
-- The status document says nothing of single outputs, and that of a dismissed job lacks its type and
+- The status document says nothing of single outputs, of how far a job is in its own unit and when
+  it will probably have ended, and that of a dismissed job lacks its type and
   always has a progress of 100.
 - Results that are only links have no answer: they become 204 with `Link` (18-062r2, 7.11.2.4).
 - `/results` of a failed job says `job failed` instead of why, and JSON results are turned into
@@ -54,7 +55,7 @@ from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
 from pygeoapi_prefect.faces.pygeoapi.threads import make_room
 from pygeoapi_prefect.ogc.preferences import read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
-from pygeoapi_prefect.ogc.status_info import chain_links, failure_link
+from pygeoapi_prefect.ogc.status_info import chain_links, course, failure_link
 from pygeoapi_prefect.results.delivery import output_url
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.results.streams import Stream
@@ -143,7 +144,7 @@ def _completed(document: Any) -> Any:
         return document
     job, service_url = exchange.job, exchange.context.service_url or ""
     if exchange.listed and isinstance(document.get("jobs"), list):
-        return {**document, "jobs": [_with_chain(each, exchange) for each in document["jobs"]]}
+        return {**document, "jobs": [_completed_one(each, exchange) for each in document["jobs"]]}
     if job is None or document.get("jobID") != job.id:
         return document
     links = [
@@ -163,15 +164,20 @@ def _completed(document: Any) -> Any:
         "processID": job.process_id,
         **document,
         "progress": job.progress,
+        **course(job),
         "links": [*document.get("links", ()), *links],
     }
 
 
-def _with_chain(document: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
-    """Return a job of a list with links to those before and after it."""
+def _completed_one(document: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    """Return a job of a list with how far it is, and links to those before and after it."""
     job = exchange.listed.get(document.get("jobID", ""))
-    links = chain_links(job, exchange.context.service_url or "") if job else []
-    return {**document, "links": [*document.get("links", ()), *links]} if links else document
+    if job is None:
+        return document
+    completed = {**document, **course(job)}
+    if links := chain_links(job, exchange.context.service_url or ""):
+        completed["links"] = [*document.get("links", ()), *links]
+    return completed
 
 
 def _patched_description(handler: Handler, api: API, request: APIRequest, *args: Any) -> Answer:

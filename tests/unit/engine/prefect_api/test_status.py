@@ -312,6 +312,36 @@ def test_progress_is_a_whole_number_from_0_to_100(state_type: str, percent: floa
     assert isinstance(shown.progress, int) and 0 <= shown.progress <= 100
 
 
+def test_a_running_job_tells_its_own_unit_and_its_probable_end() -> None:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    told = progress(45.8).model_copy(update={"done": 200, "total": 437, "ends": soon})
+    shown = job("RUNNING", progress=told)
+    assert (shown.done, shown.total, shown.probable_end) == (200, 437, soon)
+
+
+def test_an_end_that_has_passed_is_not_probable() -> None:
+    passed = progress(45.8).model_copy(update={"ends": datetime.now(UTC) - timedelta(seconds=1)})
+    assert job("RUNNING", progress=passed).probable_end is None
+
+
+@pytest.mark.parametrize("state_type", ["FAILED", "CANCELLED", "CANCELLING", "SCHEDULED"])
+def test_a_job_that_does_not_run_has_no_probable_end(state_type: str) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    assert job(state_type, progress=progress(4).model_copy(update={"ends": ends})).probable_end is (
+        None
+    )
+
+
+def test_a_new_attempt_is_as_far_as_the_last_one_until_it_tells() -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    earlier = progress(45.8, "Month 200", NOW - timedelta(seconds=5)).model_copy(
+        update={"done": 200, "total": 437, "ends": ends}
+    )
+    shown = job("RUNNING", progress=earlier)
+    assert (shown.progress, shown.done, shown.total) == (45, 200, 437)
+    assert (shown.message, shown.probable_end) == ("The job is running.", None)
+
+
 # ---- times
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pygeoapi_prefect.config.configuration import Configuration, read_configuration
 from pygeoapi_prefect.config.source import ConfigurationSource, log_files
 from pygeoapi_prefect.engine.connect import endpoint_for
+from pygeoapi_prefect.engine.estimation import FunctionEstimates
 from pygeoapi_prefect.engine.foreign_flows.processes import ForeignFlows
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -16,6 +17,7 @@ from pygeoapi_prefect.engine.prefect_api.registration import register_one
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
+from pygeoapi_prefect.service.estimates import AskFunction
 from pygeoapi_prefect.service.processes import ProcessService
 
 LOGGER = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class LiveService:
         self._source = ConfigurationSource(configuration)
         self._gateway = PrefectGateway(transport)
         self._set_up = PrefectSetUp(transport)
+        self._ask_function = FunctionEstimates(lambda: transport.endpoint)
         self._lock = threading.Lock()
         self._configuration = configuration
         self._service = self._compose(configuration)
@@ -51,7 +54,7 @@ class LiveService:
 
     def _compose(self, configuration: Configuration) -> ProcessService:
         register = partial(register_one, self._set_up, configuration)
-        return compose(configuration, self._gateway, register)
+        return compose(configuration, self._gateway, register, self._ask_function)
 
 
 def open_service(
@@ -79,6 +82,7 @@ def compose(
     configuration: Configuration,
     gateway: Gateway,
     register: Callable[[str], None] = lambda process_id: None,
+    ask_function: AskFunction | None = None,
 ) -> ProcessService:
     """Return the service of a configuration over a gateway.
 
@@ -86,13 +90,15 @@ def compose(
         configuration: of the service.
         gateway: to Prefect.
         register: makes the deployment of a process that came while the service ran.
+        ask_function: calls estimate functions; None = in new interpreters.
 
     Raises:
         ConfigurationError: nothing is installed that knows the URL of its result storage.
     """
     storage = open_storage(configuration.settings)
     foreign = ForeignFlows(gateway, storage, configuration)
-    return ProcessService(configuration, gateway, storage, foreign, register)
+    ask_function = ask_function or FunctionEstimates()
+    return ProcessService(configuration, gateway, storage, foreign, ask_function, register)
 
 
 @cache  # Django makes a manager for every request

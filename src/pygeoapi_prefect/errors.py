@@ -33,6 +33,7 @@ PygeoapiPrefectError
 ├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
 ├── ProcessorFailed           the code behind a process raised
+├── EstimateFailed            the function that says what a job would take failed
 └── ChainBroken               a job cannot be given what it was to have of the one before
 """
 
@@ -253,6 +254,12 @@ class TooManyBodies(Unavailable):
             "inputs as links.",
             retry_after=10,
         )
+
+
+class EstimateFailed(PygeoapiPrefectError):
+    """The function with which a process says what a job would take failed, or took too long."""
+
+    words_for_client = "The process could not say what a job would take."
 
 
 class TooManyChecks(Unavailable):

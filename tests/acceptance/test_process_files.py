@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,7 @@ def test_a_broken_file_takes_no_other_down_and_is_told(
     words = f"{folder / 'broken.yml'}, line 3: /retrys: unknown key"
     eventually(lambda: words in log.read_text(), "the log tells of it", 30)
     assert "broken" not in listed(client)
+    eventually(lambda: words in stack.log.read_text(), "the terminal says so", _SECONDS)
     web_log = stack.state / "web.log"
     eventually(lambda: listed(client) and words in web_log.read_text(), "so does the other", 30)
     assert greeting(client, "greet") == "Hello Ada! Hello Ada!"
@@ -183,3 +185,45 @@ class TestInternal:
             check=True,
         )
         assert "successful" in shown.stdout
+
+
+def estimate(client: Client, process_id: str, **query: str) -> dict[str, Any]:
+    answer = client.http.get(f"/processes/{process_id}/estimate", params=query)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_a_function_of_the_process_says_what_a_job_would_take(
+    stack: Stack, client: Client, folder: Path
+) -> None:
+    jobs_before = jobs(client)
+    function = "tests.support.process_functions.greeting_takes"
+    put(folder, "estimated", estimate_function=function)
+    eventually(lambda: "estimated" in listed(client), "it is there", _SECONDS)
+    # The worker may look a moment later; then a new interpreter is asked.
+    told = eventually(lambda: told_by_worker(client), "the worker is asked")
+    assert told is not None
+    assert (told["basis"], told["seconds"], told["steps"]) == ("function", 1.5, 3)
+    failed = estimate(client, "estimated", name="Ada", times="1000")
+    assert (failed["basis"], "secret" in failed["message"]) == ("history", False)
+    assert "RuntimeError: secret words" in (stack.state / "web.log").read_text()
+    assert jobs(client) == jobs_before
+
+
+def jobs(client: Client) -> list[str]:
+    answer = client.http.get("/jobs", params={"f": "json", "limit": 1_000})
+    return [job["jobID"] for job in answer.json()["jobs"]]
+
+
+def told_by_worker(client: Client) -> dict[str, Any] | None:
+    """Return what was told if it was in a process that the worker's forkserver forked."""
+    told = estimate(client, "estimated", name="Ada", times="3")
+    return told if any("forkserver" in word for word in told["parent"]) else None
+
+
+def test_earlier_jobs_say_what_a_job_would_take(client: Client) -> None:
+    assert greeting(client, "greet")
+    known = estimate(client, "greet", name="Ada", times="2")
+    assert known["basis"] == "history" and known["jobs"] >= 1
+    assert 0 < known["seconds"] <= known["seconds90"]

@@ -31,6 +31,8 @@ from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.processes.description import description_faults, unread_patterns
+from pygeoapi_prefect.processes.estimate_function import KEY as ESTIMATE_KEY
+from pygeoapi_prefect.processes.loading import Unloadable, load_function
 from pygeoapi_prefect.processes.proof import proof_of
 from pygeoapi_prefect.processes.registry import Registry
 
@@ -77,6 +79,7 @@ def _checks(config: Path) -> Iterator[Check]:
     for process_id, why in service.unusable.items():
         yield f"process {process_id}", False, f"{sentence(why)} It is left out; the others work."
     yield from _descriptions(service)
+    yield from _estimates(service)
     if service.settings.is_embedded:
         check = _state_folder(service)
         yield check
@@ -119,6 +122,18 @@ def _descriptions(service: Service) -> Iterator[Check]:
         if not proof.holds:
             finding = f"its inputs are not checked, because {proof} (see validate_inputs)"
             yield f"process {process_id}", True, finding
+
+
+def _estimates(service: Service) -> Iterator[Check]:
+    """Name the functions that cannot say what a job would take."""
+    for process_id, settings in service.checked.processes.items():
+        if settings.estimate_function is None:
+            continue
+        try:
+            load_function(settings.estimate_function, ESTIMATE_KEY)
+        except Unloadable as error:
+            finding = f"{settings.estimate_function} {error}. Earlier jobs are its estimate."
+            yield f"process {process_id}", False, finding
 
 
 def _state_folder(service: Service) -> Check:

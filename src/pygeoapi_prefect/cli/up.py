@@ -22,8 +22,10 @@ from pygeoapi_prefect.cli.service import (
     storage_problem,
 )
 from pygeoapi_prefect.config.manager_settings import read_manager_settings
+from pygeoapi_prefect.config.process_files import FileFault
 from pygeoapi_prefect.config.service_name import ENVIRONMENT_VARIABLE as SERVICE_VARIABLE
 from pygeoapi_prefect.config.snapshot import snapshot_of, write_snapshot
+from pygeoapi_prefect.config.source import ConfigurationSource
 from pygeoapi_prefect.engine.embedded.managed_process import ManagedProcess
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.embedded.supervisor import Supervisor
@@ -92,6 +94,8 @@ class Stack:
         # Who finds the folder taken is told at once that we are not about to leave it.
         self._in_use = self._folder.lock("users", shared=True)
         self._with_web = web
+        self._files = ConfigurationSource(service.checked)
+        self._told: tuple[FileFault, ...] = ()
         self._stop = threading.Event()
         self._generation: subprocess.Popen[str] | None = None
 
@@ -127,6 +131,7 @@ class Stack:
                     return
             self._announce()
             while not self._stop.wait(_LOOK_SECONDS):
+                self._look_at_files()
                 self._supervisor.keep_alive()
                 if web:
                     web.keep_alive()
@@ -199,10 +204,21 @@ class Stack:
                 raise click.ClickException(f"pygeoapi does not start. The end of {log}:\n{end}")
         return True
 
+    def _look_at_files(self) -> None:
+        """Tell who watches the terminal what is wrong with process files, once each."""
+        faults = self._files.read().files.faults
+        for fault in faults:
+            if fault not in self._told:
+                _report(f"warning: {fault}; it is left out, the others work")
+        if self._told and not faults:
+            _report("all process files can be read")
+        self._told = faults
+
     def _announce(self) -> None:
         endpoint = self._supervisor.endpoint
         assert endpoint is not None  # noqa: S101
         gateway = PrefectGateway(Transport(lambda: endpoint))
+        self._look_at_files()
         for process_id, why in self._service.unusable.items():
             _report(f"warning: process {process_id} is left out: {why}")
         for process_id, problem in deployed_processes(self._service, gateway).problems():

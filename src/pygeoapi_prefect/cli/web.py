@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from pygeoapi_prefect.cli.request_heads import HeadsInTime
 from pygeoapi_prefect.engine.host.memory import give_back_memory
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
+from pygeoapi_prefect.faces.asgi.estimates import estimate_route
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.whole_bodies import WholeBodies
 
@@ -37,11 +38,15 @@ def with_cors(app: ASGIApp) -> ASGIApp:
 
 async def _serve(host: str, port: int) -> None:
     pygeoapi = import_module("pygeoapi.starlette_app")
+    manager = pygeoapi.api_.manager
+    # Before pygeoapi's own, which take any path.
+    route = estimate_route(pygeoapi.url_prefix, lambda: manager.service)
+    pygeoapi.APP.router.routes.insert(0, route)
     app: ASGIApp = WholeBodies(pygeoapi.APP, problem_of)
     if pygeoapi.CONFIG["server"].get("cors", False):
         app = with_cors(app)
     # pygeoapi answers in the default thread pool, and a request holds a thread while it waits.
-    count: int = pygeoapi.api_.manager.request_threads
+    count: int = manager.request_threads
     asyncio.get_running_loop().set_default_executor(
         ThreadPoolExecutor(count, thread_name_prefix="request")
     )

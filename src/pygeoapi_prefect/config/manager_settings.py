@@ -93,6 +93,8 @@ class ManagerSettings(BaseSettings):
         work_pool: the work pool on which processes run whose code is here.
         processes_dir: the folders of process files; see `process_definition`.
         sync_timeout: seconds a synchronous request waits before it turns into an asynchronous one.
+        estimate_timeout: seconds that the function of a process may take that says what a job
+            would take.
         max_queued_jobs: how many jobs may wait; a client that wants one more is told to come back
             later. None = any number.
         max_waiting_requests: how many synchronous requests may wait for their jobs at once in a web
@@ -121,6 +123,7 @@ class ManagerSettings(BaseSettings):
     work_pool: str = DEFAULT_WORK_POOL
     processes_dir: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_as_folders)] = ()
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
+    estimate_timeout: float = Field(default=10, gt=0, le=60, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
     max_waiting_requests: int = Field(default=32, ge=0)
     job_retention: Duration | None = None

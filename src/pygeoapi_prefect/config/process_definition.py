@@ -19,6 +19,13 @@ from pygeoapi_prefect.config.process_settings import (
 # What of a definition is said of the process, and what of how its jobs are run.
 _METADATA = ("title", "description", "version", "keywords", "links", "inputs", "outputs")
 _POLICY = tuple(ExecutionPolicy.model_fields)
+_OF_THE_PROCESSOR = (
+    "ogcapi",
+    "estimate_function",
+    "on_success",
+    "job_control_options",
+    "validate_inputs",
+)
 
 
 class ProcessDefinition(ExecutionPolicy):
@@ -37,6 +44,8 @@ class ProcessDefinition(ExecutionPolicy):
             function's signature says of an input, member by member; null hides an input.
         outputs: id -> description, in place of what the return annotation says.
         ogcapi: what of it clients see.
+        estimate_function: the dotted path of the function that says what a job would take, before
+            it is started; None = earlier jobs say so.
         on_success: what follows each of its jobs that was successful.
         job_control_options: in which modes the process may be executed.
         validate_inputs: whether inputs are held against the description.
@@ -58,6 +67,7 @@ class ProcessDefinition(ExecutionPolicy):
     inputs: dict[str, dict[str, Any] | None] | None = None
     outputs: dict[str, dict[str, Any]] | None = None
     ogcapi: Visibility = Visibility()
+    estimate_function: FunctionPath | None = None
     on_success: tuple[FollowUp, ...] = ()
     job_control_options: tuple[JobControlOption, ...] | None = Field(default=None, min_length=1)
     validate_inputs: Literal["auto", True, False] = "auto"
@@ -81,7 +91,7 @@ class ProcessDefinition(ExecutionPolicy):
             | {key: said[key] for key in _METADATA if said.get(key) is not None},
             "prefect": {key: said[key] for key in _POLICY if key in said},
         }
-        for key in ("ogcapi", "on_success", "job_control_options", "validate_inputs"):
+        for key in _OF_THE_PROCESSOR:
             if said.get(key) not in (None, []):
                 processor[key] = said[key]
         return {

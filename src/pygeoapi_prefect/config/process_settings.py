@@ -196,6 +196,7 @@ class _Settings(BaseModel):
         job_control_options: takes the place of the processor's own `jobControlOptions`.
         validate_inputs: whether inputs are held against the process description; `auto` = if the
             description has proved itself by an example that fits it, or is derived.
+        estimate_function: says what a job would take; None = only earlier jobs do.
     """
 
     is_description_derived: ClassVar[bool] = False
@@ -207,6 +208,7 @@ class _Settings(BaseModel):
     on_success: tuple[FollowUp, ...] = ()
     job_control_options: tuple[JobControlOption, ...] | None = None
     validate_inputs: Annotated[Literal["auto", True, False], BeforeValidator(_as_boolean)] = "auto"
+    estimate_function: FunctionPath | None = None
 
     @field_validator("job_control_options")
     @classmethod

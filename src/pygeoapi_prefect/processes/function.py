@@ -5,9 +5,8 @@ the description, and what it opts in to by the name of a parameter does nothing 
 """
 
 import asyncio
-import importlib
 import inspect
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -16,7 +15,7 @@ from pygeoapi_prefect.errors import Fault, ProcessorUnusable, PygeoapiPrefectErr
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.code import code_of
 from pygeoapi_prefect.processes.derived import misfits, with_written
-from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
+from pygeoapi_prefect.processes.failures import failure_of
 from pygeoapi_prefect.processes.function_inputs import arguments_of
 from pygeoapi_prefect.processes.function_outputs import RESULT, returned
 from pygeoapi_prefect.processes.function_signature import (
@@ -25,9 +24,9 @@ from pygeoapi_prefect.processes.function_signature import (
     SignatureUnusable,
     signature_of,
 )
+from pygeoapi_prefect.processes.loading import Unloadable, load_function
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 from pygeoapi_prefect.running_job import job
-from pygeoapi_prefect.text import text_of
 
 
 class FunctionProcessor:
@@ -50,9 +49,9 @@ class FunctionProcessor:
         self.process_id = process_id
         about = f"The function {settings.function!r} of process {process_id!r}"
         try:
-            self._function = _loaded(settings.function)
+            self._function = load_function(settings.function, "processor.function")
             self._signature = signature_of(self._function)
-        except _Unloadable as error:
+        except Unloadable as error:
             raise ProcessorUnusable(f"{about} {error}.", process_id) from error.__cause__
         except SignatureUnusable as error:
             raise ProcessorUnusable(f"{about} {error}.", process_id) from error
@@ -94,37 +93,8 @@ class FunctionProcessor:
         """Do nothing: a function keeps nothing for a job."""
 
 
-class _Unloadable(Exception):
-    """A function cannot be loaded; the message says why and what to do."""
-
-
 async def _result_of[T](awaitable: Awaitable[T]) -> T:
     return await awaitable
-
-
-def _loaded(path: str) -> Callable[..., Any]:
-    module_name, _, name = path.rpartition(".")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        remedy = remedy_of_missing_module(error, "processor.function")
-        raise _Unloadable(
-            f"cannot be loaded: {type(error).__name__}: {text_of(error)}{remedy}"
-        ) from error
-    if not hasattr(module, name):
-        raise _Unloadable(
-            f"cannot be loaded: the module {module_name} has no {name!r}; define it there, or "
-            "correct processor.function"
-        )
-    function: Callable[..., Any] = getattr(module, name)
-    if not (callable(function) and _is_hashable(function)):
-        kind = type(function).__name__
-        raise _Unloadable(f"is no function, but a {kind}; correct processor.function")
-    return function
-
-
-def _is_hashable(value: object) -> bool:
-    return isinstance(value, Hashable)
 
 
 def _misfits(settings: FunctionSettings, signature: FunctionSignature) -> Iterator[Fault]:

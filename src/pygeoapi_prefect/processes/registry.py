@@ -118,9 +118,10 @@ class Registry:
 
     def modules(self) -> list[str]:
         """Return the modules that hold the processors, for loading them ahead of time."""
-        names = (
-            LOCAL_KINDS[type(settings)].module_of(settings)
-            for settings in self._configuration.processes.values()
-            if type(settings) in LOCAL_KINDS
-        )
-        return sorted({name for name in names if name})
+        names = set()
+        for settings in self._configuration.processes.values():
+            if settings.estimate_function:
+                names.add(settings.estimate_function.rpartition(".")[0])
+            if type(settings) in LOCAL_KINDS:
+                names.add(LOCAL_KINDS[type(settings)].module_of(settings))
+        return sorted(filter(None, names))

@@ -5,13 +5,18 @@ protocol. Which process, mode, wait, and answer apply is decided here.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import DeploymentSettings
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
+from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, request_of
 from pygeoapi_prefect.errors import DeploymentMissing, JobUnserved, PygeoapiPrefectError
+from pygeoapi_prefect.ogc.estimate import Estimate
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
@@ -20,6 +25,8 @@ from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Pro
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.estimates import AskFunction, Estimates
+from pygeoapi_prefect.service.history import History
 from pygeoapi_prefect.service.job_details import JobDetails
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
@@ -45,6 +52,7 @@ class ProcessService:
         gateway: to Prefect.
         storage: where results and large inputs live.
         foreign: the processes whose processor is a deployment.
+        ask_function: calls the functions with which processes say what a job would take.
         register: makes the deployment in Prefect of a process that came while the service ran.
 
     Attributes:
@@ -57,6 +65,7 @@ class ProcessService:
         gateway: Gateway,
         storage: ResultStorage,
         foreign: ForeignFlows,
+        ask_function: AskFunction,
         register: Callable[[str], None] = lambda process_id: None,
     ) -> None:
         """Connect to nothing yet."""
@@ -76,6 +85,10 @@ class ProcessService:
             has_internal=not all(map(configuration.is_exposed, configuration.processes)),
         )
         self.details = JobDetails(gateway, storage, self._jobs, foreign)
+        history = History(
+            gateway, names_of(configuration.settings.work_pool), self._flow_of, self._inputs_of
+        )
+        self._estimates = Estimates(configuration, history, ask_function)
 
     def __iter__(self) -> Iterator[str]:
         """Go through the process ids in the order of the configuration."""
@@ -230,6 +243,27 @@ class ProcessService:
         """
         return self.submit(self.details.request(job_id))
 
+    def estimate(self, request: ExecutionRequest) -> Estimate:
+        """Return what a job of a request would take, without making one.
+
+        Raises:
+            PygeoapiPrefectError: as for `processor`; or the request cannot be a job.
+        """
+        return self._estimates.of(self._checked(request, self.processor(request.process_id)))
+
+    def _flow_of(self, process_id: str) -> tuple[str, str]:
+        """Return flow and deployment of a process in Prefect."""
+        settings = self._configuration.process(process_id)
+        if isinstance(settings, DeploymentSettings):
+            reference = settings.prefect.deployment
+            return reference.flow_name, reference.deployment_name
+        return names_of(self._configuration.settings.work_pool).flow, process_id
+
+    def _inputs_of(self, run: FlowRun) -> Mapping[str, Any] | None:
+        """Return the inputs of a job as far as Prefect has them."""
+        request = self._foreign.request(run) if is_foreign(run) else request_of(run)
+        return request.inputs if request is not None else None
+
     def _checked(self, request: ExecutionRequest, processor: Processor) -> ExecutionRequest:
         settings = self._configuration.process(request.process_id)
         return self._request_check.check(request, processor, settings)
@@ -292,7 +326,7 @@ class ProcessService:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        return self._jobs.get(job_id)
+        return self._estimates.with_probable_end(self._jobs.get(job_id))
 
     def is_stale(self, job: Job) -> bool:
         """Return whether a process has changed since a job of it made its results.

@@ -263,6 +263,10 @@ class InMemoryGateway:
             and name not in query.not_state_names
             and (query.flow_name is None or self._flows[run.id] == query.flow_name)
             and (
+                query.deployment_name is None
+                or run.deployment_id == f"{query.flow_name}/{query.deployment_name}"
+            )
+            and (
                 query.ended_before is None
                 or (run.end_time is not None and run.end_time < query.ended_before)
             )

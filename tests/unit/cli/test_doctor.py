@@ -120,6 +120,22 @@ def test_inputs_of_functions_are_checked_so_nothing_is_said_of_them(
     assert "process drawn" not in result.output
 
 
+def test_an_estimate_function_that_cannot_be_loaded_fails_with_a_remedy(
+    tmp_path: Path, prefect: Prefect
+) -> None:
+    drawn = {
+        "type": "process",
+        "processor": {
+            "function": "tests.support.functions.drawn",
+            "estimate_function": "tests.support.functions.takes",
+        },
+    }
+    result = doctor(tmp_path, drawn=drawn)
+    (line,) = [line for line in result.output.splitlines() if line.startswith("FAIL process drawn")]
+    assert "has no 'takes'" in line and "correct estimate_function" in line
+    assert "1 of 1 process can be used" in result.output
+
+
 def test_a_module_that_is_not_there_has_a_remedy(tmp_path: Path) -> None:
     (line,) = [
         line

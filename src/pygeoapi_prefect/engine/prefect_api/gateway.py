@@ -321,6 +321,8 @@ def _filter(query: RunQuery) -> dict[str, Any]:
     body: dict[str, Any] = {"flow_runs": runs}
     if query.flow_name is not None:
         body["flows"] = {"name": {"any_": [query.flow_name]}}
+    if query.deployment_name is not None:
+        body["deployments"] = {"name": {"any_": [query.deployment_name]}}
     return body
 
 

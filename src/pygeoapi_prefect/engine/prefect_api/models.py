@@ -85,6 +85,7 @@ class RunQuery(BaseModel):
         or_tag: or this one.
         flow_name: they are of this flow. Where all with one of two tags are, Prefect finds and
             counts them sooner by the flow: it has no index for tags.
+        deployment_name: they are of this deployment of that flow.
         or_of_deployments: ids of deployments whose runs need not carry the tag; not together with
             other conditions, which Prefect cannot express.
         state_types: they are in a state of one of these types.
@@ -98,6 +99,7 @@ class RunQuery(BaseModel):
     tag: str
     or_tag: str | None = None
     flow_name: str | None = None
+    deployment_name: str | None = None
     or_of_deployments: tuple[str, ...] = ()
     state_types: tuple[str, ...] | None = None
     state_names: tuple[str, ...] | None = None
@@ -121,6 +123,8 @@ class RunQuery(BaseModel):
         others = any(each is not None for each in conditions) or self.not_state_names
         if self.or_of_deployments and others:
             raise ValueError("deployments cannot be combined with other conditions")
+        if self.deployment_name is not None and self.flow_name is None:
+            raise ValueError("a deployment has its name within a flow")
         return self
 
 

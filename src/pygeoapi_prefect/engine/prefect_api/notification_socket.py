@@ -7,6 +7,7 @@ of a short job. Web processes connect to a Unix socket of the same user and send
     {"look": true}        something changed that the worker should see
     {"alive": true}       answered `alive` by a worker that is well
     {"wait": "id"}        answered `ended` once the worker is through with a run, or `unknown`
+    {"estimate": {...}}   answered with what an estimate function says, as a JSON line
 """
 
 import contextlib
@@ -15,9 +16,10 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pygeoapi_prefect.config.manager_settings import user_state_folder
 from pygeoapi_prefect.ownership import Place, is_ours
@@ -83,6 +85,29 @@ class NotificationSocket:
                 return connection.recv(16) == b"alive\n"
         except OSError:
             return False
+
+    def estimate(self, question: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+        """Have the worker call an estimate function.
+
+        Args:
+            question: `function`, `inputs` and `seconds`.
+            seconds: how long it may take.
+
+        Returns:
+            `told`, or how it `failed`; None if there is no worker that can say.
+        """
+        line = json.dumps({"estimate": question}).encode() + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            return None
+        try:
+            with _connected(self._path) as connection:
+                connection.settimeout(seconds + _TIMEOUT_SECONDS)
+                connection.sendall(line)
+                with connection.makefile("rb") as reader:
+                    answer: dict[str, Any] = json.loads(reader.readline(MAX_LINE_BYTES))
+        except (OSError, ValueError):
+            return None
+        return None if answer.get("outdated") else answer
 
     def _tell(self, line: bytes) -> None:
         with contextlib.suppress(OSError), _connected(self._path) as connection:

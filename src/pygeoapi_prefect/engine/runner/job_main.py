@@ -13,12 +13,13 @@ import socket
 import sys
 import tempfile
 import threading
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from prefect.client.schemas.objects import FlowRun
 
 from pygeoapi_prefect.config.snapshot import current_configuration
 from pygeoapi_prefect.engine._compat import address_prefect_directly
+from pygeoapi_prefect.engine.estimation import answer_to
 from pygeoapi_prefect.engine.host.file_times import times_of
 from pygeoapi_prefect.engine.host.process_tree import adopt_orphans, kill_tree
 from pygeoapi_prefect.engine.prefect_api.runs import process_of
@@ -58,13 +59,19 @@ def wait_and_run(worker: socket.socket) -> None:
     if line.startswith(b'{"remove_resources"'):
         _remove_resources(**json.loads(line))
         return
+    if line.startswith(b'{"estimate"'):
+        _estimate(worker, **json.loads(line))
+        return
     flow_run = _read(line)
     # Another forkserver may be on its way, but this job is not to run code from before a change,
     # nor to mix it with process files from after.
-    is_outdated = times_of(imported_files) != imported_files
-    if is_outdated or wants_new_interpreter(process_of(flow_run)):
+    if _is_outdated() or wants_new_interpreter(process_of(flow_run)):
         _start_again(worker, line)
     _run(worker, reader, flow_run)
+
+
+def _is_outdated() -> bool:
+    return times_of(imported_files) != imported_files
 
 
 def _run(worker: socket.socket, reader: BinaryIO, flow_run: FlowRun) -> None:
@@ -105,6 +112,11 @@ def _survive_forks(line: WorkerLine, log: JobLog) -> None:
 
 def _remove_resources(remove_resources: str, jobs: list[str]) -> None:  # as in the message
     Registry(current_configuration()).release(remove_resources, jobs)
+
+
+def _estimate(worker: socket.socket, estimate: dict[str, Any]) -> None:  # as in the message
+    answer = {"outdated": True} if _is_outdated() else answer_to(estimate)
+    worker.sendall(json.dumps(answer).encode() + b"\n")
 
 
 def _start_again(worker: socket.socket, line: bytes) -> NoReturn:

@@ -57,6 +57,7 @@ from pygeoapi_prefect.engine.prefect_api.unreadable_runs import is_internal_erro
 from pygeoapi_prefect.engine.runner.job_log import about_left_out
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
+from pygeoapi_prefect.engine.worker.estimates import Estimates
 from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess
 from pygeoapi_prefect.engine.worker.notifications import (
@@ -134,6 +135,7 @@ class JobWorker(PrefectWorker):
         self._silent_runs = SilentRuns(work_pool_name, self._membership)
         self._logs = JobLogs()
         self._completion_waiters = CompletionWaiters(self._is_known)
+        self._estimates = Estimates(self._processes)
 
     # --- life ------------------------------------------------------------------------------
 
@@ -270,6 +272,8 @@ class JobWorker(PrefectWorker):
                 if flow_run.work_pool_name == self.work_pool_name:
                     self._pending.offer(flow_run)
                     self._run_what_fits()
+            elif "estimate" in message:
+                await self._estimates.tell(message["estimate"], writer)
             elif "look" in message:
                 self._look.set()
                 self._cancellation.look_now()

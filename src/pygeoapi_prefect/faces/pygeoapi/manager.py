@@ -81,7 +81,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             self._open = self._open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
-        self.processes = UsableProcesses(lambda: self._service)
+        self.processes = UsableProcesses(lambda: self.service)
         patches.install()
 
     def _open_service(
@@ -92,7 +92,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         return open_service(manager, resources, logging.getLogger().level)
 
     @property
-    def _service(self) -> ProcessService:
+    def service(self) -> ProcessService:
         """What does the work; another one when process files have changed, but not in a request."""
         exchange = current_exchange()
         if exchange is None:
@@ -104,7 +104,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
     @property
     def request_threads(self) -> int:
         """How many threads a web process needs for its requests."""
-        return self._service.request_threads
+        return self.service.request_threads
 
     def get_processor(self, process_id: str) -> BaseProcessor:
         """Return a processor of its own for each caller; pygeoapi asks it for its description.
@@ -117,11 +117,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         exchange = current_exchange()
         is_the_one = exchange is not None and exchange.process_id == process_id
         try:
-            if isinstance(plugin := self._service.describable(process_id), VanillaProcessor):
+            if isinstance(plugin := self.service.describable(process_id), VanillaProcessor):
                 return as_shown(plugin.plugin)
         except errors.ProcessNotFound as error:
             raise UnknownProcessError(str(error)) from error
-        describe = self._service.describe if is_the_one else self._service.summarize
+        describe = self.service.describe if is_the_one else self.service.summarize
         return with_modes_as_declared(BaseProcessor({"name": process_id}, describe(process_id)))
 
     def execute_process(
@@ -151,7 +151,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
                 response=requested_response or "raw",
                 subscriber=vars(subscriber) if subscriber else None,
             )
-            outcome = self._service.execute(request, context_of(exchange, execution_mode))
+            outcome = self.service.execute(request, context_of(exchange, execution_mode))
         except errors.PygeoapiPrefectError as error:
             exchange.error = error
             raise ExecutionRefused(error) from error
@@ -181,7 +181,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             StorageUnavailable: result storage does not answer.
         """
         wanted = ogc_job.JobStatus(status.value) if status is not None else None
-        page = self._service.jobs(JobQuery(wanted, limit, offset or 0))
+        page = self.service.jobs(JobQuery(wanted, limit, offset or 0))
         if exchange := current_exchange():
             exchange.listed = {job.id: job for job in page.jobs}
         jobs = [as_pygeoapi_has_it(job) for job in page.jobs]
@@ -196,7 +196,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             StorageUnavailable: result storage does not answer.
         """
         try:
-            job = self._service.job(job_id)
+            job = self.service.job(job_id)
         except errors.JobNotFound:
             raise JobNotFoundError from None
         if exchange := current_exchange():
@@ -215,7 +215,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """
         exchange = current_exchange() or Exchange(html=True)
         try:
-            delivery = self._service.results(job_id, exchange.output_id)
+            delivery = self.service.results(job_id, exchange.output_id)
         except (errors.ResultMissing, errors.JobNotFound) as error:
             exchange.error = error
             raise JobResultNotFoundError(str(error)) from error
@@ -230,7 +230,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             StorageUnavailable: its results cannot be removed; the job stays.
         """
         try:
-            dismissal = self._service.dismiss(job_id)
+            dismissal = self.service.dismiss(job_id)
         except errors.JobNotFound:
             raise JobNotFoundError from None
         if exchange := current_exchange():

@@ -48,7 +48,7 @@ from pygeoapi_prefect.errors import (
     RequestError,
     TooManyBodies,
 )
-from pygeoapi_prefect.faces.pygeoapi.bodies import check_numbers, read_body
+from pygeoapi_prefect.faces.bodies import check_numbers, read_body
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
 from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line

@@ -256,6 +256,11 @@ class TestGatewayContract:
         assert subject.listed(flow_name=FLOW) == [run.id]
         assert subject.listed(flow_name="another-flow") == []
 
+    def test_runs_are_found_by_their_deployment(self, subject: Subject) -> None:
+        run = subject.create()
+        assert subject.listed(flow_name=FLOW, deployment_name=DEPLOYMENT) == [run.id]
+        assert subject.listed(flow_name=FLOW, deployment_name="another") == []
+
     def test_no_state_finds_nothing(self, subject: Subject) -> None:
         subject.create()
         assert subject.listed(state_types=[]) == []

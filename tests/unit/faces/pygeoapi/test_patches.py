@@ -23,7 +23,8 @@ from pygeoapi_prefect import composition, errors
 from pygeoapi_prefect.body_limits import BodiesInFlight
 from pygeoapi_prefect.engine.prefect_api.names import TROUBLE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import request_of
-from pygeoapi_prefect.faces.pygeoapi import bodies, patches
+from pygeoapi_prefect.faces import bodies
+from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse

@@ -124,7 +124,9 @@ def _check_members(body: bytes) -> None:
     try:
         content = json.loads(body, parse_constant=_refuse_constant)
     except ValueError:
-        return  # pygeoapi has a good answer to that
+        return  # whoever reads it has a good answer to that
+    except RecursionError:
+        raise InvalidRequest("The body of the execution request is nested too deeply.") from None
     if not isinstance(content, dict):
         raise InvalidRequest("The body of an execution request must be a JSON object.")
     subscriber = content.get("subscriber")

@@ -1,0 +1,1 @@
+"""The face that speaks HTTP itself: what pygeoapi's own routes do not have."""

@@ -1,0 +1,92 @@
+"""How long the jobs of a process took, from what Prefect knows of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
+from pygeoapi_prefect.engine.prefect_api.names import ServiceNames
+from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.ogc.estimate import Durations
+
+# The newest ones say most about how it is now.
+_JOBS = 200
+# So many of the same inputs are worth more than all the others.
+_ENOUGH = 3
+_FRESH_SECONDS = 60.0
+_KNOWN = 1_000
+
+InputsOf = Callable[[FlowRun], Mapping[str, Any] | None]
+FlowOf = Callable[[str], tuple[str, str]]
+
+
+class History:
+    """Looks at the jobs that were successful.
+
+    Args:
+        gateway: to Prefect.
+        names: of the service.
+        flow_of: returns flow and deployment of a process.
+        inputs_of: returns the inputs of a job, None if that takes more than a look.
+    """
+
+    def __init__(
+        self, gateway: Gateway, names: ServiceNames, flow_of: FlowOf, inputs_of: InputsOf
+    ) -> None:
+        """Ask for nothing yet."""
+        self._gateway = gateway
+        self._names = names
+        self._flow_of = flow_of
+        self._inputs_of = inputs_of
+        self._known: dict[str, tuple[float, Durations]] = {}
+
+    def durations(self, process_id: str, inputs: Mapping[str, Any] | None = None) -> Durations:
+        """Return how long the newest jobs of a process took, from start to end.
+
+        Args:
+            process_id: the process.
+            inputs: jobs with the same are preferred, if there are enough; None = any will do, and a
+                minute ago is now.
+
+        Raises:
+            PrefectUnavailable: Prefect does not answer.
+        """
+        if inputs is None:
+            read, known = self._known.get(process_id, (0.0, None))
+            if known is not None and time.monotonic() - read < _FRESH_SECONDS:
+                return known
+        flow, deployment = self._flow_of(process_id)
+        wanted = RunQuery.of_all(
+            self._names, flow_name=flow, deployment_name=deployment, state_types=("COMPLETED",)
+        )
+        runs = [
+            run
+            for run in self._gateway.list_flow_runs(wanted, limit=_JOBS)
+            if run.start_time is not None and run.end_time is not None
+        ]
+        if inputs is not None:
+            like = [run for run in runs if self._inputs_of(run) == inputs]
+            if len(like) >= _ENOUGH:
+                return _durations(like, have_same_inputs=True)
+            return _durations(runs)
+        found = _durations(runs)
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[process_id] = (time.monotonic(), found)
+        return found
+
+
+def _durations(runs: Sequence[FlowRun], *, have_same_inputs: bool = False) -> Durations:
+    seconds = [
+        max(0.0, (run.end_time - run.start_time).total_seconds())
+        for run in runs
+        if run.start_time and run.end_time
+    ]
+    if not seconds:
+        return Durations(0)
+    median = statistics.median(seconds)
+    tenths = statistics.quantiles(seconds, n=10, method="inclusive") if len(seconds) > 1 else None
+    return Durations(
+        len(seconds), median, tenths[-1] if tenths else median, have_same_inputs=have_same_inputs
+    )

@@ -151,6 +151,24 @@ def job_id(stack: Stack, folder: Path) -> str:
     return client.submit("seen", {"name": "Ada"})
 
 
+def test_a_job_is_followed_however_new_its_file_is(client: Client, folder: Path) -> None:
+    job_ids = []
+    for number in range(6):
+        process_id = f"new{number}"
+        put(folder, process_id, on_success="[{process: greet, inputs: {name: $outputs.greeting}}]")
+        eventually(lambda each=process_id: each in listed(client), "it is listed", _SECONDS)  # type: ignore[misc]
+        job_ids.append(client.submit(process_id, {"name": "Ada"}))
+    for job_id in job_ids:
+        client.wait_for(job_id, "successful")
+        eventually(
+            lambda each=job_id: any(  # type: ignore[misc]
+                link["rel"] == "next" for link in client.job(each)["links"]
+            ),
+            "it is followed",
+            60,
+        )
+
+
 class TestInternal:
     """Processes that clients are not to see."""
 

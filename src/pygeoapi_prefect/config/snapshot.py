@@ -106,8 +106,11 @@ def read_snapshot(path: Path) -> Configuration:
     )
 
 
-def current_configuration() -> Configuration:
+def current_configuration(*, at_this_moment: bool = False) -> Configuration:
     """Return what this worker was told to run; read anew whenever a file has changed.
+
+    Args:
+        at_this_moment: also what changed less than a second ago.
 
     Raises:
         ConfigurationError: it holds something wrong, or the environment does not say where it is.
@@ -117,7 +120,8 @@ def current_configuration() -> Configuration:
         return _configuration_here()
     path = Path(os.environ[ENVIRONMENT_VARIABLE])
     status = path.stat()
-    return _read_once(path, status.st_mtime_ns, status.st_size).read()
+    source = _read_once(path, status.st_mtime_ns, status.st_size)
+    return source.read_now() if at_this_moment else source.read()
 
 
 @lru_cache(maxsize=1)

@@ -31,9 +31,18 @@ class ConfigurationSource:
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             with self._lock:
                 if time.monotonic() - self._looked >= LOOK_SECONDS:
-                    self._configuration = self._configuration.with_current_files()
-                    self._looked = time.monotonic()
+                    self._look()
         return self._configuration
+
+    def read_now(self) -> Configuration:
+        """Return the configuration as it is at this moment, whenever it was looked at last."""
+        with self._lock:
+            self._look()
+        return self._configuration
+
+    def _look(self) -> None:
+        self._configuration = self._configuration.with_current_files()
+        self._looked = time.monotonic()
 
 
 def log_files(after: Configuration, before: Configuration | None = None) -> None:

@@ -49,6 +49,7 @@ from pygeoapi_prefect.engine.prefect_api.submission import submit_request
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (
+    ChainBroken,
     DeploymentMissing,
     PygeoapiPrefectError,
     ResultMissing,
@@ -100,12 +101,16 @@ class ChainDispatcher:
 
     async def look(self, client: PrefectClient) -> None:
         """Start what is to follow the jobs that have ended."""
-        configuration = current_configuration()
         wanted = FlowRunFilter(
-            tags=FlowRunFilterTags(all_=[names_of(configuration.settings.work_pool).chain_tag]),
+            tags=FlowRunFilterTags(
+                all_=[names_of(current_configuration().settings.work_pool).chain_tag]
+            ),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
         )
-        for run in await all_flow_runs(client, wanted):
+        runs = await all_flow_runs(client, wanted)
+        # After these have ended: no older than what the web process knew that made them.
+        configuration = current_configuration(at_this_moment=True)
+        for run in runs:
             try:
                 await self._follow(client, configuration, run)
             except ObjectNotFound:
@@ -134,16 +139,21 @@ class ChainDispatcher:
         Raises:
             Unavailable: Prefect or storage do not answer.
             DeploymentMissing: a process is not registered yet.
+            ChainBroken: it is not known here yet what follows.
         """
+        if run.state is None or not run.state.is_completed():
+            return [], {}
+        is_new = datetime.now(UTC) - run.state.timestamp < _COMES_WITHIN
         settings = configuration.processes.get(process_of(run) or "")
-        if settings is None or run.state is None or not run.state.is_completed():
+        if settings is None or not settings.on_success:
+            if is_new:  # its file may be on its way to this machine
+                raise ChainBroken(f"What follows process {process_of(run)} is not known here yet.")
             return [], {}
         storage = open_storage(configuration.settings)
         try:
             manifest = manifest_of(self._gateway, storage, configuration, run)
         except ResultMissing:
             manifest = None
-        is_new = datetime.now(UTC) - run.state.timestamp < _COMES_WITHIN
         if manifest is None:
             if is_new:
                 raise ResultMissing(f"There are no results of job {run.id} yet.")

@@ -82,7 +82,7 @@ def read_service(path: Path) -> Service:
     unusable: dict[str, str] = {}
     for process_id, resource in resources.items():
         try:
-            _check_process(process_id, resource)
+            _check_process(process_id, resource, settings)
         except ConfigurationError as error:
             faults.extend(error.faults)
         except PygeoapiPrefectError as error:
@@ -98,7 +98,7 @@ def read_service(path: Path) -> Service:
     for process_id, resource in files.resources.items():
         unusable.pop(process_id, None)
         try:
-            _check_process(process_id, resource)
+            _check_process(process_id, resource, settings)
         except PygeoapiPrefectError as error:
             unusable[process_id] = str(error)
     return Service(path, configuration, checked, unusable)
@@ -139,13 +139,13 @@ def deployed_processes(service: Service, gateway: Gateway) -> ForeignFlows:
     return ForeignFlows(gateway, storage, service.checked)
 
 
-def _check_process(process_id: str, resource: Any) -> None:
+def _check_process(process_id: str, resource: Any, settings: ManagerSettings | None) -> None:
     """Load one process, whatever is wrong with others.
 
     Raises:
         ConfigurationError: what is written of it is wrong.
         ProcessorUnusable: its code cannot be used.
     """
-    alone = Configuration(ManagerSettings(), {process_id: resource})
+    alone = Configuration(settings or ManagerSettings(), {process_id: resource})
     if not alone.deployed:  # Prefect describes it; it may not be up yet
         Registry(alone).describable(process_id)

@@ -1,6 +1,7 @@
 """Process files that come, change and go: the leader keeps Prefect's deployments in step."""
 
 import logging
+import time
 
 import anyio
 
@@ -10,11 +11,13 @@ from pygeoapi_prefect.config.source import LOOK_SECONDS, log_files
 from pygeoapi_prefect.engine.maintenance.membership import Membership
 from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
-from pygeoapi_prefect.engine.prefect_api.registration import register
+from pygeoapi_prefect.engine.prefect_api.registration import Registration, register
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 
 LOGGER = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.2
 
 
 class ProcessFilesWatch:
@@ -53,7 +56,12 @@ class ProcessFilesWatch:
         if configuration is before or (before is None and not has_files):
             return
         log_files(configuration, before)
-        registration = await anyio.to_thread.run_sync(register, self._set_up, configuration)
+        registration = await anyio.to_thread.run_sync(self._register, configuration)
         for process_id, why in registration.refused.items():
             LOGGER.warning("process %s cannot be executed: %s", process_id, why)
         self._registered = configuration
+
+    def _register(self, configuration: Configuration) -> Registration:
+        # Two hundred new files are many requests, and the first clients come just then. Whose
+        # deployment is still to come is registered with its first job.
+        return register(self._set_up, configuration, pause=lambda: time.sleep(_PAUSE_SECONDS))

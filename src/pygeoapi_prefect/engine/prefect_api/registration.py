@@ -1,6 +1,6 @@
 """Registering processes in Prefect: one deployment of our flow for each."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,11 @@ def queue_specs(configuration: Configuration) -> dict[str, list[WorkQueueSpec]]:
 
 
 def register(
-    set_up: PrefectSetUp, configuration: Configuration, *, at_once: Collection[str] | None = None
+    set_up: PrefectSetUp,
+    configuration: Configuration,
+    *,
+    at_once: Collection[str] | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> Registration:
     """Make Prefect's deployments those of the configuration; doing it again changes nothing.
 
@@ -134,6 +138,7 @@ def register(
         configuration: which processes there are; deployments we made for others of this service
             are removed. Services that share a Prefect server have work pools of their own.
         at_once: the processes whose deployments are made now, the others' later; None = all.
+        pause: called after each deployment that is made, to leave Prefect to others meanwhile.
 
     Returns:
         What was removed, and which processes could not be registered.
@@ -161,6 +166,7 @@ def register(
             set_up.ensure_deployment(spec)
         except DeploymentRefused as error:
             refused[spec.name] = str(error)
+        pause()
     wanted = {spec.name for spec in specs} - refused.keys()
     # Removing one with jobs that wait would remove the jobs. They fail when their turn comes, and
     # say why; the next registration finds none left.

@@ -9,6 +9,7 @@ import httpx
 from pydantic import Field
 
 ARCHIVE = os.environ.get("CLIMATE_ARCHIVE", "http://127.0.0.1:8437")
+BYTES_OF_A_MONTH = 2_040
 DATASETS = Path(os.environ.get("CLIMATE_DATASETS", "demo-output/climate/datasets"))
 
 
@@ -50,6 +51,21 @@ def run(
             save_checkpoint(done)
             on_progress(len(done), len(names), f"Month {len(done)} of {len(names)}: {name}")
     return {"dataset_id": dataset, "months": len(names)}
+
+
+def takes(
+    dataset: str = "pacific-winds", archive: str = ARCHIVE, datasets: Path = DATASETS
+) -> dict[str, float]:
+    """Say what fetching the files that are not there yet would take.
+
+    Args:
+        dataset: The name of the dataset.
+        archive: The address of the archive.
+        datasets: The folder of all datasets.
+    """
+    names = httpx.get(f"{archive}/files.txt", timeout=5).raise_for_status().text.split()
+    steps = sum(not (datasets / dataset / name).exists() for name in names)
+    return {"steps": steps, "bytes": steps * BYTES_OF_A_MONTH}
 
 
 def fetch(client: httpx.Client, name: str, path: Path) -> None:

@@ -55,6 +55,15 @@ def test_all_months_are_fetched(address: str, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "winds")) == TWO_YEARS
 
 
+def test_an_estimate_counts_what_is_still_to_be_fetched(address: str, tmp_path: Path) -> None:
+    """Before anything is done, and when all is there."""
+    before = ingest.takes("winds", archive=address, datasets=tmp_path)
+    assert before["steps"] == 24 and before["bytes"] > 0
+    ingest.run("winds", archive=address, datasets=tmp_path)
+    after = ingest.takes("winds", archive=address, datasets=tmp_path)
+    assert (after["steps"], after["bytes"]) == (0, 0)
+
+
 def test_progress_is_told_month_by_month(address: str, tmp_path: Path) -> None:
     """Done, total and a message."""
     memory = Memory()

@@ -203,7 +203,7 @@ class JobService:
             StorageUnavailable: result storage does not answer.
         """
         runs, total = self._list(query)
-        told = [run.id for run in runs if status_of(run.state) in _STATUS_WITH_PROGRESS]
+        told = [run.id for run in runs if _may_have_told(run)]
         progress = self._gateway.read_progress(told) if told else {}
         results = self._results([run for run in runs if _may_have_results(run)])
         jobs = (job_from(run, progress.get(run.id), results.get(run.id)) for run in runs)
@@ -289,9 +289,8 @@ class JobService:
         return Dismissal(job, is_removed=True, is_idle=True)
 
     def _job(self, run: FlowRun, *, make: bool = True) -> Job:
-        status = status_of(run.state)
         progress = None
-        if status in _STATUS_WITH_PROGRESS:
+        if _may_have_told(run):
             progress = self._gateway.read_progress([run.id]).get(run.id)
         found = self._result(run, make=make) if _may_have_results(run) else None
         return job_from(run, progress, found)
@@ -377,6 +376,14 @@ class JobService:
 
 
 _STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
+
+
+def _may_have_told(run: FlowRun) -> bool:
+    """Return whether a job may have told of its progress, and its clients are to know."""
+    status = status_of(run.state)
+    # It may have run, and wait for a worker again.
+    has_run = status is JobStatus.ACCEPTED and run.run_count > 0
+    return has_run or status in _STATUS_WITH_PROGRESS
 
 
 def _fits(run: FlowRun, query: JobQuery) -> bool:

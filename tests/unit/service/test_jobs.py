@@ -320,6 +320,16 @@ def test_a_running_job_says_how_far_it_is(service: Service) -> None:
     assert (job.status, job.progress, job.message) == (JobStatus.RUNNING, 40, "block 2 of 5")
 
 
+def test_a_job_that_waits_for_a_worker_again_is_as_far_as_it_was(service: Service) -> None:
+    job_id = service.submit()
+    service.prefect.move(job_id, "RUNNING")
+    service.prefect.tell_progress(job_id, 40, "block 2 of 5", {"done": "2", "total": "5"})
+    service.prefect.move(job_id, "SCHEDULED")
+    for job in (service.jobs.get(job_id), *service.jobs.page(JobQuery()).jobs):
+        assert (job.status, job.progress) == (JobStatus.RUNNING, 40)
+        assert (job.done, job.total) == (2, 5)
+
+
 def test_a_failed_job_keeps_how_far_it_was(service: Service) -> None:
     job_id = service.submit()
     service.prefect.tell_progress(job_id, 40)

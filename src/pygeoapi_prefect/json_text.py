@@ -6,7 +6,7 @@ a job took an hour for. Knows nothing else.
 
 import json
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 _COMPACT = (",", ":")
 
@@ -36,6 +36,25 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return value
+
+
+def value_of(text: str) -> Any:
+    """Return what a text is in JSON, or the text itself if it is none.
+
+    Raises:
+        ValueError: it is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return text
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Refuse NaN and infinities, which Python takes for JSON."""
+    raise ValueError(constant)
 
 
 def read(content: bytes) -> tuple[bytes, bool]:

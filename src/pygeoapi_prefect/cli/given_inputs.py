@@ -1,11 +1,12 @@
 """Inputs of a process as they are given at a terminal."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
+
+from pygeoapi_prefect.json_text import value_of
 
 
 def read_inputs(given: Iterable[str]) -> dict[str, Any]:
@@ -37,14 +38,14 @@ def _read(text: str) -> dict[str, Any]:
         ValueError: it cannot be understood.
     """
     if text.startswith("@"):
-        value = _value(_content(text[1:]))
+        value = value_of(_content(text[1:]))
         if not isinstance(value, dict):
             raise ValueError('the file has no JSON object of inputs, such as {"name": "value"}')
         return value
     name, is_given, value = text.partition("=")
     if not name or not is_given:
         raise ValueError("write NAME=VALUE, NAME=@FILE, or @FILE with a JSON object of inputs")
-    return {name: _value(_content(value[1:]) if value.startswith("@") else value)}
+    return {name: value_of(_content(value[1:]) if value.startswith("@") else value)}
 
 
 def _content(file: str) -> str:
@@ -57,18 +58,3 @@ def _content(file: str) -> str:
         ) from None
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
-
-
-def _value(text: str) -> Any:
-    """Return what a text is in JSON, or the text."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except ValueError:
-        return text
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    """Refuse NaN and infinities, which Python takes for JSON."""
-    raise ValueError(constant)

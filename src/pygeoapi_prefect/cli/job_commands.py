@@ -30,6 +30,7 @@ def _inputs(context: click.Context, parameter: click.Parameter, given: Any) -> d
 )
 @click.option("--outputs", metavar="NAME", multiple=True, help="An output to make.  [default: all]")
 @click.option("--wait", is_flag=True, help="Wait for the end, and print the result.")
+@click.option("--estimate", is_flag=True, help="Only say what the job would take.")
 @json_option
 def run(
     config: Path,
@@ -37,11 +38,15 @@ def run(
     inputs: dict[str, Any],
     outputs: tuple[str, ...],
     wait: bool,
+    estimate: bool,
     as_json: bool,
 ) -> None:
     """Run a process as a job; print the id of the job, or wait for its result."""
-    from pygeoapi_prefect.cli.run import run_process
+    from pygeoapi_prefect.cli.run import print_estimate, run_process
 
+    if estimate:
+        print_estimate(config, process_id, inputs, as_json=as_json)
+        return
     run_process(config, process_id, inputs, outputs, wait=wait, as_json=as_json)
 
 

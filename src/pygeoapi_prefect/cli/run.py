@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pygeoapi_prefect.cli.results import no_results, print_results
-from pygeoapi_prefect.cli.running_service import echo_status, open_running_service
+from pygeoapi_prefect.cli.running_service import echo_json, echo_status, open_running_service
 from pygeoapi_prefect.cli.words import in_one_line
 from pygeoapi_prefect.errors import ProcessNotFound, Unavailable
 from pygeoapi_prefect.ogc.execution import read_execution_request
@@ -23,6 +23,7 @@ _BAR_WIDTH = 30
 _BESIDE_THE_BAR = 14  # brackets, percentage and gaps
 _INTERRUPTED = 130  # what shells make of Ctrl-C
 _LISTED = 20
+_MOST_OF_A_VALUE = 200
 
 
 def run_process(
@@ -79,6 +80,36 @@ def run_process(
         raise no_results(job)
     if not as_json:
         print_results(service, job)
+
+
+def print_estimate(
+    config: Path, process_id: str, inputs: Mapping[str, Any], *, as_json: bool
+) -> None:
+    """Print what a job would take, without making one.
+
+    Args:
+        config: the pygeoapi configuration.
+        process_id: the process.
+        inputs: of the process.
+        as_json: whether to print it as clients get it.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        InvalidInputs: the inputs do not fit the process; every fault is listed.
+        click.ClickException: Prefect does not run, or there is no such process.
+        PygeoapiPrefectError: there can be no job now; the error says why.
+    """
+    service = open_running_service(config)
+    try:
+        estimate = service.estimate(read_execution_request(process_id, inputs=inputs)).document()
+    except ProcessNotFound:
+        raise click.ClickException(_not_there(process_id, service, config)) from None
+    if as_json:
+        echo_json(estimate)
+        return
+    width = max(map(len, estimate))
+    for name, value in estimate.items():
+        click.echo(f"{name:{width}}  {in_one_line(str(value), _MOST_OF_A_VALUE)}")
 
 
 def _watch(service: ProcessService, job_id: str, label: str) -> Job:

@@ -15,6 +15,21 @@ def echoed(terminal: Terminal, *options: str) -> object:
     return json.loads(terminal.said("run", "echo", *options, "--wait"))
 
 
+# ---- estimates
+
+
+def test_what_a_job_would_take_is_said_and_no_job_is_made(terminal: Terminal) -> None:
+    said = terminal.said("run", "echo", "--input", "x=1", "--estimate")
+    assert "basis" in said and "history" in said and "No job of this process" in said
+    estimate = terminal.json("run", "echo", "--estimate", "--json")
+    assert (estimate["basis"], estimate["jobs"]) == ("history", 0)
+    assert terminal.json("jobs", "list", "--json")["jobs"] == []
+
+
+def test_of_a_process_that_is_not_there_nothing_can_be_said(terminal: Terminal) -> None:
+    assert "there is no process 'ecco'" in terminal.refused("run", "ecco", "--estimate")
+
+
 # ---- inputs
 
 

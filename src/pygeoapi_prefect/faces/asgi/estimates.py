@@ -14,9 +14,17 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from pygeoapi_prefect.body_limits import BodiesInFlight
-from pygeoapi_prefect.errors import InvalidRequest, ProcessNotFound, PygeoapiPrefectError
+from pygeoapi_prefect.errors import (
+    Fault,
+    InvalidInputs,
+    InvalidRequest,
+    ProcessNotFound,
+    PygeoapiPrefectError,
+    pointer,
+)
 from pygeoapi_prefect.faces.asgi.answers import document, refusal
 from pygeoapi_prefect.faces.bodies import read_body
+from pygeoapi_prefect.json_text import value_of
 from pygeoapi_prefect.ogc.execution import ExecutionRequest, read_execution_request
 from pygeoapi_prefect.service.processes import ProcessService
 
@@ -80,18 +88,17 @@ def inputs_of(
         parameters: name and text; several of one name are a list.
         described: the inputs of the process; text stays text where the schema wants text, else it
             is read as JSON if it is JSON.
+
+    Raises:
+        InvalidInputs: one cannot be read.
     """
     found: dict[str, list[Any]] = {}
     for name, text in parameters:
         if name != _FORMAT or name in described:
             schema = (described.get(name) or {}).get("schema") or {}
-            value = text if schema.get("type") == "string" else _read(text)
+            try:
+                value = text if schema.get("type") == "string" else value_of(text)
+            except ValueError as error:
+                raise InvalidInputs([Fault(pointer("inputs", name), str(error))]) from None
             found.setdefault(name, []).append(value)
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
-
-
-def _read(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

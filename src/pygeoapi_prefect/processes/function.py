@@ -25,6 +25,7 @@ from pygeoapi_prefect.processes.function_signature import (
     SignatureUnusable,
     signature_of,
 )
+from pygeoapi_prefect.processes.input_forms import Forms
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 from pygeoapi_prefect.running_job import job
 from pygeoapi_prefect.text import text_of
@@ -62,6 +63,11 @@ class FunctionProcessor:
                 f"{about} does not fit what `metadata` says of it: {listed}.", process_id
             )
         self.description: Mapping[str, Any] = _described(self._signature, settings)
+
+    @property
+    def input_forms(self) -> Mapping[str, Forms]:
+        """What the function gets of inputs that are no plain values."""
+        return {name: each.forms for name, each in self._signature.inputs.items()}
 
     @property
     def code(self) -> str | None:

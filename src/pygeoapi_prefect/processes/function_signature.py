@@ -19,6 +19,13 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from pygeoapi_prefect.processes.derived import described
 from pygeoapi_prefect.processes.function_outputs import UNKNOWN, outputs_of
+from pygeoapi_prefect.processes.input_forms import (
+    Form,
+    Forms,
+    forms_of,
+    hidden_files,
+    with_files_published,
+)
 from pygeoapi_prefect.running_job import Job
 from pygeoapi_prefect.text import text_of
 
@@ -47,12 +54,14 @@ class Input:
         type: what values are made of what clients send, and held against.
         is_required: whether the function has no default for it.
         description: OGC 18-062r2, inputDescription.yaml.
+        forms: what the function gets where the client sends no plain value.
     """
 
     name: str
     type: TypeAdapter[Any]
     is_required: bool
     description: Mapping[str, Any]
+    forms: Forms
 
 
 @dataclass(frozen=True)
@@ -161,11 +170,20 @@ def _input(parameter: inspect.Parameter, function: Callable[..., Any], in_docstr
     if not is_required:
         schema |= _default(parameter.default)
     about = described(parameter.name, schema, schema.pop("$defs", {}))
+    if hidden_files(about["schema"]):
+        raise SignatureUnusable(
+            f"has the parameter {parameter.name!r} of type {inspect.formatannotation(annotation)}: "
+            "a client would name files of this machine there; take files as parameters of their "
+            "own, of the type Path or list[Path]"
+        )
+    forms = forms_of(about["schema"], Form.TEXT)
+    about["schema"] = with_files_published(about["schema"])
     title = field.title or parameter.name.replace("_", " ").strip().capitalize()
-    if description := field.description or in_docstring:
-        about["description"] = description
+    if said := field.description or in_docstring:
+        about["description"] = said
     occurs = {"minOccurs": 1 if is_required else 0, "maxOccurs": 1}
-    return Input(parameter.name, adapter, is_required, {**about, "title": title, **occurs})
+    description = {**about, "title": title, **occurs}
+    return Input(parameter.name, adapter, is_required, description, forms)
 
 
 def _default(value: Any) -> dict[str, Any]:

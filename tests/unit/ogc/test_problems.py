@@ -43,6 +43,7 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.DeploymentRefused: errors.DeploymentRefused("text"),
     errors.ProcessorUnusable: errors.ProcessorUnusable("text"),
     errors.ProcessorFailed: errors.ProcessorFailed("text"),
+    errors.InputUnavailable: errors.InputUnavailable("/inputs/x: https://example.org answered 503"),
     errors.ChainBroken: errors.ChainBroken("text"),
 }
 
@@ -77,6 +78,7 @@ ANSWERS = {
     errors.DeploymentRefused: (500, "NoApplicableCode"),
     errors.ProcessorUnusable: (503, "ServiceUnavailable"),
     errors.ProcessorFailed: (500, "NoApplicableCode"),
+    errors.InputUnavailable: (500, "NoApplicableCode"),
     errors.ChainBroken: (500, "NoApplicableCode"),
 }
 BASES = {errors.RequestError, errors.ResultError}

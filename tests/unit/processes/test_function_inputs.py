@@ -72,7 +72,6 @@ CASES: list[tuple[Any, dict[str, Any], list[tuple[Any, Any]], list[tuple[Any, st
         ],
         [("yesterday", "")],
     ),
-    (Path, {**TEXT, "format": "path"}, [("a/b.nc", Path("a/b.nc"))], [(3, "")]),
     (
         UUID,
         {**TEXT, "format": "uuid"},

@@ -158,9 +158,7 @@ def test_each_hop_of_a_redirect_is_checked(
 ) -> None:
     # The first server stands for a public one.
     really = client_urls._is_public
-    monkeypatch.setattr(
-        client_urls, "_is_public", lambda text: text == "127.0.0.1" or really(text)
-    )
+    monkeypatch.setattr(client_urls, "_is_public", lambda text: text == "127.0.0.1" or really(text))
     names.known |= {"data.example": ["127.0.0.1"], "inside.example": ["10.0.0.1"]}
     for target in ("http://10.0.0.1/", "http://inside.example/", "http://169.254.169.254/latest"):
         linked.answers["/a"] = redirect(target)
@@ -169,9 +167,7 @@ def test_each_hop_of_a_redirect_is_checked(
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.org/a", "s3://b/k"])
-def test_a_redirect_leads_to_no_other_scheme(
-    linked: Linked, tmp_path: Path, target: str
-) -> None:
+def test_a_redirect_leads_to_no_other_scheme(linked: Linked, tmp_path: Path, target: str) -> None:
     linked.answers["/a"] = redirect(target)
     error = refusal(linked.url("/a"), tmp_path, Allowed([Path("/etc")], internal=True))
     assert error.is_final and "is not an http or https URL" in str(error)

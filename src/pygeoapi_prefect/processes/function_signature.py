@@ -23,7 +23,7 @@ from pygeoapi_prefect.processes.input_forms import (
     Form,
     Forms,
     forms_of,
-    hidden_files,
+    names_files_in,
     with_files_published,
 )
 from pygeoapi_prefect.running_job import Job
@@ -55,6 +55,7 @@ class Input:
         is_required: whether the function has no default for it.
         description: OGC 18-062r2, inputDescription.yaml.
         forms: what the function gets where the client sends no plain value.
+        names_files: whether who sends a value would name files of this machine.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Input:
     is_required: bool
     description: Mapping[str, Any]
     forms: Forms
+    names_files: bool
 
 
 @dataclass(frozen=True)
@@ -170,20 +172,15 @@ def _input(parameter: inspect.Parameter, function: Callable[..., Any], in_docstr
     if not is_required:
         schema |= _default(parameter.default)
     about = described(parameter.name, schema, schema.pop("$defs", {}))
-    if hidden_files(about["schema"]):
-        raise SignatureUnusable(
-            f"has the parameter {parameter.name!r} of type {inspect.formatannotation(annotation)}: "
-            "a client would name files of this machine there; take files as parameters of their "
-            "own, of the type Path or list[Path]"
-        )
     forms = forms_of(about["schema"], Form.TEXT)
+    names_files = names_files_in(about["schema"])
     about["schema"] = with_files_published(about["schema"])
     title = field.title or parameter.name.replace("_", " ").strip().capitalize()
     if said := field.description or in_docstring:
         about["description"] = said
     occurs = {"minOccurs": 1 if is_required else 0, "maxOccurs": 1}
     description = {**about, "title": title, **occurs}
-    return Input(parameter.name, adapter, is_required, description, forms)
+    return Input(parameter.name, adapter, is_required, description, forms, names_files)
 
 
 def _default(value: Any) -> dict[str, Any]:

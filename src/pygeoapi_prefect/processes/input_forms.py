@@ -133,8 +133,8 @@ def with_files_published(schema: Any) -> Any:
     return {name: with_files_published(each) for name, each in schema.items()}
 
 
-def hidden_files(schema: Mapping[str, Any]) -> bool:
-    """Return whether a value holds files where no content can stand: a client would name them."""
+def names_files_in(schema: Mapping[str, Any]) -> bool:
+    """Return whether a value has paths where no content can stand: a client would name files."""
     seen = 0
     for each in alternatives_of(schema):
         seen += _is_file(each)

@@ -8,16 +8,19 @@ import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+
+from jsonschema.protocols import Validator
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.errors import Fault
 from pygeoapi_prefect.processes.client_urls import UrlRefused, check_literal_address
 from pygeoapi_prefect.processes.input_forms import Form, Forms, alternatives_of
 from pygeoapi_prefect.processes.keywords import Unseen
-from pygeoapi_prefect.processes.schemas import accepts
+from pygeoapi_prefect.processes.schemas import validator_of
 from pygeoapi_prefect.processes.validation import is_qualified
 from pygeoapi_prefect.processes.words import short_pointer
 
@@ -156,47 +159,62 @@ def replaced(inputs: Mapping[str, Any], forms: Mapping[str, Forms], act: Act) ->
 
 
 def _replaced(pointer: str, value: Any, forms: Forms, act: Act) -> Any:
+    items = _Values(forms.schema_of_items, forms.of_items)
     if isinstance(value, list) and value != forms.schema.get("default"):
-        found = [_content(item, forms.schema_of_items, forms.of_items) for item in value]
+        found = map(items.content_of, value)
         return [
             item if each is None else act(f"{pointer}/{index}", each, forms.of_items)
             for index, (item, each) in enumerate(zip(value, found, strict=True))
         ]
     if forms.are_items_only:
-        one = _content(value, forms.schema_of_items, forms.of_items)
+        one = items.content_of(value)
         return value if one is None else [act(pointer, one, forms.of_items)]
-    content = _content(value, forms.schema, forms.of_value)
+    content = _Values(forms.schema, forms.of_value).content_of(value)
     return value if content is None else act(pointer, content, forms.of_value)
 
 
-def _content(value: Any, schema: Mapping[str, Any], possible: frozenset[Form]) -> Content | None:
-    """Return what a value stands for, None if it is a plain one."""
-    if isinstance(value, Mapping):
-        if is_link(value, schema):
-            media_type = value.get("type")
-            return Link(value["href"], media_type if isinstance(media_type, str) else None)
-        if is_qualified(value):
-            media_type = value.get("mediaType")
-            media_type = media_type if isinstance(media_type, str) else None
-            is_base64 = str(value.get("encoding")).lower() == "base64"
-            if is_base64 or Form.FILE in possible:
-                return Inline(value["value"], media_type, is_base64)
-        return None
-    # What the description calls binary is base64 if it is not said what it is (OGC 18-062r2,
-    # binaryInputValue.yaml). A default in the description is what the function has.
-    is_file = Form.FILE in possible and isinstance(value, str)
-    return Inline(value) if is_file and value != schema.get("default") else None
+class _Values:
+    """What may be sent at a place: plain values, which fit a schema, and content."""
+
+    def __init__(self, schema: Mapping[str, Any], possible: frozenset[Form]) -> None:
+        self._schema = schema
+        self._has_files = Form.FILE in possible
+        self._declares_href = any(
+            "href" in (each.get("properties") or {}) for each in alternatives_of(schema)
+        )
+
+    def content_of(self, value: Any) -> Content | None:
+        """Return what a value stands for, None if it is a plain one."""
+        if isinstance(value, Mapping):
+            if self._is_link(value):
+                return Link(value["href"], _text(value.get("type")))
+            if is_qualified(value):
+                is_base64 = str(value.get("encoding")).lower() == "base64"
+                if is_base64 or self._has_files:
+                    return Inline(value["value"], _text(value.get("mediaType")), is_base64)
+            return None
+        # What the description calls binary is base64 if it is not said what it is (OGC 18-062r2,
+        # binaryInputValue.yaml). A default in the description is what the function has.
+        is_file = self._has_files and isinstance(value, str)
+        return Inline(value) if is_file and value != self._schema.get("default") else None
+
+    def _is_link(self, value: Mapping[str, Any]) -> bool:
+        """Return whether an object is a link, and not a value with a member `href` of its own."""
+        if not isinstance(value.get("href"), str):
+            return False
+        may_be_plain = self._declares_href or not value.keys() <= _OF_LINKS
+        return not (may_be_plain and self._validator.is_valid(value))
+
+    @cached_property
+    def _validator(self) -> Validator:
+        try:
+            return validator_of(self._schema)
+        except Exception:  # whatever an author wrote: then any value is one
+            return validator_of({})
 
 
-def is_link(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-    """Return whether an object is a link, and not a value with a member `href` of its own."""
-    if not isinstance(value.get("href"), str) or not value.keys() <= _OF_LINKS:
-        return False
-    return not (_declares_href(schema) and accepts(schema, value))
-
-
-def _declares_href(schema: Mapping[str, Any]) -> bool:
-    return any("href" in (each.get("properties") or {}) for each in alternatives_of(schema))
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def unseen(inputs: Mapping[str, Any], forms: Mapping[str, Forms]) -> dict[str, Any]:

@@ -71,9 +71,10 @@ class RequestCheck:
         faults = output_faults(description, request)
         forms = processor.input_forms
         sent = request.inputs or {}
-        faults = reference_faults(sent, forms, allowed) + faults
-        # What a link leads to is held against the description where it is fetched.
-        seen = unseen(sent, forms)
+        with budget_for(sent, self._turn):
+            faults = reference_faults(sent, forms, allowed) + faults
+            # What a link leads to is held against the description where it is fetched.
+            seen = unseen(sent, forms)
         if settings.validate_inputs is not False:
             dialect = OF_FLOWS if settings.is_description_derived else AS_WRITTEN
             read = self._read(request.process_id, description, dialect)

@@ -58,6 +58,11 @@ def test_a_value_with_a_href_of_its_own_is_no_link(schema: dict[str, Any]) -> No
     assert found([value] if "items" in schema else value, schema) == {}
 
 
+def test_a_link_may_say_more_where_no_object_is_taken() -> None:
+    link = {"href": URL, "method": "GET"}
+    assert found(link, FILE) == {"/inputs/x": Link(URL)} and found(link, {}) == {}
+
+
 @pytest.mark.parametrize(
     "value", [{"href": 5}, {"href": URL, "of": "mine"}, {"value": {"href": URL}}, URL, None, 3]
 )

@@ -31,12 +31,10 @@ from tenacity import (
 from pygeoapi_prefect.processes.client_urls import UrlRefused, addresses_of
 from pygeoapi_prefect.processes.references import Allowed
 from pygeoapi_prefect.results import s3
-from pygeoapi_prefect.text import text_of
 
 _TRIES = 5
 _MAX_REDIRECTS = 10
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-# That of many small files in a row.
 _PAUSES = wait_random_exponential(multiplier=1, max=30)
 _LATER = (
     httpx.codes.REQUEST_TIMEOUT,
@@ -167,7 +165,8 @@ class Fetcher:
 
     def _tell(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        self._logger.warning("%s; it is tried again", error)
+        cause = error.__cause__ if error else None
+        self._logger.warning("%s%s; it is tried again", error, f" ({cause!r})" if cause else "")
 
     async def _get(self, url: str, path: Path, number: int) -> str | None:
         """Try once, through all redirects; return the media type that the server says."""
@@ -193,7 +192,6 @@ class Fetcher:
                             return await self._take(response, url, path)
                         url = str(target.join(response.headers["location"]))
                 except (httpx.HTTPError, httpx.InvalidURL) as error:
-                    self._logger.debug("%s: %r", url, error)
                     kind = type(error).__name__
                     is_final = not isinstance(error, httpx.TransportError)
                     message = f"{shown(url)} could not be read: {kind}"
@@ -236,7 +234,13 @@ class Fetcher:
         """Copy a file; threads that hang are not waited for."""
 
         async def run[T](act: Callable[[], T]) -> T:
-            return await anyio.to_thread.run_sync(act, abandon_on_cancel=True)
+            try:
+                return await anyio.to_thread.run_sync(act, abandon_on_cancel=True)
+            except NotFetched:
+                raise
+            except Exception as error:
+                message = f"it could not be read: {type(error).__name__}"
+                raise NotFetched(message, is_final=False) from error
 
         source = await run(opened)
         try:
@@ -244,12 +248,6 @@ class Fetcher:
                 while piece := await run(lambda: source.read(_CHUNK_BYTES)):
                     self._room.take(len(piece))
                     file.write(piece)
-        except NotFetched:
-            raise
-        except Exception as error:
-            self._logger.warning("a link to a file or to S3 cannot be read", exc_info=True)
-            message = f"it could not be read: {type(error).__name__}"
-            raise NotFetched(message, is_final=False) from error
         finally:
             source.close()
 
@@ -300,10 +298,8 @@ def _opened_in_s3(href: str, options: dict[str, Any] | None) -> BinaryIO:
     except PermissionError:
         raise NotFetched(f"{about} does not let this service read the object") from None
     except Exception as error:
-        raise NotFetched(
-            f"{about} could not be read: {type(error).__name__}: {text_of(error)[:200]}",
-            is_final=False,
-        ) from error
+        message = f"{about} could not be read: {type(error).__name__}"
+        raise NotFetched(message, is_final=False) from error
     return file
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -37,24 +37,26 @@ def test_files_are_gone_at_the_end_whatever_it_is() -> None:
     assert not list(folder_of_all().iterdir())
 
 
-def hold_until_killed(has_begun: Event) -> None:
+def hold_until_killed(begun: Connection) -> None:
     with input_files() as files:
         files.new().write_text("x")
-        has_begun.set()
+        begun.send(True)
         signal.pause()
 
 
 def test_files_of_a_job_that_was_killed_are_removed_by_others() -> None:
     context = multiprocessing.get_context("fork")
-    has_begun = context.Event()
-    process = context.Process(target=hold_until_killed, args=(has_begun,))
+    begun, to_tell = context.Pipe(duplex=False)
+    process = context.Process(target=hold_until_killed, args=(to_tell,))
     process.start()
-    assert has_begun.wait(30)
+    to_tell.close()
+    assert begun.recv()
     (lock,) = folder_of_all().glob("*.lock")
     remove_left_files()
     assert list(lock.with_suffix("").iterdir())
     process.kill()
     process.join()
+    begun.close()
     remove_left_files()
     assert not list(folder_of_all().iterdir())
 

@@ -15,7 +15,7 @@ _OF_ALTERNATIVES = ("anyOf", "oneOf", "allOf")
 
 
 class Form(StrEnum):
-    """What a processor gets of a link or of a value in base64."""
+    """What a processor gets of a link or of a value in base64; the first that is possible."""
 
     FILE = "a path, also of what is sent inline"
     BYTES = "bytes"
@@ -68,7 +68,7 @@ def forms_of(schema: Mapping[str, Any], form_of_text: Form) -> Forms:
         form_of_text: what it gets where the schema says no more than that it is a text.
     """
     arrays = [each for each in alternatives_of(schema) if _is_array(each)]
-    of_value = frozenset(_forms(schema, form_of_text))
+    of_value = frozenset(_forms(schema, form_of_text)) or frozenset((Form.JSON,))
     items = [item for each in arrays for item in _items_of(each)]
     of_items = frozenset(form for item in items for form in _forms(item, form_of_text))
     schema_of_items: Mapping[str, Any] = {"anyOf": items} if items else schema
@@ -102,7 +102,8 @@ def alternatives_of(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Go through the schemas of which a value fits one."""
     is_leaf = True
     for keyword in _OF_ALTERNATIVES:
-        for each in schema.get(keyword) or ():
+        parts = schema.get(keyword)
+        for each in parts if isinstance(parts, list | tuple) else ():
             if isinstance(each, Mapping):
                 is_leaf = False
                 yield from alternatives_of(each)
@@ -116,7 +117,8 @@ def _is_array(schema: Mapping[str, Any]) -> bool:
 
 
 def _items_of(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for each in (schema.get("items"), *(schema.get("prefixItems") or ())):
+    prefix = schema.get("prefixItems")
+    for each in (schema.get("items"), *(prefix if isinstance(prefix, list | tuple) else ())):
         if isinstance(each, Mapping):
             yield each
 

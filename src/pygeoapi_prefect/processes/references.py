@@ -179,8 +179,9 @@ class _Values:
     def __init__(self, schema: Mapping[str, Any], possible: frozenset[Form]) -> None:
         self._schema = schema
         self._has_files = Form.FILE in possible
+        of_objects = (each.get("properties") for each in alternatives_of(schema))
         self._declares_href = any(
-            "href" in (each.get("properties") or {}) for each in alternatives_of(schema)
+            isinstance(each, Mapping) and "href" in each for each in of_objects
         )
 
     def content_of(self, value: Any) -> Content | None:

@@ -70,10 +70,12 @@ class VanillaProcessor:
     @property
     def input_forms(self) -> Mapping[str, Forms]:
         """What the class gets of links and encoded values, if it wants anything but those."""
+        if not self._fetches:
+            return {}
+        schemas = ((name, each.get("schema")) for name, each in declared_inputs(self.description))
         return {
-            name: forms_of(each.get("schema") or {}, Form.PATH)
-            for name, each in declared_inputs(self.description)
-            if self._fetches
+            name: forms_of(schema if isinstance(schema, Mapping) else {}, Form.PATH)
+            for name, schema in schemas
         }
 
     @property

@@ -111,6 +111,8 @@ def test_one_of_several_files_may_be_alone() -> None:
         (NUMBERS, False, Form.JSON),
         ({"type": "object"}, False, Form.JSON),
         ({"type": ["number", "null"]}, False, Form.JSON),
+        ({"type": "null"}, False, Form.JSON),
+        ({"anyOf": 3, "type": "array", "prefixItems": 3, "items": True}, False, Form.JSON),
         ({}, True, Form.JSON),
         ({}, False, Form.PATH),
         ({"anyOf": [{"type": "object"}, {"type": "string"}]}, True, Form.JSON),

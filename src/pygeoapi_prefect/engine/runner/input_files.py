@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pygeoapi_prefect.engine.host.locks import Lock
+from pygeoapi_prefect.errors import UntrustedPlace
 from pygeoapi_prefect.ownership import Place
 
 LOGGER = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def input_files() -> Iterator[InputFiles]:
         OSError: it cannot be made.
     """
     base = folder_of_all()
-    Place(base, "folder for files of inputs", "the environment variable TMPDIR").make()
+    _place(base).make()
     folder, lock = _locked(base)
     try:
         folder.mkdir(mode=0o700)
@@ -61,14 +62,21 @@ def input_files() -> Iterator[InputFiles]:
 
 def remove_left_files() -> None:
     """Remove the files of jobs that are gone; what cannot be removed is logged."""
+    base = folder_of_all()
     try:
-        for path in folder_of_all().glob(f"*{_LOCK}"):
+        # In a folder of another user, anything might be under the names of ours.
+        paths = list(base.glob(f"*{_LOCK}")) if _place(base).check() else []
+        for path in paths:
             lock = Lock(path)
             if lock.try_acquire():
                 _remove(path.with_suffix(""))
                 lock.release()
-    except OSError as error:
+    except (OSError, UntrustedPlace) as error:
         LOGGER.warning("files of inputs cannot be removed: %s", error)
+
+
+def _place(base: Path) -> Place:
+    return Place(base, "folder for files of inputs", "the environment variable TMPDIR")
 
 
 def _locked(base: Path) -> tuple[Path, Lock]:

@@ -67,7 +67,12 @@ def test_without_any_there_is_nothing_to_remove() -> None:
 
 
 def test_a_folder_of_another_is_not_used(temporary: Path) -> None:
-    os.symlink("/nowhere", folder_of_all())
+    elsewhere = temporary / "elsewhere"
+    (elsewhere / "x").mkdir(parents=True)
+    (elsewhere / "x.lock").touch()
+    os.symlink(elsewhere, folder_of_all())
     temporary.chmod(0o777)
+    remove_left_files()
+    assert (elsewhere / "x").exists()
     with pytest.raises(UntrustedPlace, match="TMPDIR"), input_files():
         pass

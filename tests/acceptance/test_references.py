@@ -90,7 +90,7 @@ def test_what_is_too_large_fails_the_job(client: Client, linked: Linked) -> None
     assert "secret" not in message
 
 
-def test_what_is_too_slow_fails_the_job(tmp_path: Path, client: Client, linked: Linked) -> None:
+def test_what_is_too_slow_fails_the_job(client: Client, linked: Linked) -> None:
     linked.answers["/slow"] = hanging(linked)
     message = failure(client, linked.url("/slow"))
     host = f"http://127.0.0.1:{linked.port}"
@@ -166,6 +166,14 @@ def test_files_of_a_job_that_is_dismissed_or_killed_are_removed(
             client.delete(job_id)
         client.wait_for(job_id, "failed" if is_killed else "dismissed")
         eventually(lambda: not files_of_inputs(stack), "its file is gone")
+
+
+def test_a_job_that_fetches_is_dismissed(client: Client, linked: Linked) -> None:
+    linked.answers["/endless"] = hanging(linked)
+    job_id = client.submit("look", {"file": {"href": linked.url("/endless")}})
+    eventually(lambda: linked.requests["/endless"], "it is asked for")
+    client.delete(job_id)
+    client.wait_for(job_id, "dismissed")
 
 
 @pytest.mark.s3

@@ -179,10 +179,8 @@ class _Values:
     def __init__(self, schema: Mapping[str, Any], possible: frozenset[Form]) -> None:
         self._schema = schema
         self._has_files = Form.FILE in possible
-        of_objects = (each.get("properties") for each in alternatives_of(schema))
-        self._declares_href = any(
-            isinstance(each, Mapping) and "href" in each for each in of_objects
-        )
+        members = (each.get("properties") for each in alternatives_of(schema))
+        self._declares_href = any(isinstance(each, Mapping) and "href" in each for each in members)
 
     def content_of(self, value: Any) -> Content | None:
         """Return what a value stands for, None if it is a plain one."""

@@ -103,6 +103,8 @@ def run_process(policy: ExecutionPolicy, around: Surroundings) -> State[Any]:
             around.add_labels({ERROR_TYPE_LABEL: error_type})
         return state
     except (PygeoapiPrefectError, OSError) as error:
+        if around.is_cancelled():
+            return dismissed()
         around.logger.exception("The job failed.")
         failure = Failed(message=storable(_for_client(error), _MAX_MESSAGE))
         if isinstance(error, PygeoapiPrefectError) and error.is_trouble_of_service:

@@ -29,6 +29,7 @@ PygeoapiPrefectError
 │   ├── StorageUnavailable
 │   ├── UntrustedPlace        a folder that we would believe is another's
 │   └── FolderOfAnother       a state folder is another service's
+├── InputUnavailable          what a client linked to as an input could not be fetched this time
 ├── DeploymentMissing         Prefect does not know the deployment of a process
 ├── DeploymentRefused         Prefect does not take it as it is configured
 ├── ProcessorUnusable         the code behind a process cannot be loaded
@@ -309,6 +310,10 @@ class FolderOfAnother(Unavailable):
     """A state folder belongs to another service."""
 
     words_for_client = "The service is not set up as it should be."
+
+
+class InputUnavailable(PygeoapiPrefectError):
+    """What a client linked to as an input of a job could not be fetched this time."""
 
 
 class DeploymentMissing(PygeoapiPrefectError):

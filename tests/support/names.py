@@ -23,6 +23,8 @@ class Names:
         try:
             return self._really(host, port, *args, **options | {"flags": socket.AI_NUMERICHOST})
         except socket.gaierror:
+            if options.get("flags") == socket.AI_NUMERICHOST:
+                raise  # no name server is asked
             self.asked.append(host)
         if host not in self.known:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_args
 import platformdirs
 from pydantic import (
     BeforeValidator,
+    ByteSize,
     Field,
     PrivateAttr,
     Secret,
@@ -39,6 +40,8 @@ _MAX_REFERENCE = timedelta(days=7)
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 # pygeoapi makes a number of a variable that holds only digits; these are never numbers.
 _TEXT_OPTIONS = frozenset(("key", "secret", "token", "username", "password"))
+# Keys that hold what fsspec is told, secrets included.
+SECRET_OPTIONS = ("result_storage_options", "fetch_s3_options")
 # The kinds of Prefect blocks that hold files.
 _BLOCK = re.compile(r"(local-file-system|remote-file-system|s3-bucket)/[a-z0-9-]+")
 
@@ -92,6 +95,11 @@ class ManagerSettings(BaseSettings):
         prefect_api_key: API key for that server (environment only).
         work_pool: the work pool on which processes run whose code is here.
         processes_dir: the folders of process files; see `process_definition`.
+        fetch_max_size: bytes that the inputs of a job may have together that it fetches (`2GiB`).
+        fetch_timeout: seconds that a job may take to fetch its inputs.
+        fetch_folders: the folders below which clients may name files as inputs.
+        fetch_s3_options: what fsspec is told to read inputs from S3; absent = requests are
+            anonymous, so that only what is public is read.
         sync_timeout: seconds a synchronous request waits before it turns into an asynchronous one.
         estimate_timeout: seconds that the function of a process may take that says what a job
             would take.
@@ -122,6 +130,11 @@ class ManagerSettings(BaseSettings):
     prefect_api_key: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_KEY")
     work_pool: str = DEFAULT_WORK_POOL
     processes_dir: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_as_folders)] = ()
+    fetch_max_size: ByteSize = Field(default=ByteSize(1 << 30), gt=0)
+    fetch_timeout: float = Field(default=600, gt=0, allow_inf_nan=False, description="seconds")
+    fetch_folders: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_as_folders)] = ()
+    # Secret, as `result_storage_options`.
+    fetch_s3_options: Secret[dict[str, Any]] | None = None
     sync_timeout: float = Field(default=60, gt=0, description="seconds")
     estimate_timeout: float = Field(default=10, gt=0, le=60, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
@@ -138,7 +151,7 @@ class ManagerSettings(BaseSettings):
             raise ValueError("must be the path of a folder, or of a TinyDB file")
         return value
 
-    @field_validator("result_storage_options", mode="before")
+    @field_validator(*SECRET_OPTIONS, mode="before")
     @classmethod
     def _is_a_mapping(cls, value: object) -> object:
         # An environment variable holds JSON.
@@ -237,7 +250,7 @@ def read_manager_settings(
     if os.environ.get("PREFECT_API_URL") and not is_given("prefect_api_url"):
         known["prefect_api_url"] = os.environ["PREFECT_API_URL"]
     faults: list[Fault] = []
-    for key in ("result_storage", "result_storage_options") if with_variables else ():
+    for key in ("result_storage", *SECRET_OPTIONS) if with_variables else ():
         if key in known:
             known[key] = _put_in(known[key], ("server", "manager", key), faults)
     if is_given("prefect_api_url") and not (is_given("result_storage") or is_given("output_dir")):
@@ -310,7 +323,7 @@ def faults_of(
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             message = f"unknown key; {about_unknown_keys}"
-        elif detail["type"] != "value_error" and "result_storage_options" not in detail["loc"]:
+        elif detail["type"] != "value_error" and not set(SECRET_OPTIONS) & set(detail["loc"]):
             message = f"{message}, not {str(detail['input'])[:80]!r}"
         faults.append(Fault(pointer(*location, *detail["loc"]), message))
     return faults

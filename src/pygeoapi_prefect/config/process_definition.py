@@ -49,7 +49,8 @@ class ProcessDefinition(ExecutionPolicy):
         on_success: what follows each of its jobs that was successful.
         job_control_options: in which modes the process may be executed.
         validate_inputs: whether inputs are held against the description.
-        allow_internal_requests: whether callbacks may go to addresses that are not public.
+        allow_internal_requests: whether callbacks may go, and links in inputs may lead, to
+            addresses that are not public.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, title="Process file")

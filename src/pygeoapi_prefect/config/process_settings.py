@@ -101,6 +101,8 @@ class ExecutionPolicy(BaseModel):
         priority: jobs of processes with a lower one start first.
         work_pool: where the jobs run; None = where those of the service do.
         job_variables: what that pool's worker is told about the infrastructure of a job.
+        fetch_references: whether a job fetches what its inputs link to; null = functions do,
+            classes get their inputs as they were sent.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -113,6 +115,7 @@ class ExecutionPolicy(BaseModel):
     priority: int = Field(default=DEFAULT_PRIORITY, ge=1)
     work_pool: str | None = Field(default=None, min_length=1)
     job_variables: dict[str, Any] = {}
+    fetch_references: bool | None = None
 
 
 class DeploymentPolicy(BaseModel):

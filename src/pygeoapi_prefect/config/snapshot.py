@@ -20,7 +20,7 @@ from pygeoapi_prefect.config.configuration_file import (
     process_resources,
     read_configuration_file,
 )
-from pygeoapi_prefect.config.manager_settings import read_manager_settings
+from pygeoapi_prefect.config.manager_settings import SECRET_OPTIONS, read_manager_settings
 from pygeoapi_prefect.config.source import ConfigurationSource
 from pygeoapi_prefect.config.yaml_loader import Loader
 from pygeoapi_prefect.errors import ConfigurationError, Fault
@@ -53,14 +53,14 @@ def snapshot_of(
     for key in ("connection", "output_dir"):
         if section.get(key):
             section[key] = str(Path(section[key]).expanduser().absolute())
-    if settings.processes_dir:
-        section["processes_dir"] = [str(folder) for folder in settings.processes_dir]
+    for key in ("processes_dir", "fetch_folders"):
+        if folders := getattr(settings, key):
+            section[key] = [str(folder) for folder in folders]
     section["result_storage"] = settings.results_url
     # As they are with the environment of this process: a worker has another one.
-    if settings.result_storage_options is not None:
-        section["result_storage_options"] = _plain(
-            settings.result_storage_options.get_secret_value()
-        )
+    for key in SECRET_OPTIONS:
+        if (options := getattr(settings, key)) is not None:
+            section[key] = _plain(options.get_secret_value())
     content = {
         "service": settings.service,
         "server": {"manager": section},

@@ -27,6 +27,19 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 type _LookUp = Callable[[str, int], Sequence[str] | None]
 
 
+class UrlRefused(Exception):
+    """A URL is not one to which a request may be sent."""
+
+    def __init__(self, words: str, *, is_host_unknown: bool = False) -> None:
+        """Take the reason, with `{}` in the place of the URL."""
+        super().__init__(words)
+        self.is_host_unknown = is_host_unknown
+
+    def about(self, shown: str) -> str:
+        """Return the reason, with what is shown of the URL."""
+        return str(self).replace("{}", shown)
+
+
 def check_client_url_soon(url: str, *, allow_internal: bool, location: str = "/subscriber") -> None:
     """Check a URL as `check_client_url` does, as far as name servers answer soon.
 
@@ -54,8 +67,35 @@ def check_client_url(url: str, *, allow_internal: bool, location: str = "/subscr
     return addresses[0]
 
 
+def addresses_of(url: str, *, allow_internal: bool) -> Sequence[str]:
+    """Return the addresses to which a request may be sent that a client asks for.
+
+    Raises:
+        UrlRefused: there are none, as for `check_client_url`.
+    """
+    addresses = _addresses(url, allow_internal, _look_up)
+    assert addresses is not None  # noqa: S101
+    return addresses
+
+
+def check_literal_address(url: str, *, allow_internal: bool) -> None:
+    """Check a URL as `addresses_of` does, as far as that asks no name server.
+
+    Raises:
+        UrlRefused: it is no HTTP URL, or names an address that is not public.
+    """
+    _addresses(url, allow_internal, _look_up_literal)
+
+
 def _check(url: str, allow_internal: bool, location: str, look_up: _LookUp) -> Sequence[str] | None:
-    shown = repr(cut(url, _SHOWN))
+    try:
+        return _addresses(url, allow_internal, look_up)
+    except UrlRefused as error:
+        shown = repr(cut(url, _SHOWN))
+        raise InvalidRequest(f"{location}: {error.about(shown)}.") from None
+
+
+def _addresses(url: str, allow_internal: bool, look_up: _LookUp) -> Sequence[str] | None:
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -63,19 +103,19 @@ def _check(url: str, allow_internal: bool, location: str, look_up: _LookUp) -> S
         if port == 0:
             raise ValueError
     except ValueError:
-        raise InvalidRequest(f"{location}: {shown} is not a URL.") from None
+        raise UrlRefused("{} is not a URL") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"{location}: {shown} is not an http or https URL.")
+        raise UrlRefused("{} is not an http or https URL")
     try:
         addresses = look_up(host, port)
     except (OSError, ValueError):
-        raise InvalidRequest(f"{location}: the host of {shown} is not known.") from None
+        raise UrlRefused("the host of {} is not known", is_host_unknown=True) from None
     if addresses and not allow_internal and not all(map(_is_public, addresses)):
-        raise InvalidRequest(f"{location}: {shown} is not allowed, its address is not public.")
+        raise UrlRefused("{} is not allowed, its address is not public")
     try:
         httpx.URL(url)  # what will send the request is stricter still
     except httpx.InvalidURL:
-        raise InvalidRequest(f"{location}: {shown} is not a URL.") from None
+        raise UrlRefused("{} is not a URL") from None
     return addresses
 
 
@@ -90,6 +130,19 @@ def _look_up(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in found]
 
 
+def _look_up_literal(host: str, port: int) -> list[str] | None:
+    """Return the address that a host is, None if it is a name.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return None
+    return [str(entry[4][0]) for entry in found]
+
+
 def _look_up_soon(host: str, port: int) -> list[str] | None:
     """Return the addresses of a host, None if they are not to be had soon.
 
@@ -97,12 +150,10 @@ def _look_up_soon(host: str, port: int) -> list[str] | None:
         OSError: it has none.
         ValueError: it is no name of a host.
     """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        return [str(entry[4][0]) for entry in found]
-    except OSError:  # it is a name
-        if not _LOOK_UPS.acquire(blocking=False):
-            return None
+    if (literal := _look_up_literal(host, port)) is not None:
+        return literal
+    if not _LOOK_UPS.acquire(blocking=False):
+        return None
     answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
 
     def ask() -> None:

@@ -19,6 +19,7 @@ from pygeoapi_prefect.processes.derived import (
 )
 from pygeoapi_prefect.processes.description import description_faults
 from pygeoapi_prefect.processes.dialects import OF_FLOWS
+from pygeoapi_prefect.processes.input_forms import Forms
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Processor
 from pygeoapi_prefect.processes.schemas import accepts
 from pygeoapi_prefect.processes.validation import is_default
@@ -159,6 +160,11 @@ class DeploymentProcessor:
         if name in self.deployment.values:
             schema = {**schema, "default": self.deployment.values[name]}
         return is_default(schema, value) and not accepts(schema, value, OF_FLOWS)
+
+    @property
+    def input_forms(self) -> Mapping[str, Forms]:
+        """Nothing: a flow gets what Prefect can carry."""
+        return {}
 
     def release(self, job_id: str) -> None:
         """Do nothing: what a flow keeps is its own business."""

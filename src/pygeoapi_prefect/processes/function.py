@@ -24,6 +24,7 @@ from pygeoapi_prefect.processes.function_signature import (
     SignatureUnusable,
     signature_of,
 )
+from pygeoapi_prefect.processes.input_forms import Forms
 from pygeoapi_prefect.processes.loading import Unloadable, load_function
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
 from pygeoapi_prefect.running_job import job
@@ -61,6 +62,22 @@ class FunctionProcessor:
                 f"{about} does not fit what `metadata` says of it: {listed}.", process_id
             )
         self.description: Mapping[str, Any] = _described(self._signature, settings)
+        for name, each in self._signature.inputs.items():
+            if each.names_files and name in self.description["inputs"]:
+                raise ProcessorUnusable(
+                    f"{about} has the parameter {name!r}, with which a client would name files of "
+                    "this machine; take files as Path or list[Path] in parameters of their own, or "
+                    "give it a default and hide it (`null` in `inputs`).",
+                    process_id,
+                )
+
+    @property
+    def input_forms(self) -> Mapping[str, Forms]:
+        """What the function gets of inputs that are no plain values."""
+        offered = self.description["inputs"]
+        return {
+            name: each.forms for name, each in self._signature.inputs.items() if name in offered
+        }
 
     @property
     def code(self) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pygeoapi_prefect.errors import Fault, InvalidInputs
 from pygeoapi_prefect.processes.derived import without_qualifiers
 from pygeoapi_prefect.processes.function_signature import Input
+from pygeoapi_prefect.processes.input_forms import Form, Forms
 from pygeoapi_prefect.processes.schemas import accepts
 from pygeoapi_prefect.processes.validation import is_default
 from pygeoapi_prefect.processes.words import short_pointer, shown
@@ -45,6 +46,10 @@ def arguments_of(
         value = without_qualifiers(schema, inputs[name])
         if is_default(schema, value):
             continue  # the function has what it stands for
+        if _names_a_file(each.forms, value):
+            message = "must be a link, or content in base64; a path is of no use to this process"
+            faults.append(Fault(short_pointer("inputs", name), message))
+            continue
         try:
             arguments[name] = each.type.validate_python(value)
         except ValidationError as error:
@@ -58,6 +63,13 @@ def arguments_of(
     if faults:
         raise InvalidInputs(faults)
     return arguments
+
+
+def _names_a_file(forms: Forms, value: Any) -> bool:
+    """Return whether a text is where a file has to be: a client names no file of this machine."""
+    if isinstance(value, list):
+        return Form.FILE in forms.of_items and any(isinstance(each, str) for each in value)
+    return Form.FILE in forms.of_value and isinstance(value, str)
 
 
 def _faults_of(name: str, value: Any, error: ValidationError) -> Iterator[Fault]:

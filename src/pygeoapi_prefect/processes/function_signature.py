@@ -19,6 +19,13 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from pygeoapi_prefect.processes.derived import described
 from pygeoapi_prefect.processes.function_outputs import UNKNOWN, outputs_of
+from pygeoapi_prefect.processes.input_forms import (
+    Form,
+    Forms,
+    forms_of,
+    names_files_in,
+    with_files_published,
+)
 from pygeoapi_prefect.running_job import Job
 from pygeoapi_prefect.text import text_of
 
@@ -47,12 +54,16 @@ class Input:
         type: what values are made of what clients send, and held against.
         is_required: whether the function has no default for it.
         description: OGC 18-062r2, inputDescription.yaml.
+        forms: what the function gets where the client sends no plain value.
+        names_files: whether who sends a value would name files of this machine.
     """
 
     name: str
     type: TypeAdapter[Any]
     is_required: bool
     description: Mapping[str, Any]
+    forms: Forms
+    names_files: bool
 
 
 @dataclass(frozen=True)
@@ -161,11 +172,15 @@ def _input(parameter: inspect.Parameter, function: Callable[..., Any], in_docstr
     if not is_required:
         schema |= _default(parameter.default)
     about = described(parameter.name, schema, schema.pop("$defs", {}))
+    forms = forms_of(about["schema"], Form.TEXT)
+    names_files = names_files_in(about["schema"])
+    about["schema"] = with_files_published(about["schema"])
     title = field.title or parameter.name.replace("_", " ").strip().capitalize()
-    if description := field.description or in_docstring:
-        about["description"] = description
+    if said := field.description or in_docstring:
+        about["description"] = said
     occurs = {"minOccurs": 1 if is_required else 0, "maxOccurs": 1}
-    return Input(parameter.name, adapter, is_required, {**about, "title": title, **occurs})
+    description = {**about, "title": title, **occurs}
+    return Input(parameter.name, adapter, is_required, description, forms, names_files)
 
 
 def _default(value: Any) -> dict[str, Any]:

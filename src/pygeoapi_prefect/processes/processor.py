@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.input_forms import Forms
 
 # `jobControlOptions` of processes that declare none.
 BOTH_MODES = ("sync-execute", "async-execute")
@@ -38,6 +39,11 @@ class Processor(Protocol):
         """The process description (OGC 18-062r2, process.yaml), without id and links."""
         ...
 
+    @property
+    def input_forms(self) -> Mapping[str, Forms]:
+        """What it gets of inputs that are no plain values; of others, what the client sent."""
+        ...
+
     def release(self, job_id: str) -> None:
         """Clear away what it keeps for a job beside its results; what fails is logged."""
         ...
@@ -58,7 +64,8 @@ class LocalProcessor(Processor, Protocol):
 
         Args:
             request: the execution request.
-            inputs: the inputs exactly as the client sent them.
+            inputs: as the client sent them, with what `input_forms` says in the place of links,
+                encoded values and files.
             job_id: id of the job that runs it.
 
         Raises:

@@ -15,7 +15,9 @@ from pygeoapi_prefect.errors import ProcessorFailed, ProcessorUnusable, Pygeoapi
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.processes.code import code_of
 from pygeoapi_prefect.processes.failures import failure_of, remedy_of_missing_module
+from pygeoapi_prefect.processes.input_forms import Form, Forms, forms_of
 from pygeoapi_prefect.processes.processor import BOTH_MODES, Returned
+from pygeoapi_prefect.processes.validation import declared_inputs
 
 LOGGER = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class VanillaProcessor:
     ) -> None:
         """Load the class and make the processor."""
         self.process_id = process_id
+        self._fetches = settings.prefect.fetch_references is True
         try:
             # Processors may change the definition they are given.
             self.plugin: BaseProcessor = load_plugin("process", deepcopy(resource["processor"]))
@@ -63,6 +66,17 @@ class VanillaProcessor:
         """The process description."""
         metadata: Mapping[str, Any] = self.plugin.metadata
         return metadata
+
+    @property
+    def input_forms(self) -> Mapping[str, Forms]:
+        """What the class gets of links and encoded values, if it wants anything but those."""
+        if not self._fetches:
+            return {}
+        schemas = ((name, each.get("schema")) for name, each in declared_inputs(self.description))
+        return {
+            name: forms_of(schema if isinstance(schema, Mapping) else {}, Form.PATH)
+            for name, schema in schemas
+        }
 
     @property
     def code(self) -> str | None:

@@ -22,6 +22,7 @@ from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.openapi_dialect import in_openapi
 from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
+from pygeoapi_prefect.processes.references import Allowed
 from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery
 from pygeoapi_prefect.results.storage import ResultStorage
@@ -266,7 +267,8 @@ class ProcessService:
 
     def _checked(self, request: ExecutionRequest, processor: Processor) -> ExecutionRequest:
         settings = self._configuration.process(request.process_id)
-        return self._request_check.check(request, processor, settings)
+        allowed = Allowed.by(self._configuration, request.process_id)
+        return self._request_check.check(request, processor, settings, allowed)
 
     def _submit(
         self,

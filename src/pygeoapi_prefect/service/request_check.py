@@ -14,6 +14,7 @@ from pygeoapi_prefect.processes.check_budget import TooCostly, Turn, budget_for
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, OF_FLOWS, Dialect
 from pygeoapi_prefect.processes.processor import Processor
 from pygeoapi_prefect.processes.proof import Proof, proof_of
+from pygeoapi_prefect.processes.references import PUBLIC_ONLY, Allowed, reference_faults, unseen
 from pygeoapi_prefect.processes.requested_outputs import output_faults
 from pygeoapi_prefect.processes.validation import InputRules
 
@@ -47,7 +48,11 @@ class RequestCheck:
         self._told: set[str] = set()
 
     def check(
-        self, request: ExecutionRequest, processor: Processor, settings: ProcessSettings
+        self,
+        request: ExecutionRequest,
+        processor: Processor,
+        settings: ProcessSettings,
+        allowed: Allowed = PUBLIC_ONLY,
     ) -> ExecutionRequest:
         """Return a request with its inputs in the form that the description has.
 
@@ -55,6 +60,7 @@ class RequestCheck:
             request: what the client posted.
             processor: of its process.
             settings: of its process.
+            allowed: where links in its inputs may lead.
 
         Raises:
             InvalidInputs: it does not fit, and is to; every fault is listed.
@@ -63,6 +69,12 @@ class RequestCheck:
         """
         description = processor.description
         faults = output_faults(description, request)
+        forms = processor.input_forms
+        sent = request.inputs or {}
+        with budget_for(sent, self._turn):
+            faults = reference_faults(sent, forms, allowed) + faults
+            # What a link leads to is held against the description where it is fetched.
+            seen = unseen(sent, forms)
         if settings.validate_inputs is not False:
             dialect = OF_FLOWS if settings.is_description_derived else AS_WRITTEN
             read = self._read(request.process_id, description, dialect)
@@ -71,22 +83,32 @@ class RequestCheck:
                 why_not = None if read.proof.holds else str(read.proof)
             if why_not is None:
                 with budget_for(request.inputs, self._turn):
-                    inputs = read.rules.fitted(request.inputs or {})
-                    faults = read.rules.faults(inputs) + faults
+                    fitted = read.rules.fitted(seen)
+                    faults = read.rules.faults(fitted) + faults
                     if settings.takes_only_declared_inputs:
-                        faults = read.rules.undeclared(inputs) + faults
+                        faults = read.rules.undeclared(fitted) + faults
+                inputs = {
+                    name: value if fitted[name] is seen[name] else [value]
+                    for name, value in sent.items()
+                }
                 request = request.model_copy(update={"inputs": inputs})
             elif request.process_id not in self._told:
-                self._tell(request, read.rules, why_not)
+                self._tell(request, seen, read.rules, why_not)
         if faults:
             raise InvalidInputs(faults)
         return request
 
-    def _tell(self, request: ExecutionRequest, rules: InputRules, why_not: str) -> None:
+    def _tell(
+        self,
+        request: ExecutionRequest,
+        inputs: Mapping[str, Any],
+        rules: InputRules,
+        why_not: str,
+    ) -> None:
         """Say once what is wrong; it is the author's to mend, not the client's."""
         try:
             with budget_for(request.inputs, self._turn):
-                faults = rules.faults(request.inputs or {})
+                faults = rules.faults(inputs)
         except TooCostly as error:
             faults = [Fault("/inputs", str(error))]
         except TooManyChecks:

@@ -78,6 +78,12 @@ def test_toml_says_the_same(tmp_path: Path) -> None:
     assert processor["prefect"] == {"retries": 2}
 
 
+def test_a_file_may_keep_a_process_from_following_links(tmp_path: Path) -> None:
+    yaml = "id: mean\nexecution_function: tools.mean\nfetch_references: false\n"
+    processor = read(write(tmp_path, mean_yml=yaml)).resources["mean"]["processor"]
+    assert processor["prefect"] == {"fetch_references": False}
+
+
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [

@@ -2,6 +2,7 @@
 when it is wrong."""
 
 import contextlib
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -644,3 +645,42 @@ def test_a_wrong_backoff_is_a_fault_at_its_key(key: str, value: object) -> None:
 def test_every_fault_of_an_execution_policy_is_listed_at_once() -> None:
     wrong = {"retries": -1, "timeout": 0, "retry_backoff": {"factor": 0}, "fly": 3}
     assert len(process_faults_of({"p": process(prefect=wrong)})) == 4
+
+
+# ---- inputs that jobs fetch
+
+
+def test_what_jobs_may_fetch_has_limits_and_no_folders() -> None:
+    settings = read_manager_settings({})
+    assert (settings.fetch_max_size, settings.fetch_timeout) == (1 << 30, 600)
+    assert (settings.fetch_folders, settings.fetch_s3_options) == ((), None)
+
+
+def test_sizes_may_have_units_and_folders_are_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYGEOAPI_PREFECT_FETCH_FOLDERS", "/srv/a:data")
+    settings = read_manager_settings({"fetch_max_size": "2 GiB"})
+    assert settings.fetch_max_size == 2 << 30
+    assert settings.fetch_folders == (Path("/srv/a"), Path("data").absolute())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("fetch_max_size", "much"),
+        ("fetch_max_size", 0),
+        ("fetch_timeout", 0),
+        ("fetch_timeout", math.inf),
+        ("fetch_folders", 3),
+    ],
+)
+def test_limits_that_are_none_are_faults(key: str, value: Any) -> None:
+    assert set(faults_of({key: value})) == {f"/server/manager/{key}"}
+
+
+def test_options_for_reading_from_s3_are_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_SECRET", "hidden")
+    settings = read_manager_settings({"fetch_s3_options": {"secret": "${S3_SECRET}"}})
+    assert settings.fetch_s3_options is not None and "hidden" not in repr(settings)
+    assert settings.fetch_s3_options.get_secret_value() == {"secret": "hidden"}
+    faults = faults_of({"fetch_s3_options": "s3cr3t"})
+    assert "s3cr3t" not in faults["/server/manager/fetch_s3_options"]

@@ -221,3 +221,17 @@ def test_a_job_elsewhere_whose_results_would_stay_there_is_refused(
     elsewhere.setenv("PYGEOAPI_CONFIG", str(path))
     with pytest.raises(ConfigurationError, match="set result_storage or output_dir"):
         current_configuration()
+
+
+def test_a_worker_knows_what_its_jobs_may_fetch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S3_SECRET", "hidden")
+    manager = {"fetch_folders": "data", "fetch_s3_options": {"secret": "${S3_SECRET}"}}
+    path = written(tmp_path, {**manager, "fetch_max_size": "1kB"})
+    monkeypatch.delenv("S3_SECRET")
+    settings = read_snapshot(path).settings
+    assert (settings.fetch_folders, settings.fetch_max_size) == ((tmp_path / "data",), 1000)
+    assert settings.fetch_s3_options is not None
+    assert settings.fetch_s3_options.get_secret_value() == {"secret": "hidden"}

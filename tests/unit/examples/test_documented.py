@@ -47,7 +47,7 @@ def test_the_tests_that_are_shown_for_the_tutorials_process_pass(tmp_path: Path)
 def test_the_function_that_is_shown_passes_the_tests_that_are_shown(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/write-a-function.md").read_text()
     shown = [each.partition("```")[0] for each in page.split("```python\n")[1:]]
-    function, _, plain, as_process = shown
+    function, _, _, plain, as_process = shown
     (tmp_path / "rain.py").write_text(function)
     (tmp_path / "test_rain.py").write_text(plain)
     (tmp_path / "test_process.py").write_text(as_process)

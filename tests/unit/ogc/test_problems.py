@@ -44,6 +44,7 @@ EXAMPLES: dict[type[errors.PygeoapiPrefectError], errors.PygeoapiPrefectError] =
     errors.ProcessorUnusable: errors.ProcessorUnusable("text"),
     errors.ProcessorFailed: errors.ProcessorFailed("text"),
     errors.EstimateFailed: errors.EstimateFailed("text"),
+    errors.InputUnavailable: errors.InputUnavailable("/inputs/x: https://example.org answered 503"),
     errors.ChainBroken: errors.ChainBroken("text"),
 }
 
@@ -79,6 +80,7 @@ ANSWERS = {
     errors.ProcessorUnusable: (503, "ServiceUnavailable"),
     errors.ProcessorFailed: (500, "NoApplicableCode"),
     errors.EstimateFailed: (500, "NoApplicableCode"),
+    errors.InputUnavailable: (500, "NoApplicableCode"),
     errors.ChainBroken: (500, "NoApplicableCode"),
 }
 BASES = {errors.RequestError, errors.ResultError}

@@ -58,6 +58,10 @@ def test_a_client_is_told_what_to_do_with_400(levels: int = 40) -> None:
         process_id = "p"
         description: Mapping[str, Any] = {"inputs": {"x": {"schema": CHAIN}}}
 
+        @property
+        def input_forms(self) -> Mapping[str, Any]:
+            return {}
+
         def release(self, job_id: str) -> None:
             """Keep nothing."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, DirectoryPath, Field
 
 from pygeoapi_prefect.errors import ProcessorUnusable
 from pygeoapi_prefect.processes.description import description_faults
@@ -288,3 +288,54 @@ def test_what_is_written_and_cannot_be_is_told(metadata: dict[str, Any], told: s
         described(google, **metadata)
     assert told in str(caught.value)
     assert "'made_for_a_test.run' of process 'p'" in str(caught.value)
+
+
+# ---- files as inputs
+
+
+class Archive(BaseModel):
+    folder: Path
+
+
+def with_file(x: Path) -> None: ...
+
+
+def with_files(x: tuple[Path, ...] | None = None) -> None: ...
+
+
+def with_file_in_object(x: dict[str, Path]) -> None: ...
+
+
+def with_model(x: Archive) -> None: ...
+
+
+def with_folder(x: DirectoryPath) -> None: ...
+
+
+def with_hidden_folder(x: DirectoryPath = Path("/srv")) -> None: ...
+
+
+CONTENT = {"type": "string", "contentEncoding": "binary"}
+
+
+def test_a_file_is_described_as_binary_content() -> None:
+    assert process_of(with_file).description["inputs"]["x"]["schema"] == CONTENT
+    assert process_of(with_files).description["inputs"]["x"]["schema"]["anyOf"] == [
+        {"type": "array", "items": CONTENT},
+        {"type": "null"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "function", [with_file_in_object, with_model, with_folder, with_hidden_folder]
+)
+def test_paths_that_a_client_would_name_are_refused_with_the_remedy(
+    function: Callable[..., None],
+) -> None:
+    with pytest.raises(ProcessorUnusable, match=r"parameter 'x'.*name files of this machine.*hide"):
+        process_of(function)
+
+
+def test_a_folder_of_the_author_may_be_hidden() -> None:
+    processor = process_of(with_hidden_folder, metadata={"inputs": {"x": None}})
+    assert processor.description["inputs"] == processor.input_forms == {}

@@ -72,7 +72,6 @@ CASES: list[tuple[Any, dict[str, Any], list[tuple[Any, Any]], list[tuple[Any, st
         ],
         [("yesterday", "")],
     ),
-    (Path, {**TEXT, "format": "path"}, [("a/b.nc", Path("a/b.nc"))], [(3, "")]),
     (
         UUID,
         {**TEXT, "format": "uuid"},
@@ -314,3 +313,9 @@ def test_a_rule_of_a_model_is_told_in_its_own_words() -> None:
 def test_a_link_is_refused_where_no_link_is_asked_for() -> None:
     with pytest.raises(InvalidInputs, match="/inputs/x: a link cannot be passed"):
         arrived(taking(list[float]), {"x": {"href": "https://example.org/values.json"}})
+
+
+def test_a_text_is_never_the_path_of_a_file() -> None:
+    for annotation, value in ((Path, "/etc/passwd"), (list[Path], ["/etc/passwd"])):
+        with pytest.raises(InvalidInputs, match="/inputs/x: must be a link, or content in base64"):
+            arrived(taking(annotation), {"x": value})

@@ -26,6 +26,10 @@ class Described:
     description: Mapping[str, Any]
     process_id: str = "p"
 
+    @property
+    def input_forms(self) -> Mapping[str, Any]:
+        return {}
+
     def release(self, job_id: str) -> None:
         """Keep nothing."""
 

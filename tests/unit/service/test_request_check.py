@@ -22,6 +22,10 @@ class Described:
         inputs = {"days": {"schema": {"type": "integer"}}, "sites": SITES}
         self.description: Mapping[str, Any] = {"inputs": inputs, **more}
 
+    @property
+    def input_forms(self) -> Mapping[str, Any]:
+        return {}
+
     def release(self, job_id: str) -> None:
         """Keep nothing."""
 

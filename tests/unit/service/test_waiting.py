@@ -1,8 +1,9 @@
 """What becomes of requests whose inputs are much work to check, while others are checked."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,10 @@ class Numbers:
     def __init__(self) -> None:
         schema = {"type": "array", "items": {"type": "number"}}
         self.description = {"inputs": {"numbers": {"schema": schema}}}
+
+    @property
+    def input_forms(self) -> Mapping[str, Any]:
+        return {}
 
     def release(self, job_id: str) -> None:
         """Keep nothing."""

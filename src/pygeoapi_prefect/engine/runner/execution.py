@@ -22,6 +22,7 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 )
 from pygeoapi_prefect.engine.prefect_api.runs import page_of, request_of
 from pygeoapi_prefect.engine.runner.channel import FlowRunChannel, Send
+from pygeoapi_prefect.engine.runner.job_inputs import prepared_inputs
 from pygeoapi_prefect.engine.runner.started_work import MAX_PROGRAM_SECONDS, StartedWork
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import (
@@ -102,6 +103,8 @@ def run_process(policy: ExecutionPolicy, around: Surroundings) -> State[Any]:
             around.add_labels({ERROR_TYPE_LABEL: error_type})
         return state
     except (PygeoapiPrefectError, OSError) as error:
+        if around.is_cancelled():
+            return dismissed()
         around.logger.exception("The job failed.")
         failure = Failed(message=storable(_for_client(error), _MAX_MESSAGE))
         if isinstance(error, PygeoapiPrefectError) and error.is_trouble_of_service:
@@ -144,15 +147,17 @@ def _execute(policy: ExecutionPolicy, around: Surroundings) -> str:
         inputs = storage.read_inputs(request.inputs_reference)
     code = processor.code  # before it may change
     channel = FlowRunChannel(job_id, attempt, around.send, collector, storage, around.is_cancelled)
-    try:
-        with job.running(channel):
-            with _awaiting_what_it_starts(policy, around):
-                returned = processor.execute(request, inputs or {}, job_id)
-    finally:
-        channel.close()
-    if around.is_cancelled():
-        return "nothing"
-    collector.take_returned(returned.media_type, returned.value)
+    # What it returns may be one of the files.
+    with prepared_inputs(inputs or {}, processor, around.configuration, around.logger) as prepared:
+        try:
+            with job.running(channel):
+                with _awaiting_what_it_starts(policy, around):
+                    returned = processor.execute(request, prepared, job_id)
+        finally:
+            channel.close()
+        if around.is_cancelled():
+            return "nothing"
+        collector.take_returned(returned.media_type, returned.value)
     manifest = collector.manifest(
         request.process_id,
         as_document=request.as_document,

@@ -54,6 +54,7 @@ from pygeoapi_prefect.engine.prefect_api.exit_reasons import reason_of
 from pygeoapi_prefect.engine.prefect_api.names import SYNCHRONOUS_TAG, WORKER_TYPE
 from pygeoapi_prefect.engine.prefect_api.runs import in_log, process_of
 from pygeoapi_prefect.engine.prefect_api.unreadable_runs import is_internal_error
+from pygeoapi_prefect.engine.runner.input_files import remove_left_files
 from pygeoapi_prefect.engine.runner.job_log import about_left_out
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
@@ -151,6 +152,7 @@ class JobWorker(PrefectWorker):
             self._processes.kill()
             raise
         self._processes.show()
+        await anyio.to_thread.run_sync(remove_left_files)
         if self._exclusive:
             await once(lambda: self._reaper.look(self.client), name="looking for lost jobs")
         self.start_task(self._look_when_something_is_new)
@@ -310,6 +312,8 @@ class JobWorker(PrefectWorker):
             is_over = not self._pending and self._may_be_more
             if is_over or policy.concurrency_limit or policy.retries:
                 self._look.set()
+            # Those of a job that was killed.
+            await anyio.to_thread.run_sync(remove_left_files)
             await self._processes.replenish()
 
     async def _claim(self, flow_run: FlowRun) -> bool:

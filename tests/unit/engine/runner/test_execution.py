@@ -23,6 +23,7 @@ from pygeoapi_prefect.engine.runner.execution import Surroundings, run_process
 from pygeoapi_prefect.engine.runner.started_work import StartedWork
 from pygeoapi_prefect.errors import (
     ConfigurationError,
+    InputUnavailable,
     InvalidRequest,
     PrefectUnavailable,
     ProcessorUnusable,
@@ -195,8 +196,13 @@ def test_results_that_cannot_be_stored_are_a_failure_worth_another_attempt(
 
 @pytest.mark.parametrize(
     "act",
-    [lambda: ("text/plain", "late"), raising(KeyError("stop")), raising(TerminationSignal(15))],
-    ids=["returned", "raised", "terminated"],
+    [
+        lambda: ("text/plain", "late"),
+        raising(KeyError("stop")),
+        raising(InputUnavailable("/inputs/x: https://example.org answered 503")),
+        raising(TerminationSignal(15)),
+    ],
+    ids=["returned", "raised", "had no input", "terminated"],
 )
 def test_a_job_that_was_asked_to_stop_is_dismissed_however_it_ends(
     attempt: Attempt, act: Callable[[], Any]

@@ -1,5 +1,6 @@
 """What a processor leaves running when it returns: what is waited for, and what is ended."""
 
+import gc
 import multiprocessing
 import signal
 import subprocess
@@ -41,6 +42,8 @@ class Job:
 def _no_helpers_left_behind() -> Iterator[None]:
     """Stop what multiprocessing runs for itself until Python ends."""
     yield
+    # The tracker removes the semaphores of pools, which would still want to do so themselves.
+    gc.collect()
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
     resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 

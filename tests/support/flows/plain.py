@@ -93,7 +93,9 @@ def raw() -> bytes:
 @flow
 def written(elsewhere: str | None = None) -> Path:
     """Write a file where Prefect keeps results, or name one elsewhere."""
-    path = Path(os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"]) / "map.png"
+    folder = Path(os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"])
+    folder.mkdir(parents=True, exist_ok=True)  # Prefect makes it with its first result
+    path = folder / "map.png"
     path.write_bytes(b"\x89PNG and more")
     return Path(elsewhere) if elsewhere else path
 

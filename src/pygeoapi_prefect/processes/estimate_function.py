@@ -1,13 +1,12 @@
 """Calling the function with which a process says what a job would take."""
 
-import asyncio
-import inspect
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, TypeAdapter
 
+from pygeoapi_prefect.processes.calling import call
 from pygeoapi_prefect.processes.function_inputs import arguments_of
 from pygeoapi_prefect.processes.function_signature import SERVICES, signature_of
 from pygeoapi_prefect.processes.loading import load_function
@@ -52,16 +51,10 @@ def estimate_by(path: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {name: value for name, value in inputs.items() if name in signature.inputs}
     arguments = arguments_of(signature.inputs, signature.inputs, wanted)
     services = {name: SERVICES[name](job) for name in signature.services}  # of no job
-    value = function(**arguments, **services)
-    if inspect.isawaitable(value):
-        value = asyncio.run(_result_of(value))
+    value = call(function, **arguments, **services)
     if isinstance(value, Real) and not isinstance(value, bool):
         value = {"seconds": float(value)}
     plain = _ANYTHING.dump_python(value, mode="json", fallback=str)
     if not isinstance(plain, Mapping):
         raise TypeError(f"{path} returned {value!r:.80}, not seconds or a mapping")
     return _Told.model_validate(plain).model_dump(mode="json", exclude_none=True)
-
-
-async def _result_of(awaitable: Any) -> Any:
-    return await awaitable

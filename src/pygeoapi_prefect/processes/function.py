@@ -4,15 +4,14 @@ The function knows nothing of this: its parameters are the inputs, its docstring
 the description, and what it opts in to by the name of a parameter does nothing outside a job.
 """
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
 from pygeoapi_prefect.config.process_settings import FunctionSettings
 from pygeoapi_prefect.errors import Fault, ProcessorUnusable, PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.processes.calling import call
 from pygeoapi_prefect.processes.code import code_of
 from pygeoapi_prefect.processes.derived import misfits, with_written
 from pygeoapi_prefect.processes.failures import failure_of
@@ -97,9 +96,7 @@ class FunctionProcessor:
         try:
             offered = self.description["inputs"]
             arguments = arguments_of(self._signature.inputs, offered, inputs)
-            value = self._function(**arguments, **services)
-            if inspect.isawaitable(value):
-                value = asyncio.run(_result_of(value))
+            value = call(self._function, **arguments, **services)
         except PygeoapiPrefectError:
             raise  # its inputs; or what it published was refused, or could not be stored
         except Exception as error:
@@ -108,10 +105,6 @@ class FunctionProcessor:
 
     def release(self, job_id: str) -> None:
         """Do nothing: a function keeps nothing for a job."""
-
-
-async def _result_of[T](awaitable: Awaitable[T]) -> T:
-    return await awaitable
 
 
 def _misfits(settings: FunctionSettings, signature: FunctionSignature) -> Iterator[Fault]:

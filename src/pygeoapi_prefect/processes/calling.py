@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 
-def call(function: Callable[..., Any], **arguments: Any) -> Any:
+def call(function: Callable[..., Any], /, **arguments: Any) -> Any:
     """Return what a function returns, or the coroutine that it returns."""
     value = function(**arguments)
     return asyncio.run(_result_of(value)) if inspect.isawaitable(value) else value

@@ -113,6 +113,13 @@ def test_a_function_without_parameters_for_services_is_called_without_them() -> 
     assert run(lambda: 3).value == 3
 
 
+def test_a_parameter_may_have_any_name() -> None:
+    def names(function: str, self: str, arguments: str) -> str:
+        return f"{function} {self} {arguments}"
+
+    assert run(names, {"function": "a", "self": "b", "arguments": "c"}).value == "a b c"
+
+
 def test_the_same_function_runs_without_any_service() -> None:
     made = summarize(date(2005, 1, 31), days=2)
     assert made == {"days": 2, "text": b"31.01.2005,2,5.0\n"}

@@ -6,6 +6,7 @@ A file that is wrong is left out and said so; the others are not touched by it.
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -110,6 +111,24 @@ def read_process_files(
         tuple(reading.notes),
         stamp_of(folders),
     )
+
+
+def fault_of_process(
+    files: ProcessFiles, process_id: str, place: Sequence[object], message: str
+) -> FileFault:
+    """Return what is wrong in the file of a process that was found out after it was read.
+
+    Args:
+        files: as they were read.
+        process_id: a process of a file, or of a package.
+        place: the keys that lead to what is wrong.
+        message: what is wrong.
+    """
+    origin, line = files.origins[process_id], None
+    with suppress(OSError, yaml.YAMLError):
+        text = Path(origin).read_text(encoding="utf-8")
+        line = _line(text, place, is_yaml=not origin.endswith(".toml"))
+    return FileFault(origin, line, message, process_id)
 
 
 class _Reading:
@@ -265,6 +284,8 @@ def _line(text: str, place: Sequence[object], *, is_yaml: bool) -> int | None:
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
             found_node = node.value[step]
             line = found_node.start_mark.line + 1
+        elif isinstance(step, int):
+            continue  # the one that stands where there may be several
         if found_node is None:
             break
         node = found_node

@@ -17,6 +17,7 @@ from pydantic import (
 
 from pygeoapi_prefect.config.earlier_plugin import translated_processor
 from pygeoapi_prefect.config.manager_settings import faults_of
+from pygeoapi_prefect.config.schedule import Schedules
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 from pygeoapi_prefect.text import cut
 
@@ -101,6 +102,7 @@ class ExecutionPolicy(BaseModel):
         priority: jobs of processes with a lower one start first.
         work_pool: where the jobs run; None = where those of the service do.
         job_variables: what that pool's worker is told about the infrastructure of a job.
+        schedule: when the process runs by itself; one or several.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -113,6 +115,7 @@ class ExecutionPolicy(BaseModel):
     priority: int = Field(default=DEFAULT_PRIORITY, ge=1)
     work_pool: str | None = Field(default=None, min_length=1)
     job_variables: dict[str, Any] = {}
+    schedule: Schedules = ()
 
 
 class DeploymentPolicy(BaseModel):
@@ -179,7 +182,7 @@ class Visibility(BaseModel):
 
     Attributes:
         expose: whether clients see and execute it. A process that is not exposed is internal: it
-            runs in chains, and from the command line.
+            runs in chains, by schedules, and from the command line.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -254,8 +257,8 @@ class DeploymentSettings(_Settings):
     is_description_derived: ClassVar[bool] = True
     about_unknown_keys: ClassVar[str] = (
         f"known keys beside `deployment`: {', '.join(list(DeploymentPolicy.model_fields)[1:])}; "
-        "a deployment has its own retries, limits and pool: set them in Prefect, on the flow, its "
-        "deployment or its work pool"
+        "a deployment has its own retries, limits, schedules and pool: set them in Prefect, on the "
+        "flow, its deployment or its work pool"
     )
 
     prefect: DeploymentPolicy

@@ -189,6 +189,7 @@ class InMemoryGateway:
                 state=RunState(type="SCHEDULED", name="Scheduled", timestamp=now),
                 created=now,
                 updated=now,
+                expected_start_time=now,
                 next_scheduled_start_time=now,
                 labels=dict(labels),
                 parameters=copy.deepcopy(dict(parameters)),
@@ -249,6 +250,10 @@ class InMemoryGateway:
             and (query.state_names is None or name in query.state_names)
             and name not in query.not_state_names
             and (query.flow_name is None or self._flows[run.id] == query.flow_name)
+            and (
+                query.expected_before is None
+                or (run.expected_start_time or run.created) <= query.expected_before
+            )
             and (
                 query.ended_before is None
                 or (run.end_time is not None and run.end_time < query.ended_before)

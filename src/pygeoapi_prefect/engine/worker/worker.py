@@ -64,6 +64,7 @@ from pygeoapi_prefect.engine.worker.notifications import (
     serve_notification_socket,
     server_is_up,
 )
+from pygeoapi_prefect.engine.worker.overtaken import without_overtaken
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
 from pygeoapi_prefect.ownership import write_private
@@ -194,6 +195,9 @@ class JobWorker(PrefectWorker):
         try:
             waiting = await self._due()
             self._may_be_more = len(waiting) >= _MANY_RUNS
+            waiting = await without_overtaken(
+                self.client, self.work_pool_name, waiting, self._claim
+            )
             if self._may_be_more:
                 waiting += await self._among_all_due({"tags": {"all_": [SYNCHRONOUS_TAG]}})
         except Exception as error:  # it may be better the next time; running jobs must not suffer

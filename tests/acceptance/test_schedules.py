@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,17 @@ from tests.support.stack import Stack, up
 
 _SECONDS = 90.0
 ECHO = "tests.support.processors.EchoProcessor"
+NIGHTLY = {"cron": "0 4 * * *", "timezone": "Europe/Oslo", "inputs": {"a": 1}}
+
+
+def echo(**prefect: Any) -> dict[str, Any]:
+    return {"type": "process", "processor": {"name": ECHO, "prefect": prefect}}
+
+
 PROCESSES = {
-    "greeted": {"type": "process", "processor": {"name": ECHO}},
-    "nightly": {
-        "type": "process",
-        "processor": {
-            "name": ECHO,
-            "prefect": {
-                "schedule": {"cron": "0 4 * * *", "timezone": "Europe/Oslo", "inputs": {"a": 1}}
-            },
-        },
-    },
+    "greeted": echo(),
+    "nightly": echo(schedule=NIGHTLY),
+    "one-by-one": echo(schedule=NIGHTLY, concurrency_limit=1),
 }
 
 
@@ -162,6 +163,36 @@ def test_runs_to_come_are_not_in_the_list_of_jobs(stack: Stack, client: Client) 
     assert last["id"] not in {job["jobID"] for job in client.jobs(limit=500)["jobs"]}
     assert client.http.get(f"/jobs/{last['id']}", params={"f": "json"}).status_code == 404
     assert client.http.delete(f"/jobs/{last['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("process_id", ["nightly", "one-by-one"])
+def test_of_those_that_were_missed_the_last_one_runs(
+    stack: Stack, client: Client, process_id: str
+) -> None:
+    prefect = Prefect(stack, process_id)
+    eventually(prefect.has_active_schedule, "it is made", _SECONDS)
+    deployment = prefect.deployment()
+    assert deployment is not None
+    # As if Prefect had made them in time, and nothing had run since.
+    now = datetime.now(UTC)
+    missed = {"start_time": str(now - timedelta(days=9)), "end_time": str(now), "min_runs": 9}
+    path = f"/deployments/{deployment['id']}/schedule"
+    prefect.ask("POST", path, missed).raise_for_status()
+
+    def jobs() -> list[dict[str, Any]]:
+        found = client.jobs(limit=500)["jobs"]
+        return [job for job in found if job["processID"] == process_id]
+
+    def are_through() -> bool:
+        return {job["status"] for job in jobs()} == {"successful", "dismissed"}
+
+    eventually(are_through, "they are through", _SECONDS)
+    last, *others = sorted(jobs(), key=lambda job: str(job["created"]), reverse=True)
+    assert len(others) >= 7
+    assert last["status"] == "successful"
+    assert client.results(last["jobID"]).json() == {"a": 1}
+    assert {job["status"] for job in others} == {"dismissed"}
+    assert "A later job of the same schedule was due" in others[0]["message"]
 
 
 def test_doctor_says_when_it_is_due(stack: Stack) -> None:

@@ -48,7 +48,7 @@ def schedule_checks(
             elif not there["active"]:
                 yield subject, True, f"{schedule.in_words}: paused"
             else:
-                due = prefect.next_due(there["id"])
+                due = prefect.next_due(there)
                 yield subject, True, f"{schedule.in_words}: {_next(due, schedule)}"
 
 

@@ -277,6 +277,8 @@ def _line(text: str, place: Sequence[object], *, is_yaml: bool) -> int | None:
     node, line = yaml.compose(text, Loader=Loader), 1
     for step in place:
         found_node = None
+        if isinstance(step, int) and not isinstance(node, yaml.SequenceNode):
+            continue  # one stands where there may be several
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 if key.value == str(step):
@@ -284,8 +286,6 @@ def _line(text: str, place: Sequence[object], *, is_yaml: bool) -> int | None:
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
             found_node = node.value[step]
             line = found_node.start_mark.line + 1
-        elif isinstance(step, int):
-            continue  # the one that stands where there may be several
         if found_node is None:
             break
         node = found_node

@@ -134,6 +134,13 @@ class InMemoryGateway:
             artifact_id=str(uuid4()), percent=percent, message=message, updated=datetime.now(UTC)
         )
 
+    def make_scheduled(self, run_id: str, due: datetime) -> None:
+        """Have a run be one that Prefect made of a schedule."""
+        with self._lock:
+            times = {"expected_start_time": due, "next_scheduled_start_time": due}
+            update = {"auto_scheduled": True, **times}
+            self._runs[run_id] = self._runs[run_id].model_copy(update=update)
+
     def add_labels(self, run_id: str, labels: Mapping[str, Any]) -> None:
         """Put labels on a run."""
         with self._lock:

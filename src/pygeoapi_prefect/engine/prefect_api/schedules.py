@@ -5,6 +5,7 @@ Prefect makes of one has the parameters of the schedule and the tags of the depl
 that a job needs.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,9 +23,11 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 from pygeoapi_prefect.engine.prefect_api.parameters import in_short
 from pygeoapi_prefect.engine.prefect_api.registration import our_deployments
 from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
-from pygeoapi_prefect.engine.prefect_api.transport import Missing, Transport
+from pygeoapi_prefect.engine.prefect_api.transport import MAX_PAGE, Missing, Transport
 from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
+
+LOGGER = logging.getLogger(__name__)
 
 
 def schedule_specs(
@@ -124,22 +127,27 @@ class PrefectSchedules:
         self._unsettled = changed
         return bool(changed) or not is_through
 
-    def next_due(self, schedule_id: str) -> datetime | None:
+    def next_due(self, schedule: Mapping[str, Any]) -> datetime | None:
         """Return when the next run of a schedule is due, None if Prefect has made none yet.
+
+        Args:
+            schedule: as Prefect has it.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
         body = {
             "flow_runs": {
-                "created_by": {"id_": [schedule_id]},
+                "deployment_id": {"any_": [schedule["deployment_id"]]},
                 "expected_start_time": {"after_": datetime.now(UTC).isoformat()},
             },
             "sort": "EXPECTED_START_TIME_ASC",
-            "limit": 1,
+            "limit": MAX_PAGE,
         }
-        found = self._transport.read("POST", "/flow_runs/filter", body)
-        return FlowRun.model_validate(found[0]).expected_start_time if found else None
+        for run in self._transport.read("POST", "/flow_runs/filter", body):
+            if (run.get("created_by") or {}).get("id") == schedule["id"]:
+                return FlowRun.model_validate(run).expected_start_time
+        return None
 
     def _ensure(
         self, deployment: Mapping[str, Any], known: Mapping[str, Any] | None, spec: ScheduleSpec
@@ -192,7 +200,10 @@ class PrefectSchedules:
     def _make_runs(self, deployment: Mapping[str, Any], start: datetime) -> None:
         """Make the next runs; Prefect would look within a minute."""
         body = {"start_time": start.isoformat()}
-        self._transport.write("POST", f"/deployments/{deployment['id']}/schedule", body)
+        try:
+            self._transport.write("POST", f"/deployments/{deployment['id']}/schedule", body)
+        except PrefectUnavailable as error:
+            LOGGER.warning("Prefect makes no runs of process %s now: %s", deployment["name"], error)
 
 
 def ours_of(deployment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -191,6 +191,9 @@ def test_of_those_that_were_missed_the_last_one_runs(
     assert len(others) >= 7
     assert last["status"] == "successful"
     assert client.results(last["jobID"]).json() == {"a": 1}
+    run = f"/flow_runs/{last['jobID']}"
+    name = f"{process_id} {last['jobID'][:8]}"
+    eventually(lambda: prefect.ask("GET", run).json()["name"] == name, "it is named", _SECONDS)
     assert {job["status"] for job in others} == {"dismissed"}
     assert "A later job of the same schedule was due" in others[0]["message"]
 

@@ -71,7 +71,7 @@ class ProcessFilesWatch:
             scheduled = configuration.scheduled
             if before is not None or scheduled or configuration.files.resources:
                 await self._register(configuration, before)
-            self._checked = await _check(scheduled) if scheduled else CheckedSchedules()
+            self._checked = await check_inputs(scheduled) if scheduled else CheckedSchedules()
             for process_id, why in self._checked.faults.items():
                 LOGGER.error("process %s is not scheduled: %s", process_id, why)
             self._registered, self._is_in_step = configuration, False
@@ -88,7 +88,7 @@ class ProcessFilesWatch:
             LOGGER.warning("process %s cannot be executed: %s", process_id, why)
 
 
-async def _check(scheduled: Iterable[str]) -> CheckedSchedules:
+async def check_inputs(scheduled: Iterable[str]) -> CheckedSchedules:
     """Have the inputs of the schedules held against the descriptions of their processes."""
     why = f"checking its inputs took longer than {_MAX_CHECK_SECONDS:.0f} s"
     with anyio.move_on_after(_MAX_CHECK_SECONDS):

@@ -64,9 +64,9 @@ from pygeoapi_prefect.engine.worker.notifications import (
     serve_notification_socket,
     server_is_up,
 )
-from pygeoapi_prefect.engine.worker.overtaken import without_overtaken
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+from pygeoapi_prefect.engine.worker.scheduled_runs import name_as_submitted, without_overtaken
 from pygeoapi_prefect.ownership import write_private
 from pygeoapi_prefect.telemetry import Event, record
 
@@ -286,6 +286,8 @@ class JobWorker(PrefectWorker):
         try:
             if not await self._claim(flow_run):
                 return
+            if flow_run.auto_scheduled:
+                self.start_task(name_as_submitted, self.client, flow_run)
             watched = policy.retries > 0 and not self._exclusive
             process = await self._processes.take(watched=watched)
             self._running[flow_run.id] = process

@@ -1,22 +1,27 @@
-"""Runs that their schedule has overtaken: a later one was due before they had started.
+"""Runs that Prefect has made of schedules: what differs from those that were submitted.
 
-Nothing ran for a while, or jobs take longer than what lies between two. The last one runs; the
+Some are overtaken by their schedule: a later one was due before they had started, because nothing
+ran for a while, or because jobs take longer than what lies between two. The last one runs; the
 others would do the same once more and are skipped, where everyone can see it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 
 from pygeoapi_prefect.engine.maintenance.paging import page_of_runs
 from pygeoapi_prefect.engine.prefect_api.names import SCHEDULE_SLUG
+from pygeoapi_prefect.engine.prefect_api.runs import name_of, process_of
 from pygeoapi_prefect.engine.prefect_api.status import SKIPPED
 
 # Prefect's, on every run that it makes of a schedule.
@@ -65,6 +70,12 @@ async def without_overtaken(
         if schedule is not None:
             later.add(schedule)
     return [run for run in named if run.id not in skipped]
+
+
+async def name_as_submitted(client: PrefectClient, run: FlowRun) -> None:
+    """Call a run as those are called that were submitted; Prefect has made up another name."""
+    with suppress(httpx.HTTPError, ObjectNotFound):
+        await client.update_flow_run(run.id, name=name_of(process_of(run) or "", str(run.id)))
 
 
 def _schedule_of(run: FlowRun) -> UUID | None:

@@ -49,6 +49,9 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     for spec in specs:
         where = "" if spec.work_pool == pool else f" on work pool {spec.work_pool}"
         click.echo(f"{'update' if spec.name in existing else 'create'} {spec.name}{where}")
+    for process_id in configuration.scheduled:
+        for schedule in configuration.policy(process_id).schedule:
+            click.echo(f"schedule {process_id} {schedule.in_words}")
     for name in sorted(existing - {spec.name for spec in specs}):
         click.echo(f"remove {name}")
     if dry_run:

@@ -16,6 +16,7 @@ from pygeoapi_prefect.service.schedule_check import check_schedules
 _MISSING = (
     "is not in Prefect; a running service makes it within seconds, or `pygeoapi-prefect deploy`"
 )
+_PAUSED = "is paused in Prefect; resume it there, or write `active: false` into its configuration"
 
 
 def schedule_checks(
@@ -45,8 +46,10 @@ def schedule_checks(
             there = known.get(slug_of(number))
             if there is None:
                 yield subject, False, f"{schedule.in_words}: {_MISSING}"
+            elif not schedule.active:
+                yield subject, True, schedule.in_words
             elif not there["active"]:
-                yield subject, True, f"{schedule.in_words}: paused"
+                yield subject, False, f"{schedule.in_words}: {_PAUSED}"
             else:
                 due = prefect.next_due(there)
                 yield subject, True, f"{schedule.in_words}: {_next(due, schedule)}"

@@ -93,7 +93,7 @@ class Schedule(BaseModel):
     def in_words(self) -> str:
         """When it runs, for people."""
         when = f"cron {self.cron!r}" if self.cron else f"every {self.interval}"
-        return f"{when} ({self.timezone})"
+        return f"{when} ({self.timezone}){'' if self.active else ', paused'}"
 
 
 def _several(value: object) -> object:

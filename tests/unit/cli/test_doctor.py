@@ -135,7 +135,13 @@ class TestSchedules:
         prefect.deployments = ["p"]
         prefect.schedules = [{"id": "s", "slug": "pygeoapi-1", "active": False}]
         (line,) = self.said(tmp_path, {**self.OSLO, "active": False})
-        assert line.startswith("ok") and line.endswith(": paused")
+        assert line.startswith("ok") and line.endswith(", paused")
+
+    def test_one_that_a_person_paused_is_told(self, tmp_path: Path, prefect: Prefect) -> None:
+        prefect.deployments = ["p"]
+        prefect.schedules = [{"id": "s", "slug": "pygeoapi-1", "active": False}]
+        (line,) = self.said(tmp_path, self.OSLO)
+        assert line.startswith("FAIL") and "is paused in Prefect; resume it there" in line
 
     def test_one_that_prefect_does_not_have_fails(self, tmp_path: Path, prefect: Prefect) -> None:
         prefect.deployments = ["p"]

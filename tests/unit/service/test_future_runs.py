@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,10 +12,20 @@ from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import JobStatus
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.jobs import JobService
+from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.requests import JobQuery
 from pygeoapi_prefect.testing.gateway import InMemoryGateway
 
 MINUTE = timedelta(minutes=1)
+
+
+class AllRuns:
+    """A deployment of another author, all runs of which are jobs."""
+
+    ids = ("forecast",)
+
+    def runs_elsewhere(self) -> dict[str, str]:
+        return {"theirs/prod": "forecast"}
 
 
 class World:
@@ -49,6 +60,25 @@ def test_one_to_come_is_in_no_list_and_has_no_status(world: World) -> None:
         with pytest.raises(JobNotFound):
             ask(to_come)
     assert world.gateway.run_ids == [to_come]
+
+
+def test_of_a_deployment_whose_runs_all_are_jobs_neither(tmp_path: Path) -> None:
+    gateway = InMemoryGateway()
+    deployed = AllRuns()
+    jobs = JobService(gateway, ResultStorage(str(tmp_path)), deployed=cast(ForeignFlows, deployed))
+
+    def run(due_in: timedelta) -> str:
+        run = gateway.create_flow_run("theirs", "prod", {}, {}, [])
+        gateway.make_scheduled(run.id, datetime.now(UTC) + due_in)
+        return run.id
+
+    due = [run(-MINUTE), run(-MINUTE)]
+    for _ in range(150):
+        run(MINUTE)
+    for query in (JobQuery(), JobQuery(JobStatus.ACCEPTED), JobQuery(process_id="forecast")):
+        page = jobs.page(query)
+        assert {job.id for job in page.jobs} == set(due) and page.total == 2
+    assert [job.id for job in jobs.page(JobQuery(limit=1, offset=1)).jobs] == due[:1]
 
 
 def test_those_to_come_do_not_fill_the_queue(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import httpx
 
+from pygeoapi_prefect.cli.schedules import schedule_checks
 from pygeoapi_prefect.cli.server_version import judge_server
 from pygeoapi_prefect.cli.service import (
     Service,
@@ -19,7 +20,7 @@ from pygeoapi_prefect.cli.words import counted, sentence
 from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
-from pygeoapi_prefect.engine.prefect_api.models import Endpoint, RunQuery
+from pygeoapi_prefect.engine.prefect_api.models import CLOCKS_DIFFER, Endpoint, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.registration import (
     list_our_deployments,
@@ -35,8 +36,6 @@ from pygeoapi_prefect.processes.estimate_function import KEY as ESTIMATE_KEY
 from pygeoapi_prefect.processes.loading import Unloadable, load_function
 from pygeoapi_prefect.processes.proof import proof_of
 from pygeoapi_prefect.processes.registry import Registry
-
-_CLOCKS_AGREE_SECONDS = 5
 
 # what was checked, whether it is well, what was found or what to do
 Check = tuple[str, bool, str]
@@ -179,6 +178,7 @@ def _prefect(service: Service, endpoint: Endpoint) -> Iterator[Check]:
     for run_id in gateway.list_unreadable_runs(RunQuery.of_all(names_of(ours))):
         finding = "Prefect has it and cannot read it; `pygeoapi-prefect prune` removes it"
         yield f"job {run_id}", False, finding
+    yield from schedule_checks(service.checked, transport)
     deployed = deployed_processes(service, gateway)
     for process_id in deployed.ids:
         problem = deployed.problem(process_id)
@@ -219,6 +219,6 @@ def _clocks(endpoint: Endpoint) -> Check:
     except (httpx.HTTPError, KeyError):
         return "clocks", False, "the Prefect server does not tell its time"
     seconds = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-    if seconds > _CLOCKS_AGREE_SECONDS:
+    if seconds > CLOCKS_DIFFER.total_seconds():
         return "clocks", False, f"differ by {seconds:.0f} s from the Prefect server's; use NTP"
     return "clocks", True, "agree with the Prefect server's"

@@ -12,9 +12,10 @@ from pygeoapi_prefect.engine.connect import running_endpoint
 from pygeoapi_prefect.engine.embedded.state_folder import StateFolder
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
-from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
+from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import old_jobs, remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.prefect_api.status import status_of
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
@@ -66,7 +67,7 @@ def _list(gateway: Gateway, service: Service, before: datetime) -> None:
 
 
 def _line(run: FlowRun) -> str:
-    process = run.labels.get(PROCESS_LABEL, "(no process)")
+    process = process_of(run) or "(no process)"
     ended = f"{run.end_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if run.end_time else "-"
     return f"{run.id} {process} {status_of(run.state)} {ended}"
 
@@ -91,6 +92,6 @@ def _remove(gateway: Gateway, service: Service, before: datetime) -> None:
 def _clear_up_after(removed: Sequence[FlowRun], service: Service) -> None:
     registry = Registry(service.checked)
     for process_id in registry:
-        job_ids = [run.id for run in removed if run.labels.get(PROCESS_LABEL) == process_id]
+        job_ids = [run.id for run in removed if process_of(run) == process_id]
         if job_ids:
             registry.release(process_id, job_ids)

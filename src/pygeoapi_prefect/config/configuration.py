@@ -84,6 +84,11 @@ class Configuration:
         found = self.processes.items()
         return tuple(name for name, each in found if not isinstance(each, DeploymentSettings))
 
+    @property
+    def scheduled(self) -> tuple[str, ...]:
+        """The processes that run by themselves."""
+        return tuple(name for name in self.processes if self.policy(name).schedule)
+
     def process(self, process_id: str) -> ProcessSettings:
         """Return the settings of a process.
 

@@ -43,4 +43,4 @@ def _not_a_duration(value: object) -> ValueError:
     return ValueError(f"{value!r} is not a duration such as 90s, 15m, 12h, 30d, 4w or P30D")
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=float | str)]

@@ -15,6 +15,7 @@ from pygeoapi_prefect.config.process_settings import (
     RetryBackoff,
     Visibility,
 )
+from pygeoapi_prefect.config.schedule import Schedule
 
 # What of a definition is said of the process, and what of how its jobs are run.
 _METADATA = ("title", "description", "version", "keywords", "links", "inputs", "outputs")
@@ -112,7 +113,7 @@ def json_schema() -> dict[str, Any]:
     for key, member in properties.items():
         member.pop("title", None)
         member["description"] = about[key]
-    for part in (RetryBackoff, FollowUp, Visibility):
+    for part in (RetryBackoff, Schedule, FollowUp, Visibility):
         described = schema["$defs"][part.__name__]
         described["description"] = inspect.cleandoc(part.__doc__ or "").partition("\n")[0]
         for key, member in described["properties"].items():

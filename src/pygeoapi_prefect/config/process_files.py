@@ -6,6 +6,7 @@ A file that is wrong is left out and said so; the others are not touched by it.
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -110,6 +111,24 @@ def read_process_files(
         tuple(reading.notes),
         stamp_of(folders),
     )
+
+
+def fault_of_process(
+    files: ProcessFiles, process_id: str, place: Sequence[object], message: str
+) -> FileFault:
+    """Return what is wrong in the file of a process that was found out after it was read.
+
+    Args:
+        files: as they were read.
+        process_id: a process of a file, or of a package.
+        place: the keys that lead to what is wrong.
+        message: what is wrong.
+    """
+    origin, line = files.origins[process_id], None
+    with suppress(OSError, yaml.YAMLError):
+        text = Path(origin).read_text(encoding="utf-8")
+        line = _line(text, place, is_yaml=not origin.endswith(".toml"))
+    return FileFault(origin, line, message, process_id)
 
 
 class _Reading:
@@ -258,6 +277,8 @@ def _line(text: str, place: Sequence[object], *, is_yaml: bool) -> int | None:
     node, line = yaml.compose(text, Loader=Loader), 1
     for step in place:
         found_node = None
+        if isinstance(step, int) and not isinstance(node, yaml.SequenceNode):
+            continue  # one stands where there may be several
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 if key.value == str(step):

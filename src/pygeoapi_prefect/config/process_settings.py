@@ -17,6 +17,7 @@ from pydantic import (
 
 from pygeoapi_prefect.config.earlier_plugin import translated_processor
 from pygeoapi_prefect.config.manager_settings import faults_of
+from pygeoapi_prefect.config.schedule import Schedules
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
 from pygeoapi_prefect.text import cut
 
@@ -103,6 +104,7 @@ class ExecutionPolicy(BaseModel):
         job_variables: what that pool's worker is told about the infrastructure of a job.
         fetch_references: whether a job fetches what its inputs link to; null = functions do,
             classes get their inputs as they were sent.
+        schedule: when the process runs by itself; one or several.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,6 +118,7 @@ class ExecutionPolicy(BaseModel):
     work_pool: str | None = Field(default=None, min_length=1)
     job_variables: dict[str, Any] = {}
     fetch_references: bool | None = None
+    schedule: Schedules = ()
 
 
 class DeploymentPolicy(BaseModel):
@@ -182,7 +185,7 @@ class Visibility(BaseModel):
 
     Attributes:
         expose: whether clients see and execute it. A process that is not exposed is internal: it
-            runs in chains, and from the command line.
+            runs in chains, by schedules, and from the command line.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -259,8 +262,8 @@ class DeploymentSettings(_Settings):
     is_description_derived: ClassVar[bool] = True
     about_unknown_keys: ClassVar[str] = (
         f"known keys beside `deployment`: {', '.join(list(DeploymentPolicy.model_fields)[1:])}; "
-        "a deployment has its own retries, limits and pool: set them in Prefect, on the flow, its "
-        "deployment or its work pool"
+        "a deployment has its own retries, limits, schedules and pool: set them in Prefect, on the "
+        "flow, its deployment or its work pool"
     )
 
     prefect: DeploymentPolicy

@@ -15,7 +15,13 @@ from pygeoapi_prefect.engine.prefect_api.names import (
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_job
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
-from pygeoapi_prefect.engine.prefect_api.status import STATES_OF_STATUS, job_from, status_of
+from pygeoapi_prefect.engine.prefect_api.status import (
+    STATES_OF_STATUS,
+    job_from,
+    may_have_results,
+    may_have_told,
+    status_of,
+)
 from pygeoapi_prefect.engine.prefect_api.submission import submit_request
 from pygeoapi_prefect.errors import (
     JobDismissed,
@@ -34,6 +40,7 @@ from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
+from pygeoapi_prefect.service.future_runs import count_to_come, end_of_present, is_to_come
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.queue_limit import QueueLimit
 from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
@@ -203,9 +210,9 @@ class JobService:
             StorageUnavailable: result storage does not answer.
         """
         runs, total = self._list(query)
-        told = [run.id for run in runs if _may_have_told(run)]
+        told = [run.id for run in runs if may_have_told(run)]
         progress = self._gateway.read_progress(told) if told else {}
-        results = self._results([run for run in runs if _may_have_results(run)])
+        results = self._results([run for run in runs if may_have_results(run)])
         jobs = (job_from(run, progress.get(run.id), results.get(run.id)) for run in runs)
         return JobPage(tuple(jobs), total)
 
@@ -249,7 +256,7 @@ class JobService:
     def manifest(self, job_id: str) -> Manifest:
         """Return the list of what a job made; raises as `results` does."""
         run = self.run(job_id)
-        found = self._results([run]).get(run.id) if _may_have_results(run) else None
+        found = self._results([run]).get(run.id) if may_have_results(run) else None
         job = job_from(run, results=found)
         if job.status is JobStatus.FAILED:
             if job.trouble is not None:
@@ -285,14 +292,14 @@ class JobService:
         # Of a flow of others, results that were never asked for need not be made to be removed.
         job = self._job(run, make=False)
         remove_job(self._gateway, self._storage, run)
-        record(Event.REMOVED, job_id, run.labels.get(PROCESS_LABEL))
+        record(Event.REMOVED, job_id, process_of(run))
         return Dismissal(job, is_removed=True, is_idle=True)
 
     def _job(self, run: FlowRun, *, make: bool = True) -> Job:
         progress = None
-        if _may_have_told(run):
+        if may_have_told(run):
             progress = self._gateway.read_progress([run.id]).get(run.id)
-        found = self._result(run, make=make) if _may_have_results(run) else None
+        found = self._result(run, make=make) if may_have_results(run) else None
         return job_from(run, progress, found)
 
     def run(self, job_id: str) -> FlowRun:
@@ -302,7 +309,8 @@ class JobService:
         if is_ours and PROCESS_LABEL in run.labels:
             return run
         elsewhere = self._runs_elsewhere()
-        if not is_ours and run.deployment_id not in elsewhere:
+        is_known = is_ours or run.deployment_id in elsewhere
+        if not is_known or is_to_come(run):
             raise JobNotFound(job_id)
         return self._named(run, elsewhere)
 
@@ -317,9 +325,10 @@ class JobService:
         flow_name = self._names.flow if self._deployed is None else None
         # Those of all kinds are counted sooner.
         or_tag = internal if is_internal or not self._has_internal else None
-        return RunQuery.model_validate(
-            {"tag": tag, "or_tag": or_tag, "flow_name": flow_name, **conditions}
-        )
+        which: dict[str, object] = {"tag": tag, "or_tag": or_tag, "flow_name": flow_name}
+        if "or_of_deployments" not in conditions:
+            which["expected_before"] = end_of_present()
+        return RunQuery.model_validate({**which, **conditions})
 
     def _list(self, query: JobQuery) -> tuple[list[FlowRun], int]:
         """Return the runs of a page of jobs, and how many there are on all pages."""
@@ -329,8 +338,10 @@ class JobService:
         conditions = {"or_of_deployments": tuple(elsewhere)} if elsewhere else states
         wanted = self._query(is_internal=query.is_internal, **conditions)
         if query.process_id is None and not (elsewhere and states):
-            runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=query.offset)
-            total = self._gateway.count_flow_runs(wanted)
+            first = count_to_come(self._gateway, wanted) if elsewhere else 0
+            start = query.offset + first
+            runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=start)
+            total = self._gateway.count_flow_runs(wanted) - first
             return [self._named(run, elsewhere) for run in runs], total
         named = (self._named(run, elsewhere) for run in self._gateway.list_flow_runs(wanted))
         fitting = [run for run in named if _fits(run, query)]
@@ -375,22 +386,8 @@ class JobService:
         return manifest
 
 
-_STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
-
-
-def _may_have_told(run: FlowRun) -> bool:
-    """Return whether a job may have told of its progress, and its clients are to know."""
-    status = status_of(run.state)
-    # It may have run, and wait for a worker again.
-    has_run = status is JobStatus.ACCEPTED and run.run_count > 0
-    return has_run or status in _STATUS_WITH_PROGRESS
-
-
 def _fits(run: FlowRun, query: JobQuery) -> bool:
     """Return whether a run is of the status and the process that are asked for."""
     is_of_process = query.process_id in (None, run.labels.get(PROCESS_LABEL))
-    return is_of_process and query.status in (None, status_of(run.state))
-
-
-def _may_have_results(run: FlowRun) -> bool:
-    return status_of(run.state) is JobStatus.SUCCESSFUL
+    is_job = is_of_process and not is_to_come(run)
+    return is_job and query.status in (None, status_of(run.state))

@@ -147,6 +147,13 @@ class InMemoryGateway:
             }
         )
 
+    def make_scheduled(self, run_id: str, due: datetime) -> None:
+        """Have a run be one that Prefect made of a schedule."""
+        with self._lock:
+            times = {"expected_start_time": due, "next_scheduled_start_time": due}
+            update = {"auto_scheduled": True, **times}
+            self._runs[run_id] = self._runs[run_id].model_copy(update=update)
+
     def add_labels(self, run_id: str, labels: Mapping[str, Any]) -> None:
         """Put labels on a run."""
         with self._lock:
@@ -202,6 +209,7 @@ class InMemoryGateway:
                 state=RunState(type="SCHEDULED", name="Scheduled", timestamp=now),
                 created=now,
                 updated=now,
+                expected_start_time=now,
                 next_scheduled_start_time=now,
                 labels=dict(labels),
                 parameters=copy.deepcopy(dict(parameters)),
@@ -265,6 +273,10 @@ class InMemoryGateway:
             and (
                 query.deployment_name is None
                 or run.deployment_id == f"{query.flow_name}/{query.deployment_name}"
+            )
+            and (
+                query.expected_before is None
+                or (run.expected_start_time or run.created) <= query.expected_before
             )
             and (
                 query.ended_before is None

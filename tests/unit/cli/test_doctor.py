@@ -2,7 +2,7 @@
 
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -27,11 +27,15 @@ class Prefect:
     Attributes:
         workers: work pool -> the workers that are online.
         deployments: the processes that `pygeoapi-prefect deploy` has registered.
+        schedules: what each deployment has of them.
+        next_run: what comes next of each.
     """
 
     def __init__(self) -> None:
         self.workers: dict[str, int] = {}
         self.deployments: list[str] = []
+        self.schedules: list[dict[str, Any]] = []
+        self.next_run: dict[str, Any] | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         return httpx.Response(
@@ -42,7 +46,10 @@ class Prefect:
         if path.endswith("/workers/filter"):
             return [{"status": "ONLINE"}] * self.workers.get(path.split("/")[-3], 0)
         if path.endswith("/deployments/filter"):
-            return [{"name": name, "id": name} for name in self.deployments]
+            schedules = self.schedules
+            return [{"name": p, "id": p, "schedules": schedules} for p in self.deployments]
+        if path.endswith("/flow_runs/filter"):
+            return [self.next_run] if self.next_run else []
         if path.endswith("/deployments/name/forecast/prod"):
             return {"id": "d", "work_pool_name": "theirs", "status": "READY"}
         return "3.9.1" if path.endswith("/admin/version") else []
@@ -97,6 +104,50 @@ def test_processes_that_all_run_in_another_pool_need_a_worker_there_and_none_of_
     assert theirs.startswith("FAIL") and "prefect worker start --pool containers" in theirs
     prefect.workers = {"containers": 1}
     assert doctor(tmp_path, hello=ELSEWHERE).exit_code == 0
+
+
+def about_schedules(result: Result) -> list[str]:
+    return [line for line in result.output.splitlines() if line[5:].startswith("schedule")]
+
+
+class TestSchedules:
+    OSLO: ClassVar[Any] = {"cron": "0 4 * * *", "timezone": "Europe/Oslo"}
+
+    def said(self, folder: Path, *schedules: Any) -> list[str]:
+        fitting = [{"inputs": {"name": "Ada"}, **each} for each in schedules]
+        processor = {"name": "HelloWorld", "prefect": {"schedule": fitting}}
+        return about_schedules(doctor(folder, p={"type": "process", "processor": processor}))
+
+    def test_its_next_time_is_told_in_its_zone(self, tmp_path: Path, prefect: Prefect) -> None:
+        prefect.deployments = ["p"]
+        prefect.schedules = [
+            {"id": "s", "slug": "pygeoapi-1", "active": True, "deployment_id": "p"}
+        ]
+        moment = "2027-07-01T02:00:00Z"
+        prefect.next_run = {"id": "r", "created": moment, "updated": moment}
+        prefect.next_run["created_by"] = {"id": "s"}
+        prefect.next_run["expected_start_time"] = moment
+        (line,) = self.said(tmp_path, self.OSLO)
+        assert line.startswith("ok   schedule of p: cron '0 4 * * *' (Europe/Oslo): ")
+        assert line.endswith("next 2027-07-01 04:00:00 CEST")
+
+    def test_one_that_is_paused_is_said_to_be(self, tmp_path: Path, prefect: Prefect) -> None:
+        prefect.deployments = ["p"]
+        prefect.schedules = [{"id": "s", "slug": "pygeoapi-1", "active": False}]
+        (line,) = self.said(tmp_path, {**self.OSLO, "active": False})
+        assert line.startswith("ok") and line.endswith(", paused")
+
+    def test_one_that_a_person_paused_is_told(self, tmp_path: Path, prefect: Prefect) -> None:
+        prefect.deployments = ["p"]
+        prefect.schedules = [{"id": "s", "slug": "pygeoapi-1", "active": False}]
+        (line,) = self.said(tmp_path, self.OSLO)
+        assert line.startswith("FAIL") and "is paused in Prefect; resume it there" in line
+
+    def test_one_that_prefect_does_not_have_fails(self, tmp_path: Path, prefect: Prefect) -> None:
+        prefect.deployments = ["p"]
+        prefect.schedules = [{"id": "s", "slug": "a-person's", "active": True}]
+        (line,) = self.said(tmp_path, {"interval": "6h"})
+        assert line.startswith("FAIL schedule of p: every 6:00:00 (UTC): is not in Prefect")
 
 
 def embedded(folder: Path, processor: str = "HelloWorld", **manager: Any) -> Result:

@@ -100,6 +100,16 @@ def test_a_file_may_keep_a_process_from_following_links(tmp_path: Path) -> None:
             5,
             "/retry_backoff/factor: ",
         ),
+        (
+            "id: a\nexecution_function: x.y\nschedule:\n  timezone: UTC\n  cron: never\n",
+            5,
+            "/schedule/cron: 'never' is no cron expression",
+        ),
+        (
+            "id: a\nexecution_function: x.y\nschedule:\n- interval: 1h\n- interval: 1x\n",
+            5,
+            "/schedule/1/interval: '1x' is not a duration",
+        ),
         ("id: a/b\nexecution_function: x.y\n", 1, "a process id may not contain any of"),
         ("id: a\nexecution_function: x.y\ntitle: A\nname: A\n", 1, "leave one out"),
     ],

@@ -13,9 +13,10 @@ from pygeoapi_prefect.engine.maintenance.own_endpoint import own_endpoint
 from pygeoapi_prefect.engine.periodic import Sleep, periodic
 from pygeoapi_prefect.engine.prefect_api.gateway import PrefectGateway
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
-from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, names_of
+from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_old_jobs
+from pygeoapi_prefect.engine.prefect_api.runs import process_of
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.engine.storage import open_storage
 
@@ -86,7 +87,7 @@ class Retention:
     async def _clear_up_after(self, removed: list[FlowRun]) -> None:
         jobs_of = defaultdict[str, list[str]](list)
         for run in removed:
-            if process_id := run.labels.get(PROCESS_LABEL):
+            if process_id := process_of(run):
                 jobs_of[process_id].append(run.id)
         for process_id, job_ids in jobs_of.items():
             await self._remove_resources(process_id, job_ids)

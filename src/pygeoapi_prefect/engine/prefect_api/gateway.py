@@ -318,6 +318,8 @@ def _filter(query: RunQuery) -> dict[str, Any]:
         runs["state"] = state
     if query.ended_before is not None:
         runs["end_time"] = {"before_": query.ended_before.isoformat()}
+    if query.expected_before is not None:
+        runs["expected_start_time"] = {"before_": query.expected_before.isoformat()}
     body: dict[str, Any] = {"flow_runs": runs}
     if query.flow_name is not None:
         body["flows"] = {"name": {"any_": [query.flow_name]}}

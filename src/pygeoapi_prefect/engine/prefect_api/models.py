@@ -1,7 +1,7 @@
 """What the gateway hands out: Prefect's flow runs and deployments in our own frozen models."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from pygeoapi_prefect.engine.prefect_api.names import PROCESS_LABEL, ServiceNames
 
+# So much may the clocks of two hosts differ; `doctor` says so if they differ by more.
+CLOCKS_DIFFER = timedelta(seconds=5)
 # A run in one of these will never change again by itself.
 FINAL_STATE_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
@@ -50,7 +52,9 @@ class FlowRun(_Model):
         updated: when the record last changed, UTC.
         start_time: when it first ran, UTC, if it did.
         end_time: when it finished, UTC, if it did.
+        expected_start_time: when it was to run first, UTC.
         next_scheduled_start_time: when it is to run (again), UTC, while it waits.
+        auto_scheduled: whether Prefect made it of a schedule, perhaps long before its time.
         run_count: how often it entered a running state: the number of the current attempt.
         labels: key/value pairs; what we keep about the job.
         parameters: the flow's parameters.
@@ -65,12 +69,27 @@ class FlowRun(_Model):
     updated: datetime
     start_time: datetime | None = None
     end_time: datetime | None = None
+    expected_start_time: datetime | None = None
     next_scheduled_start_time: datetime | None = None
+    auto_scheduled: bool = False
     run_count: int = 0
     labels: Mapping[str, Any] = {}
     parameters: Mapping[str, Any] = {}
     tags: tuple[str, ...] = ()
     deployment_id: str | None = None
+
+    @property
+    def became_job(self) -> datetime:
+        """When it was submitted, or was due by its schedule."""
+        if self.auto_scheduled and self.expected_start_time:
+            return max(self.created, self.expected_start_time)
+        return self.created
+
+    @property
+    def is_only_planned(self) -> bool:
+        """Whether Prefect made it of a schedule, and nothing has happened to it since."""
+        is_scheduled = self.state is not None and self.state.type == "SCHEDULED"
+        return self.auto_scheduled and self.run_count == 0 and is_scheduled
 
     def of_process(self, process_id: str) -> Self:
         """Return it with the process that it is a job of, which it does not know by itself."""
@@ -92,6 +111,7 @@ class RunQuery(BaseModel):
         state_names: the name of their state is one of these.
         not_state_names: the name of their state is none of these.
         ended_before: they ended before this moment.
+        expected_before: they were to run first before this moment.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +125,7 @@ class RunQuery(BaseModel):
     state_names: tuple[str, ...] | None = None
     not_state_names: tuple[str, ...] = ()
     ended_before: datetime | None = None
+    expected_before: datetime | None = None
 
     @classmethod
     def of_all(cls, names: ServiceNames, **conditions: Any) -> Self:
@@ -119,7 +140,13 @@ class RunQuery(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
-        conditions = (self.flow_name, self.state_types, self.state_names, self.ended_before)
+        conditions = (
+            self.flow_name,
+            self.state_types,
+            self.state_names,
+            self.ended_before,
+            self.expected_before,
+        )
         others = any(each is not None for each in conditions) or self.not_state_names
         if self.or_of_deployments and others:
             raise ValueError("deployments cannot be combined with other conditions")
@@ -188,6 +215,22 @@ class DeploymentSpec(_Model):
     description: str
     tags: tuple[str, ...] = ()
     job_variables: Mapping[str, Any] = {}
+
+
+class ScheduleSpec(_Model):
+    """A schedule of a deployment as we want Prefect to have it.
+
+    Attributes:
+        slug: by which it is found among those of its deployment.
+        schedule: when, in Prefect's words.
+        active: whether it is not paused.
+        parameters: of the runs that Prefect makes of it.
+    """
+
+    slug: str
+    schedule: Mapping[str, Any]
+    active: bool = True
+    parameters: Mapping[str, Any] = {}
 
 
 class WorkQueueSpec(_Model):

@@ -33,6 +33,8 @@ CHAIN_TAG = "pygeoapi-chain"
 # them in Prefect's UI.
 AFTER_TAG = "pygeoapi-after-"
 BEFORE_TAG = "pygeoapi-before-"
+# Followed by a number: the schedules of a deployment that are ours and not a person's.
+SCHEDULE_SLUG = "pygeoapi-"
 # On every deployment that we made.
 DEPLOYMENT_TAG = "pygeoapi-process"
 

@@ -65,13 +65,17 @@ def list_our_deployments(set_up: PrefectSetUp, work_pool: str) -> dict[str, str]
     Raises:
         PrefectUnavailable: Prefect does not answer.
     """
-    return {name: each["id"] for name, each in _our_deployments(set_up, work_pool).items()}
+    return {name: each["id"] for name, each in our_deployments(set_up, work_pool).items()}
 
 
-def _our_deployments(set_up: PrefectSetUp, work_pool: str) -> dict[str, Mapping[str, Any]]:
-    """Read them by the tags that only the deployments of one service carry, of either kind.
+def our_deployments(set_up: PrefectSetUp, work_pool: str) -> dict[str, Mapping[str, Any]]:
+    """Return name -> what Prefect has of the deployments of a service, on whichever pools.
 
-    Runs inherit them, so that a run that a person starts in the Prefect UI is a job like any other.
+    They are read by the tags that only the deployments of one service carry, of either kind. Runs
+    inherit them, so that a run that a person or a schedule starts is a job like any other.
+
+    Raises:
+        PrefectUnavailable: Prefect does not answer.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for tag in names_of(work_pool).job_tags:
@@ -157,13 +161,14 @@ def register(
         if pool not in missing:
             set_up.ensure_work_queues(pool, queues)
     specs = [spec for spec in deployment_specs(configuration) if spec.name not in refused]
-    existing = _our_deployments(set_up, service)
+    existing = our_deployments(set_up, service)
     for spec in specs:
         is_later = at_once is not None and spec.name not in at_once
-        if is_later or is_as_specified(existing.get(spec.name, {}), spec):
+        known = existing.get(spec.name, {})
+        if is_later or is_as_specified(known, spec):
             continue
         try:
-            set_up.ensure_deployment(spec)
+            set_up.ensure_deployment(spec, known.get("id"))
         except DeploymentRefused as error:
             refused[spec.name] = str(error)
         pause()
@@ -193,7 +198,8 @@ def register_one(set_up: PrefectSetUp, configuration: Configuration, process_id:
                 raise DeploymentRefused(missing_pool(spec.work_pool))
             queues = queue_specs(configuration).get(spec.work_pool, [])
             set_up.ensure_work_queues(spec.work_pool, queues)
-            set_up.ensure_deployment(spec)
+            known = our_deployments(set_up, configuration.settings.work_pool)
+            set_up.ensure_deployment(spec, known.get(process_id, {}).get("id"))
 
 
 def missing_pool(name: str) -> str:

@@ -2,13 +2,18 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from pygeoapi_prefect.engine.prefect_api.blocks import path_of
-from pygeoapi_prefect.engine.prefect_api.models import DeploymentSpec, WorkQueueSpec
+from pygeoapi_prefect.engine.prefect_api.models import (
+    CLOCKS_DIFFER,
+    DeploymentSpec,
+    WorkQueueSpec,
+)
 from pygeoapi_prefect.engine.prefect_api.names import DEFAULT_QUEUE
 from pygeoapi_prefect.engine.prefect_api.transport import (
     MAX_PAGE,
@@ -121,8 +126,12 @@ class PrefectSetUp:
             if len(page) < MAX_PAGE:
                 return found
 
-    def ensure_deployment(self, spec: DeploymentSpec) -> None:
+    def ensure_deployment(self, spec: DeploymentSpec, known_id: str | None = None) -> None:
         """Create or update a deployment and its flow.
+
+        Args:
+            spec: what it is to be.
+            known_id: its id, if Prefect has it; created anew, it would lose its schedules.
 
         Raises:
             DeploymentRefused: its job variables are not those that its work pool takes.
@@ -131,15 +140,26 @@ class PrefectSetUp:
         if spec.flow_name not in self._flow_ids:
             flow = self._transport.write("POST", "/flows/", {"name": spec.flow_name})
             self._flow_ids[spec.flow_name] = flow["id"]
-        body = {**_as_prefect_has_it(spec), "flow_id": self._flow_ids[spec.flow_name]}
+        body = _as_prefect_has_it(spec)
         try:
-            self._transport.write("POST", "/deployments/", body)
+            if known_id is None or not self._update_deployment(known_id, body):
+                flow_id = self._flow_ids[spec.flow_name]
+                self._transport.write("POST", "/deployments/", {**body, "flow_id": flow_id})
         except PrefectUnavailable as error:
             if (detail := fault_in_body(error)) is None:
                 raise
             raise DeploymentRefused(
                 f"work pool {spec.work_pool!r} refuses its job_variables: {detail}"
             ) from error
+
+    def _update_deployment(self, deployment_id: str, body: Mapping[str, Any]) -> bool:
+        """Update a deployment; return whether it was there."""
+        change = {key: value for key, value in body.items() if key != "name"}
+        try:
+            self._transport.write("PATCH", f"/deployments/{deployment_id}", change)
+        except Missing:
+            return False
+        return True
 
     def read_deployments(self, tags: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Return name -> what Prefect has of the deployments that carry all of some tags.
@@ -162,7 +182,9 @@ class PrefectSetUp:
                 return found
 
     def has_waiting_runs(self, deployment_id: str) -> bool:
-        """Return whether runs of a deployment wait to be run; Prefect removes them along with it.
+        """Return whether runs of a deployment are due; Prefect removes them along with it.
+
+        Those to come do not count that it has made of schedules.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -171,6 +193,7 @@ class PrefectSetUp:
             "flow_runs": {
                 "deployment_id": {"any_": [deployment_id]},
                 "state": {"type": {"any_": ["SCHEDULED"]}},
+                "expected_start_time": {"before_": (datetime.now(UTC) + CLOCKS_DIFFER).isoformat()},
             }
         }
         return bool(self._transport.read("POST", "/flow_runs/count", body))

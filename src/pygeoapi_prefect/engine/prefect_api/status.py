@@ -23,6 +23,7 @@ STATUS_OF_NAME = {
     "AwaitingRetry": JobStatus.RUNNING,
     "Retrying": JobStatus.RUNNING,
 }
+_STATUS_WITH_PROGRESS = {JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}
 # A test fails when Prefect has a type that is not here.
 STATUS_OF_TYPE = {
     "SCHEDULED": JobStatus.ACCEPTED,
@@ -35,6 +36,8 @@ STATUS_OF_TYPE = {
     "CANCELLING": JobStatus.DISMISSED,
     "CANCELLED": JobStatus.DISMISSED,
 }
+# Of a run that its schedule has overtaken: ours, of the type CANCELLED.
+SKIPPED = "Skipped"
 # Which states a status is looked for by. A run whose next attempt was just taken counts as accepted
 # there for some milliseconds, and a job without results as successful: no state says so.
 STATES_OF_STATUS: dict[JobStatus, dict[str, tuple[str, ...]]] = {
@@ -62,6 +65,19 @@ def status_of(state: RunState | None) -> JobStatus:
     if state is None:
         return JobStatus.ACCEPTED
     return STATUS_OF_NAME.get(state.name) or STATUS_OF_TYPE[state.type]
+
+
+def may_have_told(run: FlowRun) -> bool:
+    """Return whether a job may have told of its progress, and its clients are to know."""
+    status = status_of(run.state)
+    # It may have run, and wait for a worker again.
+    has_run = status is JobStatus.ACCEPTED and run.run_count > 0
+    return has_run or status in _STATUS_WITH_PROGRESS
+
+
+def may_have_results(run: FlowRun) -> bool:
+    """Return whether results of a job are worth looking for."""
+    return status_of(run.state) is JobStatus.SUCCESSFUL
 
 
 def job_from(
@@ -98,13 +114,14 @@ def job_from(
         )
     # The times may come from several machines, whose clocks need not agree to the millisecond.
     # Prefect gives a start time to runs that end before they start, too.
-    started = max(run.created, run.start_time) if run.start_time and run.run_count else None
+    created = run.became_job
+    started = max(created, run.start_time) if run.start_time and run.run_count else None
     finished = run.end_time if state and state.is_final else None
     if finished:
-        finished = max(finished, started or run.created)
+        finished = max(finished, started or created)
     if finished and not started and status is not JobStatus.DISMISSED:
         started = finished
-    moments = [run.created, started, finished, state.timestamp if state else None]
+    moments = [created, started, finished, state.timestamp if state else None]
     if progress:
         moments.append(progress.updated)
     return Job(
@@ -113,7 +130,7 @@ def job_from(
         status=status,
         message=_message(run, status, failure, progress),
         progress=_percent(status, progress),
-        created=run.created,
+        created=created,
         started=started,
         finished=finished,
         updated=max(moment for moment in moments if moment),
@@ -153,6 +170,8 @@ def _message(
         return doing if attempts == 1 else f"Attempt {attempt} of {attempts}: {doing}"
     if name == "Cancelling":
         return "The job is being stopped."
+    if name == SKIPPED:
+        return "A later job of the same schedule was due before this one had started."
     if status is JobStatus.DISMISSED:
         return "The job was dismissed."
     return "Job complete"

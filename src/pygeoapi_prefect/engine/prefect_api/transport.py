@@ -25,6 +25,9 @@ _WRITE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 _IDLE_SECONDS = 5.0
 # Before a write that was refused is tried again.
 _PAUSES_SECONDS = (0.1, 0.3, 0.6)
+# Refusals of what was sent, not of the moment: a deployment that is changed is judged by the other
+# code.
+_SAYS_WHAT_IS_WRONG = (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.CONFLICT)
 # The last two are a load balancer's words about a server that it had passed the request on to.
 _OUTCOME_UNKNOWN = (
     httpx.codes.INTERNAL_SERVER_ERROR,
@@ -186,7 +189,9 @@ class Transport:
 def fault_in_body(error: PrefectUnavailable) -> str | None:
     """Return what Prefect finds wrong in what it was sent, None if it is something else."""
     cause = error.__cause__
-    if not isinstance(cause, httpx.HTTPStatusError) or cause.response.status_code != 422:
+    if not isinstance(cause, httpx.HTTPStatusError) or (
+        cause.response.status_code not in _SAYS_WHAT_IS_WRONG
+    ):
         return None
     try:
         answer = cause.response.json()

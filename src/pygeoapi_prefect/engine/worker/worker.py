@@ -68,6 +68,7 @@ from pygeoapi_prefect.engine.worker.notifications import (
 )
 from pygeoapi_prefect.engine.worker.pending_queue import PendingQueue
 from pygeoapi_prefect.engine.worker.process_pool import ProcessPool
+from pygeoapi_prefect.engine.worker.scheduled_runs import name_as_submitted, without_overtaken
 from pygeoapi_prefect.ownership import write_private
 from pygeoapi_prefect.telemetry import Event, record
 
@@ -198,6 +199,9 @@ class JobWorker(PrefectWorker):
         try:
             waiting = await self._due()
             self._may_be_more = len(waiting) >= _MANY_RUNS
+            waiting = await without_overtaken(
+                self.client, self.work_pool_name, waiting, self._claim
+            )
             if self._may_be_more:
                 waiting += await self._among_all_due({"tags": {"all_": [SYNCHRONOUS_TAG]}})
         except Exception as error:  # it may be better the next time; running jobs must not suffer
@@ -288,6 +292,8 @@ class JobWorker(PrefectWorker):
         try:
             if not await self._claim(flow_run):
                 return
+            if flow_run.auto_scheduled:
+                self.start_task(name_as_submitted, self.client, flow_run)
             watched = policy.retries > 0 and not self._exclusive
             process = await self._processes.take(watched=watched)
             self._running[flow_run.id] = process

@@ -74,8 +74,9 @@ lock: $(TOOLS)  ## write requirements.lock from pyproject.toml, and requirements
 	    --quiet --universal --python "$$(tools/find-python)" --python-version 3.12 \
 	    --all-extras --group dev --generate-hashes --no-annotate \
 	    --output-file requirements.lock $(ARGS)
-	# What Prefect 3.8 needs otherwise: itself, and a package that 3.9 does without.
-	printf 'prefect==%s\nruamel-yaml-clib\n' "$(OLDER_PREFECT)" | \
+	# What Prefect 3.8 needs otherwise: itself, a package that 3.9 does without, and an older
+	# SQLAlchemy: with 2.1 it makes no runs of schedules (a column that is none is inserted).
+	printf 'prefect==%s\nruamel-yaml-clib\nsqlalchemy<2.1\n' "$(OLDER_PREFECT)" | \
 	    UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMMAND) pip compile - \
 	    --quiet --universal --python "$$(tools/find-python)" --python-version 3.12 \
 	    --no-deps --generate-hashes --no-annotate --output-file requirements-3.8.lock

@@ -12,6 +12,7 @@ from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.errors import EstimateFailed, InvalidInputs, PrefectUnavailable
 from pygeoapi_prefect.ogc.execution import read_execution_request
 from pygeoapi_prefect.ogc.job import JobStatus
+from pygeoapi_prefect.processes.deployment import Deployment
 from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.testing.gateway import InMemoryGateway
 
@@ -38,12 +39,29 @@ class Service:
         processors = {
             "greet": {"function": FUNCTION},
             "estimated": {"function": FUNCTION, "estimate_function": "my_tools.takes"},
+            "deployed": {"prefect": {"deployment": "forecast/prod"}},
         }
         configuration = read_configuration(
             {"connection": folder, "estimate_timeout": 7},
             {name: {"type": "process", "processor": each} for name, each in processors.items()},
         )
         self.prefect = InMemoryGateway()
+        self.prefect.live_workers["pool"] = 1
+        self.prefect.deployments["forecast/prod"] = Deployment(
+            id="forecast/prod",
+            flow_name="forecast",
+            name="prod",
+            description=None,
+            version=None,
+            tags=(),
+            parameter_schema={
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "times": {"type": "integer"}},
+            },
+            work_pool="pool",
+            is_paused=False,
+            is_ready=True,
+        )
         self.ask = Asked()
         self.service: ProcessService = compose(configuration, self.prefect, ask_function=self.ask)
 
@@ -55,10 +73,16 @@ class Service:
         request = read_execution_request(process_id, inputs={"name": "Ada", **inputs})
         return self.service.submit(request)
 
-    def has_taken(self, *seconds: float, state: str = "COMPLETED", **inputs: Any) -> None:
+    def has_taken(
+        self,
+        *seconds: float,
+        process_id: str = "greet",
+        state: str = "COMPLETED",
+        **inputs: Any,
+    ) -> None:
         """Let there be jobs that took so long."""
         for each in seconds:
-            job_id = self.submit(**inputs)
+            job_id = self.submit(process_id, **inputs)
             self.prefect.move(job_id, "RUNNING")
             self.prefect.move(job_id, state)
             self.change(job_id, start_time=NOW, end_time=NOW + timedelta(seconds=each))
@@ -106,6 +130,14 @@ def test_jobs_with_the_same_inputs_say_more_if_there_are_enough(service: Service
     service.has_taken(70, times=9)
     estimate = service.estimate(times=9)
     assert (estimate["jobs"], estimate["inputs"], estimate["seconds"]) == (3, "same", 70)
+
+
+def test_jobs_of_a_deployed_flow_say_it_too(service: Service) -> None:
+    service.has_taken(1, 2, 3, process_id="deployed", times=1)
+    service.has_taken(60, process_id="deployed", times=9)
+    estimate = service.estimate("deployed", times=1)
+    assert (estimate["jobs"], estimate["inputs"], estimate["seconds"]) == (3, "same", 2)
+    assert service.estimate("deployed", times=5)["jobs"] == 4
 
 
 def test_jobs_that_failed_or_are_of_others_do_not_count(service: Service) -> None:

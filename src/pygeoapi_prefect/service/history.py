@@ -12,6 +12,8 @@ from pygeoapi_prefect.ogc.estimate import Durations
 
 # The newest ones say most about how it is now.
 _JOBS = 200
+# For who asks for something else. Prefect sends the inputs along, and they may be large.
+_JOBS_IN_PASSING = 20
 # So many of the same inputs are worth more than all the others.
 _ENOUGH = 3
 _FRESH_SECONDS = 60.0
@@ -46,8 +48,8 @@ class History:
 
         Args:
             process_id: the process.
-            inputs: jobs with the same are preferred, if there are enough; None = any will do, and a
-                minute ago is now.
+            inputs: jobs with the same are preferred, if there are enough; None = a few of any will
+                do, and a minute ago is now.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
@@ -60,9 +62,10 @@ class History:
         wanted = RunQuery.of_all(
             self._names, flow_name=flow, deployment_name=deployment, state_types=("COMPLETED",)
         )
+        limit = _JOBS_IN_PASSING if inputs is None else _JOBS
         runs = [
             run
-            for run in self._gateway.list_flow_runs(wanted, limit=_JOBS)
+            for run in self._gateway.list_flow_runs(wanted, limit=limit)
             if run.start_time is not None and run.end_time is not None
         ]
         if inputs is not None:

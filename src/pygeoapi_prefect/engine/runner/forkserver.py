@@ -53,8 +53,9 @@ def serve(control: socket.socket) -> None:
     # A Ctrl-C in the terminal reaches everybody; the worker decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     adopt_orphans()
+    began = time.time_ns()
     preload.preload()
-    job_main.imported_files.update(preload.files_of_users())
+    job_main.imported_files.update(preload.files_of_users(began))
     _say(control, warm=True, files=job_main.imported_files)
     jobs = _Jobs()
     try:

@@ -16,7 +16,7 @@ import prefect.logging.handlers
 import prefect.task_runners  # noqa: F401
 
 from pygeoapi_prefect.config.snapshot import ENVIRONMENT_VARIABLE, current_configuration
-from pygeoapi_prefect.engine.host.file_times import times_of
+from pygeoapi_prefect.engine.host.file_times import times_of_read
 from pygeoapi_prefect.engine.runner import attempt, job_main
 from pygeoapi_prefect.engine.storage import open_storage
 from pygeoapi_prefect.errors import PygeoapiPrefectError
@@ -45,11 +45,14 @@ def preload() -> None:
     gc.freeze()
 
 
-def files_of_users() -> dict[str, int]:
+def files_of_users(since: int) -> dict[str, int]:
     """Return the files whose change makes what was imported outdated, with their time (ns).
 
     These are the configuration, process files with their folders, and every imported module that is
     not installed: what is installed changes with a new environment, and that with a new start.
+
+    Args:
+        since: when reading them began (ns since 1970).
     """
     installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
     configuration = current_configuration()
@@ -60,4 +63,4 @@ def files_of_users() -> dict[str, int]:
         file = getattr(module, "__file__", None)
         if file and not file.startswith(installed):
             files.append(file)
-    return times_of(files)
+    return times_of_read(files, since)

@@ -137,7 +137,7 @@ def not_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(signal, name, lambda *_, **__: None)
     monkeypatch.setattr(forkserver, "adopt_orphans", lambda: None)
     monkeypatch.setattr(forkserver.preload, "preload", lambda: None)
-    monkeypatch.setattr(forkserver.preload, "files_of_users", lambda: {"a.py": 1})
+    monkeypatch.setattr(forkserver.preload, "files_of_users", lambda since: {"a.py": 1})
 
 
 @pytest.mark.usefixtures("not_a_process_of_its_own")

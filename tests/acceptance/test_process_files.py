@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from tests.support.client import Client
+from tests.support.process_files import put
 from tests.support.programs import BIN, environment, eventually
 from tests.support.stack import Stack, up
 
 # What the pages promise.
 _SECONDS = 5.0
+GREETED_AGAIN = {"process": "greet", "inputs": {"name": "$outputs.greeting"}}
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +46,6 @@ def stack(
 @pytest.fixture
 def client(stack: Stack) -> Client:
     return stack.client
-
-
-def put(folder: Path, process_id: str, **keys: str) -> Path:
-    """Write a process file as an editor does: it appears whole."""
-    lines = [f"id: {process_id}", "execution_function: tests.support.process_functions.greet"]
-    lines += [f"{key}: {value}" for key, value in keys.items()]
-    draft = folder / f".{process_id}.draft"
-    draft.write_text("\n".join(lines))
-    return draft.rename(folder / f"{process_id}.yml")
 
 
 def listed(client: Client) -> set[str]:
@@ -143,9 +136,8 @@ def test_a_broken_file_takes_no_other_down_and_is_told(
 @pytest.fixture(scope="module")
 def job_id(stack: Stack, folder: Path) -> str:
     """A public job that was followed by an internal one."""
-    put(folder, "hidden", ogcapi="{expose: false}")
-    steps = "[{process: hidden, inputs: {name: $outputs.greeting}}]"
-    put(folder, "seen", on_success=steps)
+    put(folder, "hidden", ogcapi={"expose": False})
+    put(folder, "seen", on_success=[{**GREETED_AGAIN, "process": "hidden"}])
     client = stack.client
     eventually(lambda: "seen" in listed(client), "it is listed", _SECONDS)
     return client.submit("seen", {"name": "Ada"})
@@ -155,7 +147,7 @@ def test_a_job_is_followed_however_new_its_file_is(client: Client, folder: Path)
     job_ids = []
     for number in range(6):
         process_id = f"new{number}"
-        put(folder, process_id, on_success="[{process: greet, inputs: {name: $outputs.greeting}}]")
+        put(folder, process_id, on_success=[GREETED_AGAIN])
         eventually(lambda each=process_id: each in listed(client), "it is listed", _SECONDS)  # type: ignore[misc]
         job_ids.append(client.submit(process_id, {"name": "Ada"}))
     for job_id in job_ids:

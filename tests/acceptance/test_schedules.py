@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.client import Client
+from tests.support.process_files import put
 from tests.support.programs import BIN, environment, eventually
 from tests.support.stack import Stack, up
 
@@ -54,14 +55,6 @@ def stack(
 @pytest.fixture
 def client(stack: Stack) -> Client:
     return stack.client
-
-
-def put(folder: Path, process_id: str, **keys: Any) -> Path:
-    """Write a process file as an editor does: it appears whole."""
-    function = "tests.support.process_functions.greet"
-    draft = folder / f".{process_id}.draft"
-    draft.write_text(json.dumps({"id": process_id, "execution_function": function, **keys}))
-    return draft.rename(folder / f"{process_id}.yml")
 
 
 def every_second(name: str, **more: Any) -> dict[str, Any]:

@@ -63,29 +63,22 @@ class History:
             self._names, flow_name=flow, deployment_name=deployment, state_types=("COMPLETED",)
         )
         limit = _JOBS_IN_PASSING if inputs is None else _JOBS
-        runs = [
-            run
+        took = [
+            (run, max(0.0, (run.end_time - run.start_time).total_seconds()))
             for run in self._gateway.list_flow_runs(wanted, limit=limit)
-            if run.start_time is not None and run.end_time is not None
+            if run.start_time and run.end_time
         ]
+        found = _durations([seconds for _, seconds in took])
         if inputs is not None:
-            like = [run for run in runs if self._inputs_of(run) == inputs]
-            if len(like) >= _ENOUGH:
-                return _durations(like, have_same_inputs=True)
-            return _durations(runs)
-        found = _durations(runs)
+            like = [seconds for run, seconds in took if self._inputs_of(run) == inputs]
+            return _durations(like, have_same_inputs=True) if len(like) >= _ENOUGH else found
         if len(self._known) >= _KNOWN:
             self._known.clear()
         self._known[process_id] = (time.monotonic(), found)
         return found
 
 
-def _durations(runs: Sequence[FlowRun], *, have_same_inputs: bool = False) -> Durations:
-    seconds = [
-        max(0.0, (run.end_time - run.start_time).total_seconds())
-        for run in runs
-        if run.start_time and run.end_time
-    ]
+def _durations(seconds: Sequence[float], *, have_same_inputs: bool = False) -> Durations:
     if not seconds:
         return Durations(0)
     median = statistics.median(seconds)

@@ -3,14 +3,13 @@
 The connection goes to an address that was checked, not to what a second look-up might say.
 """
 
-import ssl
 from collections.abc import AsyncIterator
-from functools import cache
 
 import anyio
 import httpx
 from anyio.lowlevel import RunVar
 
+from pygeoapi_prefect.engine.host.pinned_requests import pinned, tls
 from pygeoapi_prefect.errors import InvalidRequest
 from pygeoapi_prefect.processes.client_urls import check_client_url
 from pygeoapi_prefect.results.streams import Stream
@@ -57,17 +56,15 @@ async def send_callback(url: str, body: bytes | Stream, *, allow_internal: bool)
                 abandon_on_cancel=True,
                 limiter=_look_ups(),
             )
-            target = httpx.URL(url)
+            to_address = pinned(httpx.URL(url), address)
             async with (
                 httpx.AsyncClient(
-                    timeout=_TIMEOUT, verify=_tls(), follow_redirects=False, trust_env=False
+                    timeout=_TIMEOUT, verify=tls(), follow_redirects=False, trust_env=False
                 ) as client,
                 client.stream(
                     "POST",
-                    target.copy_with(host=address),
                     content=content,
-                    headers={"host": target.netloc.decode("ascii"), **headers},
-                    extensions={"sni_hostname": target.host},
+                    **to_address | {"headers": to_address["headers"] | headers},
                 ) as response,
             ):
                 return None if response.is_success else f"answered {response.status_code}"
@@ -92,9 +89,3 @@ def _look_ups() -> anyio.CapacityLimiter:
     except LookupError:
         _LOOK_UPS.set(anyio.CapacityLimiter(_MAX_LOOK_UPS))
         return _LOOK_UPS.get()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    # Reading the certificates takes longer than a callback.
-    return httpx.create_ssl_context()

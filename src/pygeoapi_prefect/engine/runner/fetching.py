@@ -6,13 +6,11 @@ connection goes to the address that was checked. What is likely to pass is tried
 
 import logging
 import os
-import ssl
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -28,6 +26,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from pygeoapi_prefect.engine.host.pinned_requests import pinned, tls
 from pygeoapi_prefect.processes.client_urls import UrlRefused, addresses_of
 from pygeoapi_prefect.processes.references import Allowed
 from pygeoapi_prefect.results import s3
@@ -173,20 +172,17 @@ class Fetcher:
         # Connections are not used again: another name may be at the same address.
         limits = httpx.Limits(max_keepalive_connections=0)
         async with httpx.AsyncClient(
-            timeout=_TIMEOUT, verify=_tls(), limits=limits, trust_env=False
+            timeout=_TIMEOUT,
+            verify=tls(),
+            limits=limits,
+            trust_env=False,
+            headers={"accept-encoding": "identity"},
         ) as client:
             for _ in range(_MAX_REDIRECTS + 1):
                 target, address = await self._address(url, number)
                 try:
                     async with client.stream(
-                        "GET",
-                        target.copy_with(host=address),
-                        headers={
-                            "host": target.netloc.decode("ascii"),
-                            "accept-encoding": "identity",
-                        },
-                        extensions={"sni_hostname": target.raw_host.decode("ascii")},
-                        follow_redirects=False,
+                        "GET", **pinned(target, address), follow_redirects=False
                     ) as response:
                         if not response.has_redirect_location:
                             return await self._take(response, url, path)
@@ -316,8 +312,3 @@ def _seconds_in(retry_after: str | None) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return max(0.0, when.timestamp() - datetime.now(UTC).timestamp())
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()

@@ -298,6 +298,8 @@ class JobWorker(PrefectWorker):
             process = await self._processes.take(watched=watched)
             self._running[flow_run.id] = process
             failure = await self._follow(flow_run, process, policy.timeout)
+            if failure is not None:  # it could not remove them itself
+                await anyio.to_thread.run_sync(remove_left_files)
             if failure is not None and flow_run.id not in self._cancellation:
                 await self._reconcile(flow_run, failure)
         except anyio.get_cancelled_exc_class():
@@ -318,8 +320,6 @@ class JobWorker(PrefectWorker):
             is_over = not self._pending and self._may_be_more
             if is_over or policy.concurrency_limit or policy.retries:
                 self._look.set()
-            # Those of a job that was killed.
-            await anyio.to_thread.run_sync(remove_left_files)
             await self._processes.replenish()
 
     async def _claim(self, flow_run: FlowRun) -> bool:

@@ -1,6 +1,4 @@
-"""Answers in JSON, errors among them."""
-
-from typing import Any
+"""Errors as answers in JSON."""
 
 from starlette.responses import JSONResponse
 
@@ -14,8 +12,3 @@ def refusal(error: PygeoapiPrefectError) -> JSONResponse:
     content = {"code": problem.code, "type": problem.code, "description": problem.description}
     headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
     return JSONResponse(content, problem.status, headers)
-
-
-def document(content: dict[str, Any]) -> JSONResponse:
-    """Return the answer that is a document."""
-    return JSONResponse(content)

@@ -22,9 +22,10 @@ from pygeoapi_prefect.errors import (
     PygeoapiPrefectError,
     pointer,
 )
-from pygeoapi_prefect.faces.asgi.answers import document, refusal
+from pygeoapi_prefect.faces.asgi.answers import refusal
 from pygeoapi_prefect.faces.bodies import read_body
 from pygeoapi_prefect.json_text import value_of
+from pygeoapi_prefect.ogc.estimate import Estimate
 from pygeoapi_prefect.ogc.execution import ExecutionRequest, read_execution_request
 from pygeoapi_prefect.service.processes import ProcessService
 
@@ -43,17 +44,22 @@ def estimate_route(prefix: str, service: Callable[[], ProcessService]) -> Route:
 
     async def answer(request: Request) -> JSONResponse:
         body = await request.body()
-        try:
-            with _BODIES.one() as hold:
-                read = read_body(body, request.headers, hold)
-                return await run_in_threadpool(_answer, request, read, service())
-        except PygeoapiPrefectError as error:
-            return refusal(error)
+        # All of it in a thread: bodies may be large, and process files may have to be read.
+        return await run_in_threadpool(_answer, request, body, service)
 
     return Route(f"{prefix}/processes/{{process_id}}/estimate", answer, methods=["GET", "POST"])
 
 
-def _answer(request: Request, body: bytes, service: ProcessService) -> JSONResponse:
+def _answer(request: Request, body: bytes, service: Callable[[], ProcessService]) -> JSONResponse:
+    try:
+        with _BODIES.one() as hold:
+            estimate = _estimate(request, read_body(body, request.headers, hold), service())
+            return JSONResponse(estimate.document())
+    except PygeoapiPrefectError as error:
+        return refusal(error)
+
+
+def _estimate(request: Request, body: bytes, service: ProcessService) -> Estimate:
     process_id = str(request.path_params["process_id"])
     if not service.is_exposed(process_id):
         raise ProcessNotFound(process_id)
@@ -63,18 +69,17 @@ def _answer(request: Request, body: bytes, service: ProcessService) -> JSONRespo
         described = service.describe(process_id).get("inputs", {})
         inputs = inputs_of(request.query_params.multi_items(), described)
         wanted = read_execution_request(process_id, inputs=inputs)
-    return document(service.estimate(wanted).document())
+    return service.estimate(wanted)
 
 
 def _posted(process_id: str, body: bytes) -> ExecutionRequest:
+    """Return the request that a body is; `read_body` refuses JSON that is no object."""
     try:
         content = json.loads(body)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     except ValueError as error:
         raise InvalidRequest(f"The body is no JSON that can be read: {error}.") from None
-    if not isinstance(content, dict):
-        raise InvalidRequest("The body must be an execution request: a JSON object.")
     members = {name: content[name] for name in ("inputs", "outputs") if name in content}
     return read_execution_request(process_id, **{"inputs": {}, **members})
 

@@ -52,7 +52,12 @@ class PrefectServer:
                 stdin=subprocess.PIPE,  # its parent watchdog
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **prefect_environment(self.folder, self.endpoint)},
+                env={
+                    **os.environ,
+                    **prefect_environment(self.folder, self.endpoint),
+                    # What it does depends on the time of day and the load; we make runs ourselves.
+                    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+                },
             )
         process = self._process
 

@@ -20,6 +20,9 @@ from pygeoapi_prefect.engine.prefect_api.set_up import PrefectSetUp
 from pygeoapi_prefect.engine.prefect_api.transport import Transport
 from pygeoapi_prefect.service.schedule_check import check_schedules
 
+# What is left then is to be removed once its waiting jobs have run, which a worker sees to.
+_MAX_LOOKS = 15
+
 
 def deploy_processes(config: Path, *, dry_run: bool) -> None:
     """Register the configured processes; doing it again changes nothing.
@@ -61,9 +64,10 @@ def deploy_processes(config: Path, *, dry_run: bool) -> None:
     refused = register(set_up, configuration).refused
     checked = check_schedules(configuration)
     schedules = PrefectSchedules(transport)
-    if schedules.put_in_step(configuration, checked):
+    for _ in range(_MAX_LOOKS):
+        if not schedules.put_in_step(configuration, checked):
+            break
         time.sleep(LOOK_SECONDS)
-        schedules.put_in_step(configuration, checked)
     click.echo(f"done: {len(specs) - len(refused)} on {endpoint.api_url}")
     if refused:
         raise click.ClickException(_listed("not registered:", refused))

@@ -6,6 +6,7 @@ that a job needs.
 """
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,6 +29,10 @@ from pygeoapi_prefect.errors import PrefectUnavailable
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 
 LOGGER = logging.getLogger(__name__)
+
+# How long Prefect may take, at most, to store the runs that its scheduler has worked out. On a
+# machine with much to do nearly a second was seen.
+_SETTLE_SECONDS = 10.0
 
 
 def schedule_specs(
@@ -81,51 +86,62 @@ class PrefectSchedules:
 
     Args:
         transport: to Prefect.
+        settle_seconds: for how long what has changed is looked at again.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, settle_seconds: float = _SETTLE_SECONDS) -> None:
         """Change nothing yet."""
         self._transport = transport
         self._set_up = PrefectSetUp(transport)
-        # The deployments whose schedules were changed the last time.
-        self._unsettled: set[str] = set()
+        self._settle_seconds = settle_seconds
+        # Deployments of which a schedule was changed, and until when Prefect may store old runs.
+        self._unsettled: dict[str, float] = {}
 
     def put_in_step(self, configuration: Configuration, checked: CheckedSchedules) -> bool:
         """Make Prefect's schedules those of the configuration; doing it again changes nothing.
 
-        Prefect may be about to store runs of what a schedule was a moment ago. So what is changed
-        is looked at once more, and what is removed is paused first. Its jobs that are due already
-        still run, and while they wait it stays, paused: Prefect would remove them along with it.
+        Prefect may be about to store runs of what a schedule was a moment ago. So the runs of what
+        is changed are made anew with every look for a while, and what is removed is paused first.
+        Its jobs that are due already still run, and while they wait it stays, paused: Prefect would
+        remove them along with it.
 
         Args:
             configuration: of the service, whose deployments have been registered.
             checked: the inputs of the schedules.
 
         Returns:
-            Whether to do it again in a second or more.
+            Whether to do it again in a second or so.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
         """
-        service = configuration.settings.work_pool
-        changed: set[str] = set()
+        deployments = our_deployments(self._set_up, configuration.settings.work_pool)
+        unsettled: dict[str, float] = {}
         is_through = True
-        for process_id, deployment in our_deployments(self._set_up, service).items():
-            if deployment["id"] in self._unsettled:
-                self._make_runs_anew(deployment)
+        for process_id, deployment in deployments.items():
             wanted = {
                 spec.slug: spec for spec in schedule_specs(configuration, process_id, checked)
             }
             known = {each["slug"]: each for each in ours_of(deployment)}
-            changes = [self._ensure(deployment, known.get(slug), wanted[slug]) for slug in wanted]
-            superfluous = known.keys() - wanted.keys()
+            new, superfluous = wanted.keys() - known.keys(), known.keys() - wanted.keys()
+            for slug in sorted(new):
+                self._create(deployment, wanted[slug])
+            changes = [
+                self._ensure(deployment, known[slug], wanted[slug]) for slug in wanted.keys() - new
+            ]
             changes += [self._remove(deployment, known[slug]) for slug in superfluous]
-            is_through = is_through and not superfluous
+            until = self._unsettled.get(deployment["id"], 0.0)
             if any(changes):
-                changed.add(deployment["id"])
+                unsettled[deployment["id"]] = time.monotonic() + self._settle_seconds
+            elif until > time.monotonic():
+                unsettled[deployment["id"]] = until
+            if new or any(changes):
                 self._make_runs(deployment, datetime.now(UTC))
-        self._unsettled = changed
-        return bool(changed) or not is_through
+            elif until:
+                self._make_runs_anew(deployment)
+            is_through = is_through and not superfluous
+        self._unsettled = unsettled
+        return bool(unsettled) or not is_through
 
     def next_due(self, schedule: Mapping[str, Any]) -> datetime | None:
         """Return when the next run of a schedule is due, None if Prefect has made none yet.
@@ -150,15 +166,12 @@ class PrefectSchedules:
         return None
 
     def _ensure(
-        self, deployment: Mapping[str, Any], known: Mapping[str, Any] | None, spec: ScheduleSpec
+        self, deployment: Mapping[str, Any], known: Mapping[str, Any], spec: ScheduleSpec
     ) -> bool:
         """Make a schedule what it is to be; return whether it was something else."""
-        if known is None:
-            self._create(deployment, spec)
-        elif not _is_as_specified(known, spec):
-            self._change(deployment, known, spec.model_dump())
-        else:
+        if _is_as_specified(known, spec):
             return False
+        self._change(deployment, known, spec.model_dump())
         return True
 
     def _create(self, deployment: Mapping[str, Any], spec: ScheduleSpec) -> None:

@@ -1,8 +1,10 @@
 """Schedules in a real Prefect: made, changed, paused and removed as the configuration says."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -35,7 +37,8 @@ class Service:
         self.pool = f"pool-{uuid4()}"
         self.set_up = server.set_up()
         self.set_up.ensure_work_pool(self.pool, WORKER_TYPE)
-        self.schedules = PrefectSchedules(server.transport())
+        # Nothing here is stored late: the server of these tests has no scheduler beside us.
+        self.schedules = PrefectSchedules(server.transport(), settle_seconds=0)
 
     def configure(self, *schedule: dict[str, Any], **policy: Any) -> Configuration:
         processor = {"name": "HelloWorld", "prefect": {"schedule": list(schedule), **policy}}
@@ -71,6 +74,17 @@ class Service:
     def jobs(self, folder: Any) -> JobService:
         gateway = self.server.gateway()
         return JobService(gateway, ResultStorage(str(folder)), self.pool, max_queued=1)
+
+    def store_late(self) -> None:
+        """Store a run as Prefect's scheduler does that has read a schedule before it was paused."""
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": tomorrow}}
+        path = f"/deployments/{self.deployment['id']}/create_flow_run"
+        run = self.http.post(path, json={"state": state}).raise_for_status().json()
+        database = self.server.folder.path / "prefect" / "prefect.db"
+        with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+            connection.execute("UPDATE flow_run SET auto_scheduled = 1 WHERE id = ?", [run["id"]])
+            assert connection.total_changes == 1
 
     def by_hand(self, slug: str | None = None) -> dict[str, Any]:
         """Make a schedule as a person does in Prefect's UI."""
@@ -134,6 +148,20 @@ def test_one_that_is_paused_has_no_runs_and_goes_on_later(service: Service) -> N
     assert service.made()["pygeoapi-1"]["active"] and service.runs()
 
 
+def test_what_prefect_stores_late_of_one_that_was_paused_is_removed(service: Service) -> None:
+    service.apply(HOURLY)
+    paused = service.configure({**HOURLY, "active": False})
+    register(service.set_up, paused)
+    service.schedules = PrefectSchedules(service.server.transport())
+    for _ in range(3):
+        assert service.schedules.put_in_step(paused, checked(paused))
+        assert service.runs() == []
+        service.store_late()
+        assert len(service.runs()) == 1
+    service.schedules.put_in_step(paused, checked(paused))
+    assert service.runs() == []
+
+
 def test_one_that_is_removed_is_gone_with_its_runs(service: Service) -> None:
     service.apply(HOURLY, DAILY)
     service.apply(DAILY)
@@ -171,7 +199,7 @@ def test_several_that_begin_at_once_make_one(service: Service) -> None:
     def begin(_: int) -> None:
         configuration = service.configure(HOURLY, DAILY)
         register(service.server.set_up(), configuration)
-        schedules = PrefectSchedules(service.server.transport())
+        schedules = PrefectSchedules(service.server.transport(), settle_seconds=0)
         while schedules.put_in_step(configuration, checked(configuration)):
             pass
 

@@ -12,7 +12,9 @@ PygeoapiPrefectError
 │   ├── BodyTooSlow           its body did not come in time
 │   ├── ProcessNotFound
 │   ├── JobNotFound
-│   └── OutputNotFound
+│   ├── OutputNotFound
+│   ├── NotAcceptable         an output cannot be had in the form that is wanted
+│   └── RangeNotSatisfiable   an output has no such bytes
 ├── ResultError               the job is there, its results are not
 │   ├── ResultNotReady        not yet
 │   ├── JobDismissed          never: the job was dismissed
@@ -22,6 +24,7 @@ PygeoapiPrefectError
 ├── Unavailable               try again later
 │   ├── QueueFull             as many jobs wait as may
 │   ├── NoFreeSlot            jobs that run hold every slot of the workers
+│   ├── TooManyListeners      as many clients follow jobs as may
 │   ├── TooManyBodies         other requests fill the memory that there is for bodies
 │   ├── TooManyChecks         the inputs of other requests take all the time that there is for that
 │   ├── PrefectUnavailable
@@ -175,6 +178,27 @@ class OutputNotFound(RequestError):
         super().__init__(f"Job {job_id} has no output {output_id!r}.")
 
 
+class NotAcceptable(RequestError):
+    """An output cannot be had in any of the formats that a client takes."""
+
+    def __init__(self, output_id: str, formats: Sequence[str]) -> None:
+        """Name those that there are."""
+        super().__init__(f"Output {output_id!r} can be had as {', '.join(formats)}.")
+
+
+class RangeNotSatisfiable(RequestError):
+    """An output has none of the bytes that a client asks for.
+
+    Attributes:
+        size: how many it has.
+    """
+
+    def __init__(self, output_id: str, size: int) -> None:
+        """Say how many there are."""
+        self.size = size
+        super().__init__(f"Output {output_id!r} has {size} bytes.")
+
+
 class ResultError(PygeoapiPrefectError):
     """The job is there, its results are not."""
 
@@ -243,6 +267,19 @@ class NoFreeSlot(Unavailable):
     """A synchronous request found no free slot of a worker for as long as it may wait."""
 
     is_trouble_of_service = False
+
+
+class TooManyListeners(Unavailable):
+    """As many clients follow jobs as may."""
+
+    is_trouble_of_service = False
+
+    def __init__(self) -> None:
+        """Say what a client can do."""
+        super().__init__(
+            "As many clients follow jobs here as may. Ask for the status of the job now and then.",
+            retry_after=30,
+        )
 
 
 class TooManyBodies(Unavailable):

@@ -80,6 +80,17 @@ def up(
 
 @main.command()
 @_config
+@click.option("--host", help="Address to listen on.  [default: server.bind.host]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port.  [default: server.bind.port]")
+def serve(config: Path, host: str | None, port: int | None) -> None:
+    """Serve the complete API, and pygeoapi behind it; workers run elsewhere."""
+    from pygeoapi_prefect.cli.serve import serve_api
+
+    serve_api(config, host=host, port=port)
+
+
+@main.command()
+@_config
 @click.option("--pool", help="Work pool to serve.  [default: server.manager.work_pool]")
 @_workers
 def worker(config: Path, pool: str | None, workers: int) -> None:

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import click
 import httpx
 import yaml
 
+from pygeoapi_prefect.cli.ports import check_port
 from pygeoapi_prefect.cli.service import (
     deployed_processes,
     read_service,
@@ -112,7 +112,7 @@ class Stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         if self._with_web:
-            _check_port(self._host, self._port)
+            check_port(self._host, self._port)
         self._folder.make()
         _report(f"state folder {self._folder.path}")
         self._folder.claim(self._settings.service)
@@ -254,19 +254,6 @@ def _finish(generation: "subprocess.Popen[str]") -> None:
     output, _ = generation.communicate()
     if generation.returncode != 0:
         raise click.ClickException(f"pygeoapi cannot make its OpenAPI document:\n{output[-2000:]}")
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise click.ClickException(
-                f"cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose "
-                "another with --host and --port."
-            ) from None
 
 
 def _answers(url: str) -> bool:

@@ -1,56 +1,52 @@
-"""The web process of `up`: pygeoapi under uvicorn, tied to the process that started it."""
+"""The web process of `up` and `serve`: the complete API under uvicorn."""
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
+from socket import socket
 
 import uvicorn
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
+from pygeoapi_prefect.asgi import create_app, request_threads
 from pygeoapi_prefect.cli.request_heads import HeadsInTime
 from pygeoapi_prefect.engine.host.memory import give_back_memory
 from pygeoapi_prefect.engine.host.parent_watchdog import follow_parent
-from pygeoapi_prefect.faces.asgi.estimates import estimate_route
-from pygeoapi_prefect.ogc.problems import problem_of
-from pygeoapi_prefect.whole_bodies import WholeBodies
-
-# What the API takes in a request and says in an answer, beside what browsers allow anyway.
-_REQUEST_HEADERS = ("Authorization", "Content-Type", "Prefer")
-_ANSWER_HEADERS = ("Link", "Location", "Preference-Applied", "Retry-After")
 
 
-def with_cors(app: ASGIApp) -> ASGIApp:
-    """Return an application that pages of other sites may use, all of it.
+class _Server(uvicorn.Server):
+    """Says when it listens."""
 
-    With `server.cors` pygeoapi allows any origin and method, but no header: a page could not say
-    `Prefer: respond-async`, nor read where its job is.
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_ready = when_ready
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._when_ready()
+
+
+async def serve(
+    host: str,
+    port: int,
+    *,
+    has_parent: bool = False,
+    when_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve the configuration that PYGEOAPI_CONFIG names, until a signal.
+
+    Args:
+        host: address to listen on.
+        port: port.
+        has_parent: whether to end with the process that started this one.
+        when_ready: called when requests are answered.
     """
-    return CORSMiddleware(
-        app,
-        allow_origins=["*"],
-        allow_methods=["*"],
-        allow_headers=_REQUEST_HEADERS,
-        expose_headers=_ANSWER_HEADERS,
-    )
-
-
-async def _serve(host: str, port: int) -> None:
-    pygeoapi = import_module("pygeoapi.starlette_app")
-    manager = pygeoapi.api_.manager
-    # Before pygeoapi's own, which take any path.
-    route = estimate_route(pygeoapi.url_prefix, lambda: manager.service)
-    pygeoapi.APP.router.routes.insert(0, route)
-    app: ASGIApp = WholeBodies(pygeoapi.APP, problem_of)
-    if pygeoapi.CONFIG["server"].get("cors", False):
-        app = with_cors(app)
+    app = create_app()
     # pygeoapi answers in the default thread pool, and a request holds a thread while it waits.
-    count: int = manager.request_threads
-    asyncio.get_running_loop().set_default_executor(
-        ThreadPoolExecutor(count, thread_name_prefix="request")
-    )
-    server = uvicorn.Server(
+    executor = ThreadPoolExecutor(request_threads(), thread_name_prefix="request")
+    asyncio.get_running_loop().set_default_executor(executor)
+    server = _Server(
         uvicorn.Config(
             app,
             host=host,
@@ -59,16 +55,18 @@ async def _serve(host: str, port: int) -> None:
             ws="none",
             log_level="warning",
             timeout_graceful_shutdown=2,
-        )
+        ),
+        when_ready,
     )
 
     def stop() -> None:
         server.should_exit = True
 
-    follow_parent(stop)
+    if has_parent:
+        follow_parent(stop)
     await server.serve()
 
 
 if __name__ == "__main__":
     give_back_memory()
-    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(serve(sys.argv[1], int(sys.argv[2]), has_parent=True))

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from email.message import Message
+from typing import Any
 
 from pygeoapi_prefect.body_limits import MAX_BODY
 from pygeoapi_prefect.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
@@ -53,6 +54,21 @@ def read_body(body: bytes | None, headers: Mapping[str, str], hold: Callable[[in
         ) from None
     _check_members(body)
     return body
+
+
+def read_content(body: bytes) -> dict[str, Any]:
+    """Return what a body holds that `read_body` gave.
+
+    Raises:
+        InvalidRequest: it is no JSON object that can be read.
+    """
+    try:
+        content: dict[str, Any] = json.loads(body)
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    except ValueError as error:
+        raise InvalidRequest(f"The body is no JSON that can be read: {error}.") from None
+    return content
 
 
 def check_numbers(body: bytes) -> None:

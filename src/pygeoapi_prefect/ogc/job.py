@@ -50,6 +50,8 @@ class Job:
         progress: percent, 100 only when successful.
         done: how much is done, in a unit of the job's, if it told.
         total: how much there is to do, in the same unit.
+        attempt: the number of the attempt that runs or ran last, from 1; 0 = none has begun.
+        error_type: the type of the error it failed with, where that says more than its words do.
         probable_end: when it will probably have ended, UTC, while it runs and if that can be told.
         created: when it was accepted, UTC.
         started: when it first ran, UTC, if it did.
@@ -86,6 +88,8 @@ class Job:
     done: float | None = None
     total: float | None = None
     probable_end: datetime | None = None
+    attempt: int = 0
+    error_type: str | None = None
 
     @property
     def short_message(self) -> str:

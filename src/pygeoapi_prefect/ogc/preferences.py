@@ -2,6 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Return(StrEnum):
+    """What a client wants to get back (RFC 7240, 4.2)."""
+
+    MINIMAL = "minimal"
+    REPRESENTATION = "representation"
 
 
 @dataclass(frozen=True)
@@ -12,11 +20,13 @@ class Preferences:
         respond_async: whether it wants an answer before the job has ended.
         is_sync: whether it asks to wait, with or without saying for how long.
         wait: seconds for which it would wait; None if it does not say.
+        returns: how much it wants in the answer; None if it does not say.
     """
 
     respond_async: bool = False
     is_sync: bool = False
     wait: float | None = None
+    returns: Return | None = None
 
     @property
     def takes_async(self) -> bool:
@@ -33,7 +43,7 @@ def read_preferences(header: str | None) -> Preferences:
     Source:
         RFC 7240, 2: preferences are separated by commas, each with parameters after semicolons.
     """
-    respond_async, is_sync, wait = False, False, None
+    respond_async, is_sync, wait, returns = False, False, None, None
     for preference in (header or "").split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         match name.strip().lower():
@@ -43,4 +53,6 @@ def read_preferences(header: str | None) -> Preferences:
                 is_sync = True
             case "wait" if re.fullmatch(r"\s*\"?\d{1,9}\"?\s*", value):
                 is_sync, wait = True, float(value.strip().strip('"'))
-    return Preferences(respond_async, is_sync, wait)
+            case "return" if (wanted := value.strip().strip('"').lower()) in list(Return):
+                returns = returns or Return(wanted)  # the first one counts (RFC 7240, 2)
+    return Preferences(respond_async, is_sync, wait, returns)

@@ -10,6 +10,8 @@ from typing import Any
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 
 _RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results"
+# RFC 9457, 4.2.1: the title says it all.
+NO_TYPE = "about:blank"
 _EXCEPTIONS = "http://www.opengis.net/def/rel/ogc/1.0/exceptions"
 
 
@@ -51,13 +53,18 @@ def status_info(job: Job, service_url: str | None = None) -> dict[str, Any]:
 
 
 def course(job: Job) -> dict[str, Any]:
-    """Return how far a job is in its own unit, and when it will probably have ended.
+    """Return what statusInfo.yaml has no members for, which allows further ones.
+
+    How far it is in its own unit, when it will probably have ended, in which attempt, and why it
+    failed.
 
     Source:
-        None of these is in statusInfo.yaml, which allows further members; `estimatedCompletion` is
-        a word of WPS (OGC 14-065, 9.5).
+        `estimatedCompletion` is a word of WPS (OGC 14-065, 9.5), `exception` one of version 2 of
+        the standard.
     """
     members = {
+        "attempt": job.attempt or None,
+        "exception": _exception(job),
         "done": _number(job.done),
         "total": _number(job.total),
         "estimatedCompletion": moment_text(job.probable_end) if job.probable_end else None,
@@ -91,6 +98,16 @@ def failure_link(page: str) -> dict[str, str]:
         page: where the job is.
     """
     return _link(f"{page}/results", _EXCEPTIONS, "Why this job failed")
+
+
+def _exception(job: Job) -> dict[str, str] | None:
+    """Return why a job failed, in the form of RFC 9457, None if it did not."""
+    if job.failure is None:
+        return None
+    detail = job.short_message
+    if job.error_type is not None:
+        detail = detail.removeprefix(f"{job.error_type}: ")
+    return {"type": NO_TYPE, "title": job.error_type or "The job failed.", "detail": detail}
 
 
 def _number(value: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """Delivery: from what a job made to what its client gets (OGC 18-062r2, 7.11.4 and 7.13)."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -146,7 +147,69 @@ def deliver(storage: ResultStorage, manifest: Manifest) -> Delivery:
 
 
 def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> Delivery:
-    """Read one output as it is, however its client asked for it.
+    """Read one output as it is, however its client asked for it; raises as `output_of`."""
+    output = output_of(storage, manifest, output_id)
+    return Delivery(output.media_type, output.whole())
+
+
+class SingleOutput:
+    """One output of a job, of which as much is read as is wanted.
+
+    Attributes:
+        media_type: what it is.
+        size: bytes.
+        sha256: checksum of its bytes, hexadecimal.
+    """
+
+    def __init__(
+        self, storage: ResultStorage, job_id: str, output: Output, value: bytes | None = None
+    ) -> None:
+        """Know an output, or the value of one that is in another's JSON."""
+        self._storage = storage
+        self._job_id = job_id
+        self._output = output
+        self._value = value
+        self._kind = output.kind if value is None else Kind.JSON
+        self.media_type = in_header(output.media_type) if value is None else JSON
+        self.size = output.size if value is None else len(value)
+        self.sha256 = output.sha256 if value is None else hashlib.sha256(value).hexdigest()
+
+    def whole(self) -> bytes | Stream:
+        """Return all of it.
+
+        Raises:
+            ResultMissing: it is gone.
+            StorageUnavailable: storage cannot be read.
+        """
+        if self._value is not None:
+            return self._value
+        with _Contents(self._storage, self._job_id) as contents:
+            return contents.of(self._output)
+
+    def part(self, start: int, stop: int) -> bytes | Stream:
+        """Return the bytes from one up to another; raises as `whole`."""
+        if self._value is not None:
+            return self._value[start:stop]
+        stream = self._storage.stream_part(self._job_id, self._output, start, stop)
+        try:
+            stream.begin()
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def in_document(self) -> bytes | Stream:
+        """Return it as a JSON value, as documents have it; raises as `whole`."""
+        content = self.whole()
+        if isinstance(content, Stream) and self._kind is not Kind.BINARY:
+            # What a document says about text and JSON depends on all of it.
+            content = b"".join(content)
+        part = _Part(self._output.id, self.media_type, self._kind, content, None)
+        return joined(_inline(part))
+
+
+def output_of(storage: ResultStorage, manifest: Manifest, output_id: str) -> SingleOutput:
+    """Return one output of a job.
 
     Args:
         storage: where the bytes are.
@@ -158,14 +221,14 @@ def deliver_one(storage: ResultStorage, manifest: Manifest, output_id: str) -> D
         ResultMissing: it is gone.
         StorageUnavailable: storage cannot be read.
     """
-    with _Contents(storage, manifest.job_id) as contents:
-        for output in manifest.outputs:
-            if output.members_are_outputs:
-                members = json.loads(contents.whole(output))
-                if output_id in members:
-                    return Delivery(JSON, _compact(members[output_id]))
-            elif output.id == output_id:
-                return Delivery(in_header(output.media_type), contents.of(output))
+    for output in manifest.outputs:
+        if output.members_are_outputs:
+            members = json.loads(storage.read_output(manifest.job_id, output))
+            if output_id in members:
+                value = _compact(members[output_id])
+                return SingleOutput(storage, manifest.job_id, output, value)
+        elif output.id == output_id:
+            return SingleOutput(storage, manifest.job_id, output)
     raise OutputNotFound(manifest.job_id, output_id)
 
 

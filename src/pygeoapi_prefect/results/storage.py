@@ -151,13 +151,45 @@ class ResultStorage(Files):
             ResultMissing: the bytes are gone, or not what was written.
             StorageUnavailable: storage cannot be read.
         """
+        source = self._open_output(job_id, output)
+        return Stream(output.size, self._checked(job_id, output, source), source.close)
+
+    def stream_part(self, job_id: str, output: Output, start: int, stop: int) -> Stream:
+        """Open some of the bytes of an output; they are not held against its checksum.
+
+        Args:
+            job_id: the job.
+            output: the output.
+            start: the first byte.
+            stop: the one after the last byte.
+
+        Raises:
+            ResultMissing: the bytes are gone; also later, on the way.
+            StorageUnavailable: storage cannot be read; also later, on the way.
+        """
+        source = self._open_output(job_id, output)
+
+        def pieces() -> Iterator[bytes]:
+            with self._explaining("read"):
+                source.seek(start)
+            left = stop - start
+            for piece in self._pieces_from(job_id, output, source):
+                yield piece[:left]
+                left -= len(piece)
+                if left <= 0:
+                    return
+            raise _gone(job_id, output)  # it is shorter than it was
+
+        return Stream(stop - start, pieces(), source.close)
+
+    def _open_output(self, job_id: str, output: Output) -> IO[bytes]:
         options = {} if self._protocol == "file" else {"cache_type": "none"}
         try:
             with self._explaining("read"):
-                source = self._fs.open(self._path(job_id, output.key), "rb", **options)
+                source: IO[bytes] = self._fs.open(self._path(job_id, output.key), "rb", **options)
         except FileNotFoundError:
             raise _gone(job_id, output) from None
-        return Stream(output.size, self._checked(job_id, output, source), source.close)
+        return source
 
     def _checked(self, job_id: str, output: Output, source: IO[bytes]) -> Iterator[bytes]:
         digest, size, last = hashlib.sha256(), 0, b""

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from pygeoapi_prefect.engine.prefect_api.models import LogLine
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -73,6 +74,22 @@ class JobDetails:
             PrefectUnavailable: Prefect does not answer; also later, on the way.
         """
         return self._gateway.read_log(self._jobs.run(job_id).id)
+
+    def log_page(self, job_id: str, level: int, *, limit: int, offset: int = 0) -> list[LogLine]:
+        """Return some of what a job logged, oldest first.
+
+        Args:
+            job_id: the job.
+            level: the lowest level that is wanted, as in `logging`.
+            limit: how many lines at most.
+            offset: how many of the oldest to leave out.
+
+        Raises:
+            JobNotFound: there is no such job.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        lines = self._gateway.read_log(self._jobs.run(job_id).id, level=level, offset=offset)
+        return list(islice(lines, limit))
 
     def outputs(self, job_id: str) -> tuple[JobOutput, ...]:
         """Return the outputs of a job that its client asked for; each can be had by itself.

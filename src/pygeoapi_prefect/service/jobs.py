@@ -37,7 +37,13 @@ from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.processes.client_urls import check_client_url_soon
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
-from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one
+from pygeoapi_prefect.results.delivery import (
+    Delivery,
+    SingleOutput,
+    deliver,
+    deliver_one,
+    output_of,
+)
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.future_runs import count_to_come, end_of_present, is_to_come
@@ -252,6 +258,10 @@ class JobService:
         if output_id is not None:
             return deliver_one(self._storage, manifest, output_id)
         return deliver(self._storage, manifest)
+
+    def output(self, job_id: str, output_id: str) -> SingleOutput:
+        """Return one output of a job; raises as `results`."""
+        return output_of(self._storage, self.manifest(job_id), output_id)
 
     def manifest(self, job_id: str) -> Manifest:
         """Return the list of what a job made; raises as `results` does."""

@@ -24,7 +24,7 @@ from pygeoapi_prefect.processes.openapi_dialect import in_openapi
 from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
 from pygeoapi_prefect.processes.references import Allowed
 from pygeoapi_prefect.processes.registry import Registry
-from pygeoapi_prefect.results.delivery import Delivery
+from pygeoapi_prefect.results.delivery import Delivery, SingleOutput
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.estimates import AskFunction, Estimates
 from pygeoapi_prefect.service.history import History
@@ -201,7 +201,7 @@ class ProcessService:
         """
         processor = self.processor(request.process_id)
         request = request.model_copy(update={"service_url": context.service_url})
-        request = self._checked(request, processor)
+        request = self._checked(request, processor, is_strict=context.is_strict)
         options = processor.description["jobControlOptions"]
         limit = self._configuration.settings.sync_timeout
         applied, seconds = choose_mode(context.preferences, options, limit)
@@ -265,10 +265,12 @@ class ProcessService:
         request = self._foreign.request(run) if is_foreign(run) else request_of(run)
         return request.inputs if request is not None else None
 
-    def _checked(self, request: ExecutionRequest, processor: Processor) -> ExecutionRequest:
+    def _checked(
+        self, request: ExecutionRequest, processor: Processor, *, is_strict: bool = False
+    ) -> ExecutionRequest:
         settings = self._configuration.process(request.process_id)
         allowed = Allowed.by(self._configuration, request.process_id)
-        return self._request_check.check(request, processor, settings, allowed)
+        return self._request_check.check(request, processor, settings, allowed, is_strict=is_strict)
 
     def _submit(
         self,
@@ -361,6 +363,10 @@ class ProcessService:
             StorageUnavailable: result storage does not answer.
         """
         return self._jobs.results(job_id, output_id)
+
+    def output(self, job_id: str, output_id: str) -> SingleOutput:
+        """Return one output of a job, to be read as it is wanted; raises as `results`."""
+        return self._jobs.output(job_id, output_id)
 
     def dismiss(self, job_id: str) -> Dismissal:
         """Stop a job, or remove it with its results if it has ended.

@@ -53,6 +53,8 @@ class RequestCheck:
         processor: Processor,
         settings: ProcessSettings,
         allowed: Allowed = PUBLIC_ONLY,
+        *,
+        is_strict: bool = False,
     ) -> ExecutionRequest:
         """Return a request with its inputs in the form that the description has.
 
@@ -61,6 +63,7 @@ class RequestCheck:
             processor: of its process.
             settings: of its process.
             allowed: where links in its inputs may lead.
+            is_strict: whether inputs are refused that the description does not have.
 
         Raises:
             InvalidInputs: it does not fit, and is to; every fault is listed.
@@ -85,7 +88,7 @@ class RequestCheck:
                 with budget_for(request.inputs, self._turn):
                     fitted = read.rules.fitted(seen)
                     faults = read.rules.faults(fitted) + faults
-                    if settings.takes_only_declared_inputs:
+                    if is_strict or settings.takes_only_declared_inputs:
                         faults = read.rules.undeclared(fitted) + faults
                 inputs = {
                     name: value if fitted[name] is seen[name] else [value]

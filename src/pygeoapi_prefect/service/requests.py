@@ -15,10 +15,13 @@ class RequestContext:
         preferences: of its client.
         service_url: where the service is for its clients, without a slash at the end; None if the
             face does not know.
+        is_strict: whether inputs are refused that the process does not declare, where requests are
+            held against its description.
     """
 
     preferences: Preferences = field(default_factory=Preferences)
     service_url: str | None = None
+    is_strict: bool = False
 
 
 @dataclass(frozen=True)

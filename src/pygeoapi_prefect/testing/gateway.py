@@ -8,6 +8,7 @@ import copy
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -314,12 +315,11 @@ class InMemoryGateway:
         self._answer()
         return list(self.warnings.get(flow_run_id, ()))
 
-    def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
+    def read_log(self, flow_run_id: str, *, level: int = 0, offset: int = 0) -> Iterator[LogLine]:
         """Go through all that a run logged, oldest first."""
         self._answer()
-        return iter(
-            sorted(self._logs.get(_as_uuid(flow_run_id), ()), key=lambda line: line.timestamp)
-        )
+        lines = sorted(self._logs.get(_as_uuid(flow_run_id), ()), key=lambda line: line.timestamp)
+        return islice((line for line in lines if line.level >= level), offset, None)
 
     def set_state(
         self, flow_run_id: str, state_type: str, *, message: str, force: bool = False

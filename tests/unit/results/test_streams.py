@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pygeoapi_prefect.errors import ResultMissing, StorageUnavailable
-from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
+from pygeoapi_prefect.faces.streamed_response import StreamedResponse
 from pygeoapi_prefect.results import delivery
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.delivery import Delivery, deliver, deliver_one

@@ -184,14 +184,14 @@ class PrefectGateway:
         answer = self._transport.read("POST", "/logs/filter", body)
         return [str(line["message"]) for line in reversed(answer)]
 
-    def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
+    def read_log(self, flow_run_id: str, *, level: int = 0, offset: int = 0) -> Iterator[LogLine]:
         """Go through all that a run logged, oldest first."""
-        which = {"flow_run_id": {"any_": [str(_as_uuid(flow_run_id))]}}
+        which = {"flow_run_id": {"any_": [str(_as_uuid(flow_run_id))]}, "level": {"ge_": level}}
         body = {"logs": which, "sort": "TIMESTAMP_ASC", "limit": MAX_PAGE}
-        return self._log_lines(body)
+        return self._log_lines(body, offset)
 
-    def _log_lines(self, body: Mapping[str, Any]) -> Iterator[LogLine]:
-        for offset in count(step=MAX_PAGE):
+    def _log_lines(self, body: Mapping[str, Any], first: int) -> Iterator[LogLine]:
+        for offset in count(first, MAX_PAGE):
             page = self._transport.read("POST", "/logs/filter", {**body, "offset": offset})
             yield from map(LogLine.model_validate, page)
             if len(page) < MAX_PAGE:

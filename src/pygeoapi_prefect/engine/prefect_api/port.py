@@ -135,8 +135,13 @@ class Gateway(Protocol):
         """
         ...
 
-    def read_log(self, flow_run_id: str) -> Iterator[LogLine]:
+    def read_log(self, flow_run_id: str, *, level: int = 0, offset: int = 0) -> Iterator[LogLine]:
         """Go through all that a run logged, oldest first.
+
+        Args:
+            flow_run_id: the run.
+            level: from this level on, as in `logging`.
+            offset: how many of the oldest to leave out.
 
         Raises:
             JobNotFound: the id is malformed.

@@ -137,6 +137,8 @@ def job_from(
         media_type=_media_type(manifest),
         failure=failure,
         trouble=run.labels.get(TROUBLE_LABEL) if failure is not None else None,
+        error_type=run.labels.get(ERROR_TYPE_LABEL) if failure is not None else None,
+        attempt=run.run_count,
         outputs=_outputs(manifest),
         version=manifest.process_version if manifest else None,
         code=manifest.code if manifest else None,

@@ -4,84 +4,55 @@ Source:
     Ours; pygeoapi has no such resource, nor has the standard.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from pygeoapi_prefect.body_limits import BodiesInFlight
-from pygeoapi_prefect.errors import (
-    Fault,
-    InvalidInputs,
-    InvalidRequest,
-    ProcessNotFound,
-    PygeoapiPrefectError,
-    pointer,
-)
-from pygeoapi_prefect.faces.asgi.answers import refusal
-from pygeoapi_prefect.faces.bodies import read_body
+from pygeoapi_prefect.errors import Fault, InvalidInputs, ProcessNotFound, pointer
+from pygeoapi_prefect.faces.asgi.execution import posted_request
+from pygeoapi_prefect.faces.asgi.face import Face, add, body_of
+from pygeoapi_prefect.faces.bodies import read_body, read_content
 from pygeoapi_prefect.json_text import value_of
 from pygeoapi_prefect.ogc.estimate import Estimate
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, read_execution_request
+from pygeoapi_prefect.ogc.execution import read_execution_request
 from pygeoapi_prefect.service.processes import ProcessService
 
 # pygeoapi's parameter for the format of an answer; here there is one.
 _FORMAT = "f"
-_BODIES = BodiesInFlight()  # of this process
 
 
-def estimate_route(prefix: str, service: Callable[[], ProcessService]) -> Route:
-    """Return the route of the resource.
+def add_estimates(router: APIRouter, face: Face) -> None:
+    """Add the routes to a router."""
 
-    Args:
-        prefix: of all paths, without a slash at its end.
-        service: returns the service as it is now.
-    """
+    async def estimate(process_id: str, request: Request) -> JSONResponse:
+        body = await body_of(request)
 
-    async def answer(request: Request) -> JSONResponse:
-        body = await request.body()
         # All of it in a thread: bodies may be large, and process files may have to be read.
-        return await run_in_threadpool(_answer, request, body, service)
+        def do(service: ProcessService) -> JSONResponse:
+            with face.bodies.one() as hold:
+                content = read_body(body, request.headers, hold)
+                return JSONResponse(_estimate(service, process_id, request, content).document())
 
-    return Route(f"{prefix}/processes/{{process_id}}/estimate", answer, methods=["GET", "POST"])
+        return await face.work(do)
 
-
-def _answer(request: Request, body: bytes, service: Callable[[], ProcessService]) -> JSONResponse:
-    try:
-        with _BODIES.one() as hold:
-            estimate = _estimate(request, read_body(body, request.headers, hold), service())
-            return JSONResponse(estimate.document())
-    except PygeoapiPrefectError as error:
-        return refusal(error)
+    path = "/processes/{process_id}/estimate"
+    add(router, "GET", path, estimate, "Tell what a job would take")
+    add(router, "POST", path, estimate, "Tell what a job would take")
 
 
-def _estimate(request: Request, body: bytes, service: ProcessService) -> Estimate:
-    process_id = str(request.path_params["process_id"])
+def _estimate(service: ProcessService, process_id: str, request: Request, body: bytes) -> Estimate:
     if not service.is_exposed(process_id):
         raise ProcessNotFound(process_id)
     if request.method == "POST":
-        wanted = _posted(process_id, body)
+        wanted = posted_request(process_id, read_content(body))
     else:
         described = service.describe(process_id).get("inputs", {})
         inputs = inputs_of(request.query_params.multi_items(), described)
         wanted = read_execution_request(process_id, inputs=inputs)
     return service.estimate(wanted)
-
-
-def _posted(process_id: str, body: bytes) -> ExecutionRequest:
-    """Return the request that a body is; `read_body` refuses JSON that is no object."""
-    try:
-        content = json.loads(body)
-    except RecursionError:
-        raise InvalidRequest("The body is nested too deeply.") from None
-    except ValueError as error:
-        raise InvalidRequest(f"The body is no JSON that can be read: {error}.") from None
-    members = {name: content[name] for name in ("inputs", "outputs") if name in content}
-    return read_execution_request(process_id, **{"inputs": {}, **members})
 
 
 def inputs_of(

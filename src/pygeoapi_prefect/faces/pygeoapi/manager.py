@@ -68,6 +68,9 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         manager_def: pygeoapi's `server.manager` section with the process resources under
             `processes`.
 
+    Attributes:
+        open_service: returns what does the work, as it is now.
+
     Raises:
         ConfigurationRefused: something in it is wrong; every fault is listed.
     """
@@ -78,7 +81,7 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         self.is_async = True
         self.supports_subscribing = True
         try:
-            self._open = self._open_service(manager_def, manager_def.get("processes", {}))
+            self.open_service = self._open_service(manager_def, manager_def.get("processes", {}))
         except errors.ConfigurationError as error:
             raise ConfigurationRefused(str(error)) from error
         self.processes = UsableProcesses(lambda: self.service)
@@ -96,9 +99,9 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """What does the work; another one when process files have changed, but not in a request."""
         exchange = current_exchange()
         if exchange is None:
-            return self._open()
+            return self.open_service()
         if exchange.service is None:
-            exchange.service = self._open()
+            exchange.service = self.open_service()
         return exchange.service
 
     @property

@@ -201,7 +201,7 @@ def _stream_under_starlette() -> None:
     application: Any = sys.modules.get("pygeoapi.starlette_app")
     if application is None or hasattr(application._to_response, _MARK):
         return
-    from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
+    from pygeoapi_prefect.faces.streamed_response import StreamedResponse
 
     to_response = application._to_response
 

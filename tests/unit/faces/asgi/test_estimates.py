@@ -2,16 +2,13 @@
 
 import gzip
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
-import anyio
-import httpx
 import pytest
-from starlette.applications import Starlette
 
-from pygeoapi_prefect.faces.asgi.estimates import estimate_route, inputs_of
+from pygeoapi_prefect.faces.asgi.estimates import inputs_of
 from pygeoapi_prefect.testing.stack import InMemoryStack
+from tests.support.native_face import Client, client_of
 
 _FUNCTION = "tests.support.process_functions.greet"
 _RESOURCES: dict[str, Any] = {
@@ -20,28 +17,10 @@ _RESOURCES: dict[str, Any] = {
 }
 
 
-class Client:
-    """Asks an ASGI application in this process."""
-
-    def __init__(self, app: Starlette) -> None:
-        self._app = app
-
-    def get(self, path: str) -> httpx.Response:
-        return anyio.run(partial(self._ask, "GET", path))
-
-    def post(self, path: str, **more: Any) -> httpx.Response:
-        return anyio.run(partial(self._ask, "POST", path, **more))
-
-    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self._app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            return await client.request(method, path, **more)
-
-
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with InMemoryStack(_RESOURCES) as stack:
-        yield Client(Starlette(routes=[estimate_route("/geo", lambda: stack.service)]))
+        yield client_of(stack, prefix="/geo")
 
 
 def test_inputs_may_be_posted_or_asked_for(client: Client) -> None:
@@ -71,7 +50,7 @@ def test_a_compressed_body_is_understood(client: Client) -> None:
 )
 def test_what_is_wrong_is_said(client: Client, path: str, status: int, word: str) -> None:
     answer = client.get(f"/geo/processes/{path}")
-    assert (answer.status_code, word in answer.json()["description"]) == (status, True)
+    assert (answer.status_code, word in answer.json()["detail"]) == (status, True)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"inputs": 3}', b"[" * 100_000, b"1" * 9_999])

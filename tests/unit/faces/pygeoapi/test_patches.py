@@ -27,7 +27,7 @@ from pygeoapi_prefect.faces import bodies
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
-from pygeoapi_prefect.faces.pygeoapi.streamed_response import StreamedResponse
+from pygeoapi_prefect.faces.streamed_response import StreamedResponse
 from pygeoapi_prefect.results import delivery
 from pygeoapi_prefect.results.collector import Collector
 from pygeoapi_prefect.results.storage import ResultStorage

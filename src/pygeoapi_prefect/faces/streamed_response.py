@@ -1,4 +1,4 @@
-"""Answers that come in pieces, for pygeoapi under Starlette; imported only where that is used."""
+"""Answers under Starlette that come in pieces; imported only where that is used."""
 
 from collections.abc import Mapping
 

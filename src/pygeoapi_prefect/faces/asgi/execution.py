@@ -1,0 +1,138 @@
+"""`/processes/{id}/execution`: from an execution request to a job, and perhaps its results.
+
+Source:
+    OGC 18-062r2, 7.11; RFC 7240 for `Prefer`.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from pygeoapi_prefect.errors import Fault, InvalidInputs, JobFailed, ProcessNotFound
+from pygeoapi_prefect.faces.asgi.deliveries import delivered
+from pygeoapi_prefect.faces.asgi.documents import job_document
+from pygeoapi_prefect.faces.asgi.face import Face, add, body_of
+from pygeoapi_prefect.faces.bodies import read_body, read_content
+from pygeoapi_prefect.ogc.execution import ExecutionRequest, read_execution_request
+from pygeoapi_prefect.ogc.preferences import Preferences, Return, read_preferences
+from pygeoapi_prefect.service.processes import ProcessService
+from pygeoapi_prefect.service.requests import RequestContext
+
+_MEMBERS = ("inputs", "outputs", "response", "subscriber")
+
+
+def add_execution(router: APIRouter, face: Face) -> None:
+    """Add the route to a router."""
+
+    async def execute(process_id: str, request: Request) -> Response:
+        body = await body_of(request)
+        url = face.url(request)
+        said = read_preferences(",".join(request.headers.getlist("prefer")))
+
+        def do(service: ProcessService) -> Response:
+            with face.bodies.one() as hold:
+                content = read_content(read_body(body, request.headers, hold) or b"{}")
+                return _execute(service, process_id, content, said, url)
+
+        return await face.work(do)
+
+    add(router, "POST", "/processes/{process_id}/execution", execute, "Execute a process")
+
+
+def _execute(
+    service: ProcessService,
+    process_id: str,
+    content: Mapping[str, Any],
+    said: Preferences,
+    url: str,
+) -> Response:
+    if not service.is_exposed(process_id):
+        raise ProcessNotFound(process_id)
+    wanted = posted_request(process_id, content)
+    returned = None
+    if said.returns is Return.MINIMAL and not said.respond_async:
+        wanted, returned = _with_references(service, wanted, said)
+    outcome = service.execute(wanted, RequestContext(said, url, is_strict=True))
+    if outcome.job is None:
+        return _accepted(service, outcome.job_id, said, url)
+    if outcome.delivery is None:
+        raise JobFailed(outcome.job.message)
+    response = delivered(outcome.delivery)
+    page = job_url(url, outcome.job_id)
+    response.headers["Location"] = page
+    response.headers.append("Link", f'<{page}>; rel="monitor"; type="application/json"')
+    _say_applied(response, said, returned, is_async=False)
+    return response
+
+
+def posted_request(process_id: str, content: Mapping[str, Any]) -> ExecutionRequest:
+    """Return the request that the content of a body is.
+
+    Raises:
+        InvalidInputs: a member is not what it must be; every one is named.
+    """
+    nulls = [name for name in _MEMBERS if name in content and content[name] is None]
+    if nulls:
+        raise InvalidInputs([Fault(f"/{name}", "must not be null") for name in nulls])
+    members = {name: content[name] for name in _MEMBERS if name in content}
+    return read_execution_request(process_id, **{"inputs": {}, **members})
+
+
+def job_url(url: str, job_id: str) -> str:
+    """Return where a job is."""
+    return f"{url}/jobs/{quote(job_id, safe='')}"
+
+
+def _accepted(service: ProcessService, job_id: str, said: Preferences, url: str) -> Response:
+    """Return the answer to a request whose job has not ended."""
+    headers = {"Location": job_url(url, job_id)}
+    if said.returns is Return.MINIMAL:
+        response = Response(status_code=HTTPStatus.CREATED, headers=headers)
+    else:
+        document = job_document(service.job(job_id), url)
+        response = JSONResponse(document, HTTPStatus.CREATED, headers)
+    _say_applied(response, said, said.returns, is_async=True)
+    return response
+
+
+def _with_references(
+    service: ProcessService, wanted: ExecutionRequest, said: Preferences
+) -> tuple[ExecutionRequest, Return | None]:
+    """Return a request whose outputs are links where it does not say what they are to be.
+
+    Source:
+        Version 2 of the standard: `return=minimal` is for results by reference.
+    """
+    description = service.describe(wanted.process_id)
+    if "reference" not in description.get("outputTransmission", ("value", "reference")):
+        return wanted, None
+    outputs = wanted.outputs
+    if isinstance(outputs, list) or not outputs:
+        outputs = {output_id: {} for output_id in outputs or description.get("outputs", {})}
+    by_reference = {
+        output_id: {"transmissionMode": "reference", **options}
+        for output_id, options in outputs.items()
+        if isinstance(options, Mapping)
+    }
+    changed = wanted.model_copy(update={"outputs": {**outputs, **by_reference}})
+    return changed, Return.MINIMAL
+
+
+def _say_applied(
+    response: Response, said: Preferences, returned: Return | None, *, is_async: bool
+) -> None:
+    """Say which preferences of the client were applied, and no others (RFC 7240, 3)."""
+    applied = []
+    if is_async and said.respond_async:
+        applied.append("respond-async")
+    elif not is_async and said.is_sync:
+        applied.append("wait" if said.wait is None else f"wait={said.wait:.0f}")
+    if returned is not None:
+        applied.append(f"return={returned}")
+    if applied:
+        response.headers["Preference-Applied"] = ", ".join(applied)

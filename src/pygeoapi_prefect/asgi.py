@@ -108,6 +108,7 @@ def _complete(pygeoapi: Any) -> ASGIApp:
         pygeoapi.url_prefix,
         pygeoapi.APP,
         has_cors=bool(configuration["server"].get("cors", False)),
+        max_body_size=service().max_body_size,
     )
 
 

@@ -26,10 +26,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pygeoapi_prefect.body_limits import MAX_BODY
 from pygeoapi_prefect.config.durations import Duration
 from pygeoapi_prefect.config.earlier_plugin import translated_manager
 from pygeoapi_prefect.config.service_name import folder_name, this_service
 from pygeoapi_prefect.errors import ConfigurationError, Fault, pointer
+from pygeoapi_prefect.ogc.execution import MAX_DEPTH
 from pygeoapi_prefect.ownership import Place, is_for_everybody
 
 _ENVIRONMENT_PREFIX = "PYGEOAPI_PREFECT_"
@@ -107,6 +109,9 @@ class ManagerSettings(BaseSettings):
             later. None = any number.
         max_waiting_requests: how many synchronous requests may wait for their jobs at once in a web
             process; those above are answered as asynchronous ones.
+        max_body_size: bytes that the body of a request may have (`64MiB`).
+        max_inputs: how many inputs a request may have.
+        max_input_depth: levels of arrays and objects that an input may have.
         job_retention: how long jobs are kept after their end (`30d`), with results, inputs and
             logs. None = for ever.
     """
@@ -139,6 +144,9 @@ class ManagerSettings(BaseSettings):
     estimate_timeout: float = Field(default=10, gt=0, le=60, description="seconds")
     max_queued_jobs: int | None = Field(default=1000, ge=1)
     max_waiting_requests: int = Field(default=32, ge=0)
+    max_body_size: ByteSize = Field(default=ByteSize(MAX_BODY), gt=0, le=MAX_BODY)
+    max_inputs: int = Field(default=1000, ge=1)
+    max_input_depth: int = Field(default=MAX_DEPTH, ge=1, le=MAX_DEPTH)
     job_retention: Duration | None = None
 
     _service: str = PrivateAttr(default_factory=this_service)

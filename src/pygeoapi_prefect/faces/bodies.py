@@ -19,13 +19,19 @@ _UTF8 = ("utf-8", "ascii")
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-def read_body(body: bytes | None, headers: Mapping[str, str], hold: Callable[[int], None]) -> bytes:
+def read_body(
+    body: bytes | None,
+    headers: Mapping[str, str],
+    hold: Callable[[int], None],
+    maximum: int = MAX_BODY,
+) -> bytes:
     """Return the body of an execution request as plain JSON in UTF-8.
 
     Args:
         body: as it was sent.
         headers: of the request, found without regard to case.
         hold: told of the size of each piece that there is now.
+        maximum: bytes that it may have.
 
     Raises:
         BodyTooLarge: it is larger than any may be.
@@ -40,11 +46,11 @@ def read_body(body: bytes | None, headers: Mapping[str, str], hold: Callable[[in
     if not body:
         return b""
     _check_charset(headers.get("Content-Type", ""))
-    if len(body) > MAX_BODY:
-        raise BodyTooLarge(MAX_BODY)
+    if len(body) > maximum:
+        raise BodyTooLarge(maximum)
     hold(len(body))
     for coding in reversed(headers.get("Content-Encoding", "").lower().split(",")):
-        body = _decoded(body, coding.strip(), hold)
+        body = _decoded(body, coding.strip(), hold, maximum)
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         body.decode()
@@ -103,7 +109,7 @@ def _check_charset(content_type: str) -> None:
         )
 
 
-def _decoded(body: bytes, coding: str, hold: Callable[[int], None]) -> bytes:
+def _decoded(body: bytes, coding: str, hold: Callable[[int], None], maximum: int) -> bytes:
     if coding in ("", "identity"):
         return body
     if coding not in _WINDOWS:
@@ -114,7 +120,7 @@ def _decoded(body: bytes, coding: str, hold: Callable[[int], None]) -> bytes:
     decompressor = zlib.decompressobj(_WINDOWS[coding])
     broken = InvalidRequest(f"The body of an execution request is no complete {coding!r}.")
     pieces, size = [], 0
-    while body and size <= MAX_BODY:
+    while body and size <= maximum:
         try:
             pieces.append(decompressor.decompress(body, _PIECE))
         except zlib.error:
@@ -122,9 +128,9 @@ def _decoded(body: bytes, coding: str, hold: Callable[[int], None]) -> bytes:
         size += len(pieces[-1])
         hold(len(pieces[-1]))
         body = decompressor.unconsumed_tail
-    if size > MAX_BODY:
+    if size > maximum:
         raise InvalidRequest(
-            f"The body of an execution request is larger than {MAX_BODY} bytes when it is "
+            f"The body of an execution request is larger than {maximum} bytes when it is "
             "decompressed; send large inputs as links."
         )
     if not decompressor.eof or decompressor.unused_data:

@@ -75,7 +75,12 @@ class ProcessService:
         self._registry = Registry(configuration)
         self._foreign = foreign
         self._waiting = waiting_limit(configuration.settings.max_waiting_requests)
-        self._request_check = RequestCheck(self._waiting.turn_to_check)
+        settings = configuration.settings
+        self._request_check = RequestCheck(
+            self._waiting.turn_to_check,
+            max_inputs=settings.max_inputs,
+            max_depth=settings.max_input_depth,
+        )
         self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,
@@ -111,6 +116,11 @@ class ProcessService:
     def request_threads(self) -> int:
         """How many threads a web process needs for its requests."""
         return threads_for(self._configuration.settings.max_waiting_requests)
+
+    @property
+    def max_body_size(self) -> int:
+        """How many bytes the body of a request may have."""
+        return self._configuration.settings.max_body_size
 
     # --- processes -------------------------------------------------------------------------
 

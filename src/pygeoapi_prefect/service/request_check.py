@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi_prefect.config.process_settings import ProcessSettings
-from pygeoapi_prefect.errors import Fault, InvalidInputs, TooManyChecks
-from pygeoapi_prefect.ogc.execution import ExecutionRequest
+from pygeoapi_prefect.errors import Fault, InvalidInputs, TooManyChecks, pointer
+from pygeoapi_prefect.ogc.execution import MAX_DEPTH, ExecutionRequest, is_deeper
 from pygeoapi_prefect.processes.check_budget import TooCostly, Turn, budget_for
 from pygeoapi_prefect.processes.dialects import AS_WRITTEN, OF_FLOWS, Dialect
 from pygeoapi_prefect.processes.processor import Processor
@@ -39,10 +39,20 @@ class RequestCheck:
 
     Args:
         turn: entered while the check of a request is much work.
+        max_inputs: how many inputs a request may have; None = any number.
+        max_depth: levels of arrays and objects that an input may have.
     """
 
-    def __init__(self, turn: Turn = nullcontext) -> None:
+    def __init__(
+        self,
+        turn: Turn = nullcontext,
+        *,
+        max_inputs: int | None = None,
+        max_depth: int = MAX_DEPTH,
+    ) -> None:
         """Know of no description yet."""
+        self._max_inputs = max_inputs
+        self._max_depth = max_depth
         self._turn = turn
         self._descriptions: dict[str, _Read] = {}
         self._told: set[str] = set()
@@ -74,6 +84,7 @@ class RequestCheck:
         faults = output_faults(description, request)
         forms = processor.input_forms
         sent = request.inputs or {}
+        self._check_size(sent)
         with budget_for(sent, self._turn):
             faults = reference_faults(sent, forms, allowed) + faults
             # What a link leads to is held against the description where it is fetched.
@@ -100,6 +111,15 @@ class RequestCheck:
         if faults:
             raise InvalidInputs(faults)
         return request
+
+    def _check_size(self, inputs: Mapping[str, Any]) -> None:
+        if self._max_inputs is not None and len(inputs) > self._max_inputs:
+            message = f"has {len(inputs)} inputs; {self._max_inputs} are the most"
+            raise InvalidInputs([Fault("/inputs", message)])
+        message = f"is nested more deeply than {self._max_depth} levels"
+        deep = [name for name, value in inputs.items() if is_deeper(value, self._max_depth)]
+        if deep:
+            raise InvalidInputs([Fault(pointer("inputs", name), message) for name in deep])
 
     def _tell(
         self,

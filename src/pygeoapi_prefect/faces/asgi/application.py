@@ -1,5 +1,6 @@
 """The application: the native face in front of everything else that is served."""
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pygeoapi_prefect.body_limits import MAX_BODY
 from pygeoapi_prefect.faces.asgi.estimates import add_estimates
 from pygeoapi_prefect.faces.asgi.events import add_events
 from pygeoapi_prefect.faces.asgi.execution import add_execution
@@ -22,7 +24,7 @@ from pygeoapi_prefect.faces.asgi.process_list import add_processes
 from pygeoapi_prefect.faces.asgi.results import add_results
 from pygeoapi_prefect.ogc.problems import Problem, problem_of
 from pygeoapi_prefect.service.processes import ProcessService
-from pygeoapi_prefect.whole_bodies import WholeBodies
+from pygeoapi_prefect.whole_bodies import BodyLimits, WholeBodies
 
 # What the API takes in a request and says in an answer, beside what browsers allow anyway.
 _REQUEST_HEADERS = (
@@ -74,6 +76,7 @@ def application_of(
     others: ASGIApp | None = None,
     *,
     has_cors: bool = False,
+    max_body_size: int = MAX_BODY,
 ) -> ASGIApp:
     """Return an application in which the native face is in front of others.
 
@@ -82,6 +85,7 @@ def application_of(
         prefix: of all its paths, without a slash at the end.
         others: answers what the native face does not; also who wants the page of what it does.
         has_cors: whether pages of other sites may use it.
+        max_body_size: bytes that the body of a request may have.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     # With a prefix, the landing page is at the prefix and a slash.
@@ -91,7 +95,7 @@ def application_of(
     if others is not None:
         app.router.default = others
         whole = _PagesOfOthers(app, others)
-    whole = WholeBodies(whole, problem_of)
+    whole = WholeBodies(whole, problem_of, BodyLimits(size=max_body_size))
     if has_cors:
         whole = CORSMiddleware(
             whole,
@@ -103,20 +107,20 @@ def application_of(
     return whole
 
 
+# Resources of which others have no pages.
+_ONLY_OURS = re.compile(r"/(api|processes/[^/]+/estimate|jobs/[^/]+/(events|logs|results/.+))/?$")
+
+
 class _PagesOfOthers:
-    """Leaves requests for pages to others; what they do not know they leave to the native face."""
+    """Leaves requests for pages to others, where they have any."""
 
     def __init__(self, app: ASGIApp, others: ASGIApp) -> None:
         self._app = app
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_theirs = wants_page(scope) and not scope["path"].rstrip("/").endswith(_ONLY_OURS)
+        is_theirs = wants_page(scope) and not _ONLY_OURS.search(scope["path"])
         await (self._others if is_theirs else self._app)(scope, receive, send)
-
-
-# The ends of paths of which others have no pages.
-_ONLY_OURS = ("/api", "/logs", "/events", "/estimate")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -33,7 +33,7 @@ def add_estimates(router: APIRouter, face: Face) -> None:
         # All of it in a thread: bodies may be large, and process files may have to be read.
         def do(service: ProcessService) -> JSONResponse:
             with face.bodies.one() as hold:
-                content = read_body(body, request.headers, hold)
+                content = read_body(body, request.headers, hold, service.max_body_size)
                 return JSONResponse(_estimate(service, process_id, request, content).document())
 
         return await face.work(do)

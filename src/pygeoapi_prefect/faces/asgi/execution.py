@@ -36,7 +36,9 @@ def add_execution(router: APIRouter, face: Face) -> None:
 
         def do(service: ProcessService) -> Response:
             with face.bodies.one() as hold:
-                content = read_content(read_body(body, request.headers, hold) or b"{}")
+                content = read_content(
+                    read_body(body, request.headers, hold, service.max_body_size) or b"{}"
+                )
                 return _execute(service, process_id, content, said, url)
 
         return await face.work(do)

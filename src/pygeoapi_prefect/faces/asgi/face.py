@@ -92,17 +92,21 @@ class Face:
         return str(request.base_url).rstrip("/") + prefix.rstrip("/")
 
 
-async def body_of(request: Request) -> bytes:
+async def body_of(request: Request, maximum: int = MAX_BODY) -> bytes:
     """Return the body of a request.
 
+    Args:
+        request: the request.
+        maximum: bytes that it may have.
+
     Raises:
-        BodyTooLarge: it is larger than any may be.
+        BodyTooLarge: it has more.
     """
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MAX_BODY:
-            raise BodyTooLarge(MAX_BODY)
+        if size > maximum:
+            raise BodyTooLarge(maximum)
         pieces.append(piece)
     return b"".join(pieces)
 

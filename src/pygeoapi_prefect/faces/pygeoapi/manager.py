@@ -109,6 +109,11 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
         """How many threads a web process needs for its requests."""
         return self.service.request_threads
 
+    @property
+    def max_body_size(self) -> int:
+        """How many bytes the body of a request may have."""
+        return self.service.max_body_size
+
     def get_processor(self, process_id: str) -> BaseProcessor:
         """Return a processor of its own for each caller; pygeoapi asks it for its description.
 

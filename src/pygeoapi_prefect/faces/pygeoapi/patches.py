@@ -40,7 +40,7 @@ from pygeoapi.api import API, APIRequest, processes
 from pygeoapi.formats import F_HTML
 from pygeoapi.util import json_serial
 
-from pygeoapi_prefect.body_limits import BodiesInFlight
+from pygeoapi_prefect.body_limits import MAX_BODY, BodiesInFlight
 from pygeoapi_prefect.errors import (
     InvalidRequest,
     JobUnserved,
@@ -220,7 +220,7 @@ def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any
     with _exchange(api, request):
         try:
             with _BODIES.one() as hold:
-                request._data = read_body(request.data, request.headers, hold)
+                request._data = read_body(request.data, request.headers, hold, _max_body(api))
                 try:
                     return _patched(handler, api, request, *args)
                 except ValueError:
@@ -246,6 +246,11 @@ def _patched_results(handler: Handler, api: API, request: APIRequest, *args: Any
             )
             return problem  # type: ignore[no-any-return]
         return headers, status, content
+
+
+def _max_body(api: API) -> int:
+    size: int = getattr(api.manager, "max_body_size", MAX_BODY)
+    return size
 
 
 def _answer(api: API, request: APIRequest, error: PygeoapiPrefectError) -> Answer:

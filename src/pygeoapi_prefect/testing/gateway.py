@@ -85,7 +85,7 @@ class InMemoryGateway:
         with self._lock:
             run = self._runs[run_id]
             now = datetime.now(UTC)
-            is_run = state_type == "RUNNING"
+            is_run, is_over = state_type == "RUNNING", state_type in FINAL_STATE_TYPES
             self._runs[run_id] = run.model_copy(
                 update={
                     "state": RunState(
@@ -96,8 +96,8 @@ class InMemoryGateway:
                         data=data,
                     ),
                     "updated": now,
-                    "start_time": run.start_time or (now if is_run else None),
-                    "end_time": now if state_type in FINAL_STATE_TYPES else None,
+                    "start_time": run.start_time or (now if is_run or is_over else None),
+                    "end_time": now if is_over else None,
                     "run_count": run.run_count + is_run,
                 }
             )

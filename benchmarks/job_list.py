@@ -108,14 +108,13 @@ def fill(stack: Stack) -> None:
     database = stack.state / "prefect" / "prefect.db"
     url = f"sqlite:///{database}"
     with closing(sqlite3.connect(database)) as connection, connection:
-        (began,) = connection.execute(
-            "SELECT start_time FROM flow_run WHERE id = ?", [long]
-        ).fetchone()
-        ended = datetime.fromisoformat(began) + HOUR
-        changed = connection.execute(
-            "UPDATE flow_run SET end_time = ? WHERE id = ?", [f"{ended}", long]
-        )
-        assert changed.rowcount == 1
+        names = ("created", "expected_start_time", "start_time")
+        wanted = f"SELECT {', '.join(names)} FROM flow_run WHERE id = ?"  # noqa: S608
+        times = connection.execute(wanted, [long]).fetchone()
+        earlier = [f"{datetime.fromisoformat(moment) - HOUR}" for moment in times]
+        changes = ", ".join(f"{name} = ?" for name in names)
+        update = f"UPDATE flow_run SET {changes} WHERE id = ?"  # noqa: S608
+        assert connection.execute(update, [*earlier, long]).rowcount == 1
     fill_prefect(url, stack.folder / "results", originals, STORED - FAILED - len(originals))
     fill_prefect(url, None, [failed], FAILED - LONG - 1)
     fill_prefect(url, None, [long], LONG - 1)

@@ -16,6 +16,8 @@ from pygeoapi_prefect.service.requests import JobQuery
 
 # Prefect tells no more at once.
 _BATCH = 200
+# No run started earlier, and there are no times before all times.
+_LONG = timedelta(days=36_500).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class JobList:
         if has_durations:
             conditions["has_started"] = True
             if query.min_duration:
-                started = datetime.now(UTC) - timedelta(seconds=query.min_duration)
+                started = datetime.now(UTC) - timedelta(seconds=min(query.min_duration, _LONG))
                 conditions["started_before"] = started + CLOCKS_DIFFER
         is_of_own = bool(query.process_ids) and self._own.issuperset(query.process_ids)
         if is_of_own:

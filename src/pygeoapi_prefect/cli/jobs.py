@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -59,23 +60,28 @@ def list_jobs(
         StorageUnavailable: result storage does not answer.
     """
     service = open_running_service(config)
-    wanted = JobStatus(status) if status else None
+    wanted = (JobStatus(status),) if status else ()
+    process_ids = (process_id,) if process_id else ()
+    query = JobQuery(wanted, limit, process_ids=process_ids, is_internal=True, max_looked_at=None)
     if is_stale:
-        query = JobQuery(JobStatus.SUCCESSFUL, process_id=process_id, is_internal=True)
+        query = replace(query, statuses=(JobStatus.SUCCESSFUL,), limit=None)
         stale = list(filter(service.is_stale, service.jobs(query).jobs))
         page = JobPage(tuple(stale[:limit]), len(stale))
     else:
-        page = service.jobs(JobQuery(wanted, limit, process_id=process_id, is_internal=True))
+        page = service.jobs(query)
     if as_json:
         found = [status_info(job) for job in page.jobs]
-        echo_json({"jobs": found, "numberMatched": page.total})
+        matched = {} if page.total is None else {"numberMatched": page.total}
+        echo_json({"jobs": found, **matched})
         return
     if not page.jobs:
         click.echo("no jobs", err=True)
         return
     for line in _table([_row(job) for job in page.jobs]):
         click.echo(line)
-    if page.total > len(page.jobs):
+    if page.total is None:
+        click.echo("there may be more jobs; --limit shows more", err=True)
+    elif page.total > len(page.jobs):
         click.echo(f"{len(page.jobs)} of {page.total} jobs; --limit shows more", err=True)
 
 

@@ -60,7 +60,10 @@ class History:
                 return known
         flow, deployment = self._flow_of(process_id)
         wanted = RunQuery.of_all(
-            self._names, flow_name=flow, deployment_name=deployment, state_types=("COMPLETED",)
+            self._names,
+            flow_name=flow,
+            deployment_names=(deployment,),
+            state_types=("COMPLETED",),
         )
         limit = _JOBS_IN_PASSING if inputs is None else _JOBS
         took = [

@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pygeoapi_prefect.config.manager_settings import DEFAULT_WORK_POOL
-from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
+from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import (
     PROCESS_LABEL,
     SYNCHRONOUS_TAG,
@@ -16,7 +16,6 @@ from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.engine.prefect_api.removal import remove_job
 from pygeoapi_prefect.engine.prefect_api.runs import is_foreign, process_of
 from pygeoapi_prefect.engine.prefect_api.status import (
-    STATES_OF_STATUS,
     job_from,
     may_have_results,
     may_have_told,
@@ -46,7 +45,8 @@ from pygeoapi_prefect.results.delivery import (
 )
 from pygeoapi_prefect.results.manifest import Manifest
 from pygeoapi_prefect.results.storage import ResultStorage
-from pygeoapi_prefect.service.future_runs import count_to_come, end_of_present, is_to_come
+from pygeoapi_prefect.service.future_runs import is_to_come
+from pygeoapi_prefect.service.job_list import JobList
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.queue_limit import QueueLimit
 from pygeoapi_prefect.service.requests import Dismissal, JobPage, JobQuery
@@ -68,6 +68,7 @@ class JobService:
         work_pool: tells this service's jobs from those of others on the same Prefect server.
         max_queued: how many jobs may wait; None = any number.
         deployed: the processes whose processor is a deployment; None = there is none.
+        own: the other processes that are configured.
         has_internal: whether there are processes that clients do not see.
     """
 
@@ -78,16 +79,17 @@ class JobService:
         work_pool: str = DEFAULT_WORK_POOL,
         max_queued: int | None = None,
         deployed: ForeignFlows | None = None,
+        own: Collection[str] = (),
         *,
         has_internal: bool = False,
     ) -> None:
         """Connect to nothing yet."""
-        self._has_internal = has_internal
         self._names = names_of(work_pool)
         self._gateway = gateway
         self._storage = storage
         self._queue = QueueLimit(self._count_waiting, max_queued)
         self._deployed = deployed if deployed and deployed.ids else None
+        self._list = JobList(gateway, self._names, self._deployed, own, has_internal=has_internal)
 
     def submit(
         self,
@@ -148,7 +150,7 @@ class JobService:
 
     def _count_waiting(self) -> int:
         # What others made is not in our queue.
-        wanted = self._query(is_internal=True, state_types=("SCHEDULED",))
+        wanted = self._list.wanted(is_internal=True, state_types=("SCHEDULED",))
         return self._gateway.count_flow_runs(wanted)
 
     def wait(self, job_id: str, seconds: float) -> Job:
@@ -186,7 +188,7 @@ class JobService:
         job = self.wait(job_id, half)
         if job.status.is_final:
             return job
-        others = self._query(is_internal=True, state_types=("RUNNING",))
+        others = self._list.wanted(is_internal=True, state_types=("RUNNING",))
         if job.status is JobStatus.ACCEPTED and self._gateway.count_flow_runs(others):
             self.dismiss(job_id)
             raise NoFreeSlot(
@@ -209,18 +211,21 @@ class JobService:
         return self._job(self.run(job_id))
 
     def page(self, query: JobQuery) -> JobPage:
-        """Return a page of jobs, newest first, and how many there are on all.
+        """Return a page of jobs, newest first.
 
         Raises:
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        runs, total = self._list(query)
+        page = self._list.page(query)
+        runs = page.runs
         told = [run.id for run in runs if may_have_told(run)]
         progress = self._gateway.read_progress(told) if told else {}
         results = self._results([run for run in runs if may_have_results(run)])
         jobs = (job_from(run, progress.get(run.id), results.get(run.id)) for run in runs)
-        return JobPage(tuple(jobs), total)
+        # One that completed without results is not as successful as its run.
+        fitting = (job for job in jobs if not query.statuses or job.status in query.statuses)
+        return JobPage(tuple(fitting), page.total, page.next_offset)
 
     def delivery(self, job: Job) -> Delivery:
         """Return what a job made that has ended and not failed; only result storage is asked.
@@ -318,59 +323,15 @@ class JobService:
         is_ours = not set(self._names.job_tags).isdisjoint(run.tags)
         if is_ours and PROCESS_LABEL in run.labels:
             return run
-        elsewhere = self._runs_elsewhere()
+        elsewhere = self._list.runs_elsewhere()
         is_known = is_ours or run.deployment_id in elsewhere
         if not is_known or is_to_come(run):
             raise JobNotFound(job_id)
-        return self._named(run, elsewhere)
-
-    def _query(self, *, is_internal: bool, **conditions: tuple[str, ...]) -> RunQuery:
-        """Return the query for the runs that were made here and fit some conditions.
-
-        Args:
-            is_internal: whether those of internal processes are among them.
-            conditions: of `RunQuery`.
-        """
-        tag, internal = self._names.job_tags
-        flow_name = self._names.flow if self._deployed is None else None
-        # Those of all kinds are counted sooner.
-        or_tag = internal if is_internal or not self._has_internal else None
-        which: dict[str, object] = {"tag": tag, "or_tag": or_tag, "flow_name": flow_name}
-        if "or_of_deployments" not in conditions:
-            which["expected_before"] = end_of_present()
-        return RunQuery.model_validate({**which, **conditions})
-
-    def _list(self, query: JobQuery) -> tuple[list[FlowRun], int]:
-        """Return the runs of a page of jobs, and how many there are on all pages."""
-        elsewhere = self._runs_elsewhere()
-        states = STATES_OF_STATUS[query.status] if query.status else {}
-        # Prefect cannot combine «this tag or one of these deployments» with a state.
-        conditions = {"or_of_deployments": tuple(elsewhere)} if elsewhere else states
-        wanted = self._query(is_internal=query.is_internal, **conditions)
-        if query.process_id is None and not (elsewhere and states):
-            first = count_to_come(self._gateway, wanted) if elsewhere else 0
-            start = query.offset + first
-            runs = self._gateway.list_flow_runs(wanted, limit=query.limit, offset=start)
-            total = self._gateway.count_flow_runs(wanted) - first
-            return [self._named(run, elsewhere) for run in runs], total
-        named = (self._named(run, elsewhere) for run in self._gateway.list_flow_runs(wanted))
-        fitting = [run for run in named if _fits(run, query)]
-        end = None if query.limit is None else query.offset + query.limit
-        return fitting[query.offset : end], len(fitting)
+        return self._list.named(run, elsewhere)
 
     def ids(self) -> list[str]:
         """Return the ids of all jobs, newest first; raises as `page` does."""
-        return [run.id for run in self._list(JobQuery(is_internal=True))[0]]
-
-    def _named(self, run: FlowRun, elsewhere: Mapping[str, str]) -> FlowRun:
-        """Return a run with its process; what was started in Prefect's UI has no labels of ours."""
-        if PROCESS_LABEL in run.labels:
-            return run
-        process_id = elsewhere.get(run.deployment_id or "") or process_of(run)
-        return run if process_id is None else run.of_process(process_id)
-
-    def _runs_elsewhere(self) -> dict[str, str]:
-        return self._deployed.runs_elsewhere() if self._deployed else {}
+        return [run.id for run in self._list.page(JobQuery(is_internal=True)).runs]
 
     def _results(self, runs: Sequence[FlowRun]) -> dict[str, Manifest | str]:
         """Read manifests side by side: object stores take tens of milliseconds for each.
@@ -394,10 +355,3 @@ class JobService:
             LOGGER.warning("%s", error)  # one bad job must not break the list
             return error.for_client
         return manifest
-
-
-def _fits(run: FlowRun, query: JobQuery) -> bool:
-    """Return whether a run is of the status and the process that are asked for."""
-    is_of_process = query.process_id in (None, run.labels.get(PROCESS_LABEL))
-    is_job = is_of_process and not is_to_come(run)
-    return is_job and query.status in (None, status_of(run.state))

@@ -88,6 +88,7 @@ class ProcessService:
             configuration.settings.work_pool,
             max_queued=configuration.settings.max_queued_jobs,
             deployed=foreign if foreign.ids else None,
+            own=configuration.processes.keys() - foreign.ids,
             has_internal=not all(map(configuration.is_exposed, configuration.processes)),
         )
         self.details = JobDetails(gateway, storage, self._jobs, foreign)

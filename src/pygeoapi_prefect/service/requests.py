@@ -1,6 +1,7 @@
 """What a face asks the service, and what it gets back."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.ogc.preferences import Preferences
@@ -41,23 +42,67 @@ class Outcome:
     applied: str | None = None
 
 
+# So many flow runs are looked at for a page where Prefect cannot tell which of them are on it.
+MAX_LOOKED_AT = 1_000
+
+
 @dataclass(frozen=True)
-class JobQuery:
-    """Which jobs to list, newest first.
+class Interval:
+    """A time, both ends of which belong to it.
 
     Attributes:
-        status: only jobs of this status, as far as the states of their runs tell; None = all.
-        limit: how many at most; None = all.
-        offset: how many of the newest to leave out.
-        is_internal: whether those of internal processes are listed, too.
-        process_id: only jobs of this process, which takes longer to find; None = of all.
+        after: when it begins; None = it always was.
+        before: when it ends; None = it never does.
     """
 
-    status: JobStatus | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Return whether a moment is in it."""
+        is_after = self.after is None or self.after <= moment
+        return is_after and (self.before is None or moment <= self.before)
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """Which jobs to list, newest first; every condition that is given must hold.
+
+    Prefect finds them by status, time of creation, and process, if the process is one of the
+    service's own. Where it cannot (durations; processes that are not configured any more or whose
+    processor is a deployment; conditions where all runs of a deployment are jobs), runs are looked
+    at one by one until a page is full, or `max_looked_at` of them have been.
+
+    Attributes:
+        statuses: only jobs of one of these; empty = of any. A job whose status does not follow from
+            the state of its run (one that completed without results, or waits for its next
+            attempt) is found by neither.
+        limit: how many at most; None = all.
+        offset: where in the list to begin: the number of the newest to leave out, or what the page
+            before has as `next_offset`.
+        process_ids: only jobs of one of these processes; empty = of any.
+        is_internal: whether those of internal processes are listed, too.
+        created: only jobs that were accepted in this time.
+        min_duration: only jobs that have run, or ran, for as many seconds at least. With this or
+            the next, those that have not begun are left out, and those that are being stopped.
+        max_duration: only those that did so for as many seconds at most.
+        max_looked_at: a page with a limit may be short, or empty, and have a next one, when so many
+            runs were looked at for it; None = any number.
+
+    Source:
+        OGC 18-062r2, 11 (job list): /req/job-list/status-response, processid-response,
+        datetime-response and duration-response.
+    """
+
+    statuses: tuple[JobStatus, ...] = ()
     limit: int | None = None
     offset: int = 0
-    process_id: str | None = None
+    process_ids: tuple[str, ...] = ()
     is_internal: bool = False
+    created: Interval = Interval()
+    min_duration: float | None = None
+    max_duration: float | None = None
+    max_looked_at: int | None = MAX_LOOKED_AT
 
 
 @dataclass(frozen=True)
@@ -66,11 +111,19 @@ class JobPage:
 
     Attributes:
         jobs: of the page.
-        total: how many fit the query on all pages.
+        total: how many fit the query on all pages, as far as the states of their runs tell; None if
+            all would have to be looked at to know it.
+        next_offset: where the next page begins; None if this is the last one.
     """
 
     jobs: tuple[Job, ...]
-    total: int
+    total: int | None
+    next_offset: int | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be jobs on a next page."""
+        return self.next_offset is not None
 
 
 @dataclass(frozen=True)

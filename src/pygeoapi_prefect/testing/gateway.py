@@ -86,7 +86,7 @@ class InMemoryGateway:
         with self._lock:
             run = self._runs[run_id]
             now = datetime.now(UTC)
-            is_run = state_type == "RUNNING"
+            is_run, is_over = state_type == "RUNNING", state_type in FINAL_STATE_TYPES
             self._runs[run_id] = run.model_copy(
                 update={
                     "state": RunState(
@@ -97,8 +97,8 @@ class InMemoryGateway:
                         data=data,
                     ),
                     "updated": now,
-                    "start_time": run.start_time or (now if is_run else None),
-                    "end_time": now if state_type in FINAL_STATE_TYPES else None,
+                    "start_time": run.start_time or (now if is_run or is_over else None),
+                    "end_time": now if is_over else None,
                     "run_count": run.run_count + is_run,
                 }
             )
@@ -261,28 +261,19 @@ class InMemoryGateway:
         return sum(1 for run in runs if self._fits(run, query))
 
     def _fits(self, run: FlowRun, query: RunQuery) -> bool:
-        name = run.state.name if run.state else None
+        is_known = not set(query.tags).isdisjoint(run.tags)
+        expected = run.expected_start_time or run.created
+        flow_name = self._flows[run.id]
+        deployments = {f"{flow_name}/{name}" for name in query.deployment_names}
         return (
-            (
-                not set(query.tags).isdisjoint(run.tags)
-                or run.deployment_id in query.or_of_deployments
-            )
-            and _is_in(run, query.state_types)
-            and (query.state_names is None or name in query.state_names)
-            and name not in query.not_state_names
-            and (query.flow_name is None or self._flows[run.id] == query.flow_name)
-            and (
-                query.deployment_name is None
-                or run.deployment_id == f"{query.flow_name}/{query.deployment_name}"
-            )
-            and (
-                query.expected_before is None
-                or (run.expected_start_time or run.created) <= query.expected_before
-            )
-            and (
-                query.ended_before is None
-                or (run.end_time is not None and run.end_time < query.ended_before)
-            )
+            (is_known or run.deployment_id in query.or_of_deployments)
+            and _has_state(run, query)
+            and query.flow_name in (None, flow_name)
+            and (not query.deployment_names or run.deployment_id in deployments)
+            and query.has_started in (None, run.start_time is not None)
+            and _is_between(run.start_time or expected, None, query.started_before)
+            and _is_between(run.end_time, None, query.ended_before)
+            and _is_between(expected, query.expected_after, query.expected_before)
         )
 
     def read_deployment(self, flow_name: str, deployment_name: str) -> Deployment:
@@ -380,5 +371,13 @@ def _as_uuid(flow_run_id: str) -> str:
         raise JobNotFound(flow_run_id) from None
 
 
-def _is_in(run: FlowRun, state_types: Sequence[str] | None) -> bool:
-    return state_types is None or (run.state is not None and run.state.type in state_types)
+def _has_state(run: FlowRun, query: RunQuery) -> bool:
+    state_type, name = (run.state.type, run.state.name) if run.state else (None, None)
+    is_of_type = query.state_types is None or state_type in query.state_types
+    return (is_of_type or name in query.or_state_names) and name not in query.not_state_names
+
+
+def _is_between(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
+    if moment is None:
+        return after is None and before is None
+    return (after is None or after <= moment) and (before is None or moment <= before)

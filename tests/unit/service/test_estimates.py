@@ -197,7 +197,8 @@ def runs(service: Service, since: float) -> str:
     job_id = service.submit()
     service.prefect.move(job_id, "RUNNING")
     start = datetime.now(UTC) - timedelta(seconds=since)
-    service.change(job_id, created=start, start_time=start)
+    times = dict.fromkeys(("created", "expected_start_time", "start_time"), start)
+    service.change(job_id, **times)
     return job_id
 
 

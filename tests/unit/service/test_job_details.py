@@ -170,14 +170,14 @@ def test_jobs_of_one_process_are_found_page_by_page(service: Service) -> None:
     service.submit("other-echo", {})
     theirs = service.started_by_hand("shared", days=3).id
 
-    def found(*more: Any, process_id: str = "echo") -> tuple[list[str], int]:
-        page = service.it.jobs(JobQuery(*more, process_id=process_id))
+    def found(*process_ids: str, **more: Any) -> tuple[list[str], int | None]:
+        page = service.it.jobs(JobQuery(process_ids=process_ids, **more))
         return [job.id for job in page.jobs], page.total
 
-    assert found() == (ours[::-1], 3)
-    assert found(None, 2, 1) == (ours[1::-1], 3)
-    assert found(process_id="shared") == ([theirs], 1)
-    assert found(process_id="nobody's") == ([], 0)
+    assert found("echo") == (ours[::-1], 3)
+    assert found("echo", limit=2, offset=1) == (ours[1::-1], 3)
+    assert found("shared") == ([theirs], 1)
+    assert found("nobody's") == ([], 0)
 
 
 def test_runs_of_others_have_neither_log_nor_outputs(service: Service) -> None:

@@ -429,13 +429,13 @@ def test_jobs_of_one_status_are_paged_and_counted_by_themselves(service: Service
     retried = service.submit()
     service.prefect.move(retried, "RUNNING")
     service.prefect.move(retried, "SCHEDULED", name="AwaitingRetry")
-    first = service.jobs.page(JobQuery(JobStatus.SUCCESSFUL, limit=2))
+    first = service.jobs.page(JobQuery((JobStatus.SUCCESSFUL,), limit=2))
     assert (ids(first.jobs), first.total) == ([done[2], done[1]], 3)
-    second = service.jobs.page(JobQuery(JobStatus.SUCCESSFUL, limit=2, offset=2))
+    second = service.jobs.page(JobQuery((JobStatus.SUCCESSFUL,), limit=2, offset=2))
     assert (ids(second.jobs), second.total) == ([done[0]], 3)
-    assert ids(service.jobs.page(JobQuery(JobStatus.ACCEPTED)).jobs) == [waiting]
-    assert ids(service.jobs.page(JobQuery(JobStatus.RUNNING)).jobs) == [retried]
-    assert service.jobs.page(JobQuery(JobStatus.FAILED)).total == 0
+    assert ids(service.jobs.page(JobQuery((JobStatus.ACCEPTED,))).jobs) == [waiting]
+    assert ids(service.jobs.page(JobQuery((JobStatus.RUNNING,))).jobs) == [retried]
+    assert service.jobs.page(JobQuery((JobStatus.FAILED,))).total == 0
 
 
 def test_a_run_started_in_prefect_s_ui_names_its_process(service: Service) -> None:

@@ -304,28 +304,37 @@ def _filter(query: RunQuery) -> dict[str, Any]:
     runs: dict[str, Any] = {"tags": {"any_": query.tags}}
     if query.or_of_deployments:
         runs |= {"operator": "or_", "deployment_id": {"any_": list(query.or_of_deployments)}}
-    state: dict[str, Any] = {}
-    if query.state_types is not None:
-        state["type"] = {"any_": list(query.state_types)}
-    name: dict[str, Any] = {}
-    if query.state_names is not None:
-        name["any_"] = list(query.state_names)
-    if query.not_state_names:
-        name["not_any_"] = list(query.not_state_names)
-    if name:
-        state["name"] = name
-    if state:
+    if state := _state_filter(query):
         runs["state"] = state
     if query.ended_before is not None:
         runs["end_time"] = {"before_": query.ended_before.isoformat()}
-    if query.expected_before is not None:
-        runs["expected_start_time"] = {"before_": query.expected_before.isoformat()}
+    expected = {"before_": query.expected_before, "after_": query.expected_after}
+    if bounds := {side: moment.isoformat() for side, moment in expected.items() if moment}:
+        runs["expected_start_time"] = bounds
+    started: dict[str, Any] = {}
+    if query.started_before is not None:
+        started["before_"] = query.started_before.isoformat()
+    if query.has_started is not None:
+        started["is_null_"] = not query.has_started
+    if started:
+        runs["start_time"] = started
     body: dict[str, Any] = {"flow_runs": runs}
     if query.flow_name is not None:
         body["flows"] = {"name": {"any_": [query.flow_name]}}
-    if query.deployment_name is not None:
-        body["deployments"] = {"name": {"any_": [query.deployment_name]}}
+    if query.deployment_names:
+        body["deployments"] = {"name": {"any_": list(query.deployment_names)}}
     return body
+
+
+def _state_filter(query: RunQuery) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    if query.state_types is not None:
+        state["type"] = {"any_": list(query.state_types)}
+    if query.or_state_names:
+        state |= {"operator": "or_", "name": {"any_": list(query.or_state_names)}}
+    if query.not_state_names:
+        state["name"] = {"not_any_": list(query.not_state_names)}
+    return state
 
 
 def _unrendered(value: Any) -> Any:

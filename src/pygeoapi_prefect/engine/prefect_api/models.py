@@ -80,10 +80,12 @@ class FlowRun(_Model):
 
     @property
     def became_job(self) -> datetime:
-        """When it was submitted, or was due by its schedule."""
-        if self.auto_scheduled and self.expected_start_time:
-            return max(self.created, self.expected_start_time)
-        return self.created
+        """When it was submitted, or was due by its schedule.
+
+        Prefect sets the time at which it expects a run to start when the run is submitted, and
+        never again; by it Prefect sorts runs and finds them, which it cannot by `created`.
+        """
+        return self.expected_start_time or self.created
 
     @property
     def is_only_planned(self) -> bool:
@@ -104,14 +106,17 @@ class RunQuery(BaseModel):
         or_tag: or this one.
         flow_name: they are of this flow. Where all with one of two tags are, Prefect finds and
             counts them sooner by the flow: it has no index for tags.
-        deployment_name: they are of this deployment of that flow.
+        deployment_names: they are of one of these deployments of that flow; empty = of any.
         or_of_deployments: ids of deployments whose runs need not carry the tag; not together with
             other conditions, which Prefect cannot express.
         state_types: they are in a state of one of these types.
-        state_names: the name of their state is one of these.
-        not_state_names: the name of their state is none of these.
-        ended_before: they ended before this moment.
-        expected_before: they were to run first before this moment.
+        or_state_names: or the name of their state is one of these.
+        not_state_names: the name of their state is none of these; not together with those.
+        has_started: whether they have a start, which those have, too, that ended before it.
+        started_before: they started at this moment or before it, or are to.
+        ended_before: they ended at this moment or before it.
+        expected_before: they were to run first at this moment or before it.
+        expected_after: they were to run first at this moment or after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,13 +124,16 @@ class RunQuery(BaseModel):
     tag: str
     or_tag: str | None = None
     flow_name: str | None = None
-    deployment_name: str | None = None
+    deployment_names: tuple[str, ...] = ()
     or_of_deployments: tuple[str, ...] = ()
     state_types: tuple[str, ...] | None = None
-    state_names: tuple[str, ...] | None = None
+    or_state_names: tuple[str, ...] = ()
     not_state_names: tuple[str, ...] = ()
+    has_started: bool | None = None
+    started_before: datetime | None = None
     ended_before: datetime | None = None
     expected_before: datetime | None = None
+    expected_after: datetime | None = None
 
     @classmethod
     def of_all(cls, names: ServiceNames, **conditions: Any) -> Self:
@@ -140,18 +148,13 @@ class RunQuery(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
-        conditions = (
-            self.flow_name,
-            self.state_types,
-            self.state_names,
-            self.ended_before,
-            self.expected_before,
-        )
-        others = any(each is not None for each in conditions) or self.not_state_names
-        if self.or_of_deployments and others:
+        given = self.model_dump(exclude_defaults=True).keys()
+        if self.or_of_deployments and given - {"tag", "or_tag", "or_of_deployments"}:
             raise ValueError("deployments cannot be combined with other conditions")
-        if self.deployment_name is not None and self.flow_name is None:
+        if self.deployment_names and self.flow_name is None:
             raise ValueError("a deployment has its name within a flow")
+        if self.or_state_names and (self.not_state_names or self.state_types is None):
+            raise ValueError("names of states are an alternative to types only")
         return self
 
 

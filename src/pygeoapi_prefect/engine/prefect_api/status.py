@@ -1,7 +1,8 @@
 """From a flow run to a job: the one place that knows what each state means to a client."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pygeoapi_prefect.engine.prefect_api.claims import attempt_of, overdue
 from pygeoapi_prefect.engine.prefect_api.exit_reasons import in_words
@@ -38,18 +39,6 @@ STATUS_OF_TYPE = {
 }
 # Of a run that its schedule has overtaken: ours, of the type CANCELLED.
 SKIPPED = "Skipped"
-# Which states a status is looked for by. A run whose next attempt was just taken counts as accepted
-# there for some milliseconds, and a job without results as successful: no state says so.
-STATES_OF_STATUS: dict[JobStatus, dict[str, tuple[str, ...]]] = {
-    JobStatus.ACCEPTED: {
-        "state_types": ("SCHEDULED", "PENDING", "PAUSED"),
-        "not_state_names": tuple(STATUS_OF_NAME),
-    },
-    JobStatus.RUNNING: {"state_names": ("Running", *STATUS_OF_NAME)},
-    JobStatus.SUCCESSFUL: {"state_types": ("COMPLETED",)},
-    JobStatus.FAILED: {"state_types": ("FAILED", "CRASHED")},
-    JobStatus.DISMISSED: {"state_types": ("CANCELLING", "CANCELLED")},
-}
 # Why a job that was accepted does not run yet.
 _WHY_WAITING = {
     "Scheduled": "The job is accepted and waits for a worker.",
@@ -65,6 +54,76 @@ def status_of(state: RunState | None) -> JobStatus:
     if state is None:
         return JobStatus.ACCEPTED
     return STATUS_OF_NAME.get(state.name) or STATUS_OF_TYPE[state.type]
+
+
+def status_of_run(run: FlowRun) -> JobStatus:
+    """Return the status of the job that a run is, results not looked at."""
+    status = status_of(run.state)
+    if status is JobStatus.ACCEPTED and run.run_count:
+        return JobStatus.RUNNING  # it has run, and is about to run again
+    return status
+
+
+def states_of(statuses: Collection[JobStatus]) -> dict[str, tuple[str, ...]]:
+    """Return the conditions of a `RunQuery` for the jobs of some statuses, which are alternatives.
+
+    A run that has run and waits for its next attempt counts as accepted there, and a job without
+    results as successful: no state says so.
+
+    Args:
+        statuses: empty = of any.
+    """
+    if not statuses or set(statuses) == set(JobStatus):
+        return {}
+    named = {name for name, status in STATUS_OF_NAME.items() if status in statuses}
+    conditions = {
+        "state_types": tuple(type_ for type_, each in STATUS_OF_TYPE.items() if each in statuses),
+        "or_state_names": tuple(name for name in STATUS_OF_NAME if name in named),
+    }
+    # All that have names of their own are of one status, so there are never both.
+    if not named:
+        conditions["not_state_names"] = tuple(STATUS_OF_NAME)
+    return conditions
+
+
+class Times(NamedTuple):
+    """The times of a job.
+
+    Attributes:
+        created: when it was accepted.
+        started: when it first ran, if it did.
+        finished: when it ended, if it did.
+    """
+
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+
+    def seconds(self, status: JobStatus, now: datetime) -> float | None:
+        """Return how long a job of a status has run by now, or ran; None if that is not known.
+
+        Source:
+            OGC 18-062r2, /req/job-list/duration-response.
+        """
+        end = now if status is JobStatus.RUNNING else self.finished
+        if self.started is None or end is None:
+            return None
+        return max(0.0, (end - self.started).total_seconds())
+
+
+def times_of(run: FlowRun) -> Times:
+    """Return the times of the job that a flow run is."""
+    state = run.state
+    # The times may come from several machines, whose clocks need not agree to the millisecond.
+    # Prefect gives a start time to runs that end before they start, too.
+    created = run.became_job
+    started = max(created, run.start_time) if run.start_time and run.run_count else None
+    finished = run.end_time if state and state.is_final else None
+    if finished:
+        finished = max(finished, started or created)
+    if finished and not started and status_of(state) is not JobStatus.DISMISSED:
+        started = finished
+    return Times(created, started, finished)
 
 
 def may_have_told(run: FlowRun) -> bool:
@@ -97,9 +156,7 @@ def job_from(
         # Of an earlier attempt. How far that one was holds until this one tells how far it is: it
         # may go on from there.
         progress = progress.model_copy(update={"message": None, "ends": None})
-    status = status_of(state)
-    if status is JobStatus.ACCEPTED and run.run_count:
-        status = JobStatus.RUNNING  # it has run, and is about to run again
+    status = status_of_run(run)
     failure = None
     if status is JobStatus.FAILED:
         message = state.message if state else None
@@ -112,15 +169,7 @@ def job_from(
             if isinstance(results, str)
             else "The job completed, but its results are not in result storage."
         )
-    # The times may come from several machines, whose clocks need not agree to the millisecond.
-    # Prefect gives a start time to runs that end before they start, too.
-    created = run.became_job
-    started = max(created, run.start_time) if run.start_time and run.run_count else None
-    finished = run.end_time if state and state.is_final else None
-    if finished:
-        finished = max(finished, started or created)
-    if finished and not started and status is not JobStatus.DISMISSED:
-        started = finished
+    created, started, finished = times_of(run)
     moments = [created, started, finished, state.timestamp if state else None]
     if progress:
         moments.append(progress.updated)

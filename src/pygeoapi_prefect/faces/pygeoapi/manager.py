@@ -188,12 +188,16 @@ class PrefectManager(BaseManager):  # type: ignore[misc]
             PrefectUnavailable: Prefect does not answer.
             StorageUnavailable: result storage does not answer.
         """
-        wanted = ogc_job.JobStatus(status.value) if status is not None else None
+        wanted = () if status is None else (ogc_job.JobStatus(status.value),)
         page = self.service.jobs(JobQuery(wanted, limit, offset or 0))
+        found, total = page.jobs, page.total
+        if total is None:  # pygeoapi counts on it, so all have to be looked at
+            everything = self.service.jobs(JobQuery(wanted)).jobs
+            found, total = everything[offset or 0 :][:limit], len(everything)
         if exchange := current_exchange():
-            exchange.listed = {job.id: job for job in page.jobs}
-        jobs = [as_pygeoapi_has_it(job) for job in page.jobs]
-        return {"jobs": jobs, "numberMatched": page.total}
+            exchange.listed = {job.id: job for job in found}
+        jobs = [as_pygeoapi_has_it(job) for job in found]
+        return {"jobs": jobs, "numberMatched": total}
 
     def get_job(self, job_id: str) -> dict[str, Any]:
         """Return one job.

@@ -258,8 +258,18 @@ class TestGatewayContract:
 
     def test_runs_are_found_by_their_deployment(self, subject: Subject) -> None:
         run = subject.create()
-        assert subject.listed(flow_name=FLOW, deployment_name=DEPLOYMENT) == [run.id]
-        assert subject.listed(flow_name=FLOW, deployment_name="another") == []
+        assert subject.listed(flow_name=FLOW, deployment_names=["another", DEPLOYMENT]) == [run.id]
+        assert subject.listed(flow_name=FLOW, deployment_names=["another"]) == []
+
+    def test_runs_are_counted_by_their_deployments(self, subject: Subject) -> None:
+        one, other = (
+            subject.count(flow_name=FLOW, or_tag="second", deployment_names=[name])
+            for name in (DEPLOYMENT, "another")
+        )
+        subject.create()
+        names = ["another", DEPLOYMENT]
+        counted = subject.count(flow_name=FLOW, or_tag="second", deployment_names=names)
+        assert (counted, other) == (one + 1, 0)
 
     def test_no_state_finds_nothing(self, subject: Subject) -> None:
         subject.create()
@@ -322,10 +332,47 @@ class TestGatewayContract:
 
     def test_runs_are_found_and_counted_by_the_name_of_their_state(self, subject: Subject) -> None:
         first, second = subject.create(), subject.move(subject.create(), "RUNNING")
-        assert subject.listed(state_names=["Running", "AwaitingRetry"]) == [second.id]
-        assert subject.count(state_names=["Running", "AwaitingRetry"]) == 1
-        assert subject.listed(not_state_names=["Running"]) == [first.id]
-        assert subject.count(not_state_names=["Running"]) == 1
+        third = subject.move(subject.create(), "COMPLETED")
+        either = {"state_types": ["COMPLETED"], "or_state_names": ["Running", "AwaitingRetry"]}
+        assert subject.listed(**either) == [third.id, second.id]
+        assert subject.count(**either) == 2
+        neither = {"state_types": ["SCHEDULED", "RUNNING"], "not_state_names": ["Running"]}
+        assert subject.listed(**neither) == [first.id]
+        assert subject.count(**neither) == 1
+
+    def test_runs_are_found_and_counted_by_when_they_were_to_run(self, subject: Subject) -> None:
+        runs = [subject.create() for _ in range(3)]
+        first, second, third = (run.expected_start_time for run in runs)
+        assert first and second and third and first < second < third
+        ids = [run.id for run in runs]
+        moment = timedelta(microseconds=1)
+        for conditions, expected in (
+            ({"expected_after": second}, ids[:0:-1]),
+            ({"expected_before": second}, ids[1::-1]),
+            ({"expected_after": second, "expected_before": second}, [ids[1]]),
+            ({"expected_after": first + moment, "expected_before": third - moment}, [ids[1]]),
+        ):
+            assert subject.listed(**conditions) == expected
+            assert subject.count(**conditions) == len(expected)
+
+    def test_runs_are_to_run_when_they_are_submitted_whatever_follows(
+        self, subject: Subject
+    ) -> None:
+        run = subject.create()
+        moved = subject.move(run, "PENDING", "RUNNING", "SCHEDULED", "RUNNING", "COMPLETED")
+        assert moved.expected_start_time == run.expected_start_time
+        assert run.expected_start_time is not None
+        assert abs(run.created - run.expected_start_time) < timedelta(seconds=30)
+
+    def test_runs_are_found_by_their_start(self, subject: Subject) -> None:
+        early = subject.move(subject.create(), "RUNNING")
+        waiting, never = subject.create(), subject.move(subject.create(), "FAILED")
+        late = subject.move(subject.create(), "RUNNING", "COMPLETED")
+        assert never.start_time is not None  # it ended before it started
+        assert subject.listed(has_started=True) == [late.id, never.id, early.id]
+        assert subject.listed(has_started=False) == [waiting.id]
+        assert early.start_time is not None
+        assert subject.listed(has_started=True, started_before=early.start_time) == [early.id]
 
     def test_no_state_counts_nothing(self, subject: Subject) -> None:
         subject.create()

@@ -14,7 +14,7 @@ from pygeoapi_prefect.faces.asgi.face import Face, add
 from pygeoapi_prefect.faces.asgi.limits import Limit, Offset, page_links, page_size
 from pygeoapi_prefect.ogc.job import JobStatus
 from pygeoapi_prefect.service.processes import ProcessService
-from pygeoapi_prefect.service.requests import JobQuery
+from pygeoapi_prefect.service.requests import Interval, JobQuery
 
 # What is in this list is the executions of processes; version 2 of the standard knows others.
 _TYPE = "process"
@@ -48,14 +48,14 @@ def add_job_list(router: APIRouter, face: Face) -> None:
             "maxDuration": maxDuration,
         }
         size = page_size(face.site, limit)
-        if datetime is not None:
-            interval_of(datetime)
-        statuses, process_ids = list(map(_status, _values(status))), _values(processID)
         query = JobQuery(
-            statuses[0] if statuses else None,
-            size,
-            offset,
-            process_id=process_ids[0] if process_ids else None,
+            statuses=tuple(map(_status, _values(status))),
+            process_ids=tuple(_values(processID)),
+            created=interval_of(datetime) if datetime is not None else Interval(),
+            min_duration=minDuration,
+            max_duration=maxDuration,
+            limit=size,
+            offset=offset,
         )
         has_type = type is None or _TYPE in _values(type)
         url = face.url(request)
@@ -63,8 +63,8 @@ def add_job_list(router: APIRouter, face: Face) -> None:
         def do(service: ProcessService) -> JSONResponse:
             page = service.jobs(query) if has_type else None
             jobs = page.jobs if page else ()
-            has_more = page is not None and offset + len(jobs) < page.total
-            links = page_links(f"{url}/jobs", given, limit, offset, size, has_more=has_more)
+            after = page.next_offset if page else None
+            links = page_links(f"{url}/jobs", given, limit, offset, size, after)
             document: dict[str, Any] = {
                 "jobs": [job_document(job, url) for job in jobs],
                 "links": links,
@@ -80,8 +80,8 @@ def add_job_list(router: APIRouter, face: Face) -> None:
     add(router, "GET", "/jobs", list_jobs, "List the jobs")
 
 
-def interval_of(text: str) -> tuple[datetime | None, datetime | None]:
-    """Return the moments between which something is to be; None where it is open.
+def interval_of(text: str) -> Interval:
+    """Return the time in which something is to be.
 
     Args:
         text: the parameter `datetime`: a moment, a date, or two of them with a slash between, of
@@ -101,7 +101,7 @@ def interval_of(text: str) -> tuple[datetime | None, datetime | None]:
     before = None if slash and until in _OPEN else _moment(until, time.max)
     if after and before and after > before:
         raise InvalidRequest("datetime: the beginning must not be later than the end.")
-    return after, before
+    return Interval(after, before)
 
 
 def _moment(text: str, time_of_date: time) -> datetime:

@@ -54,8 +54,8 @@ def add_jobs(router: APIRouter, face: Face) -> None:
                 }
                 for line in lines[:size]
             ]
-            more = len(lines) > size
-            links = page_links(here, {"level": level}, limit, offset, size, has_more=more)
+            after = offset + size if len(lines) > size else None
+            links = page_links(here, {"level": level}, limit, offset, size, after)
             return JSONResponse({"logs": told, "links": links})
 
         return await face.work(do)

@@ -32,8 +32,7 @@ def page_links(
     limit: int | None,
     offset: int,
     size: int,
-    *,
-    has_more: bool,
+    next_offset: int | None,
 ) -> list[dict[str, str]]:
     """Return the links of a page: to itself, as HTML, to the one before and the one after.
 
@@ -43,7 +42,7 @@ def page_links(
         limit: as the client gave it.
         offset: how many come before this page.
         size: how many one page has.
-        has_more: whether there are more after it.
+        next_offset: where the next page begins, None if there is none.
     """
     here = {**query, "limit": limit, "offset": offset or None}
     links = [
@@ -53,7 +52,7 @@ def page_links(
     if offset:
         before = {**here, "limit": size, "offset": max(0, offset - size) or None}
         links.append(link(with_query(url, before), "prev", "The page before"))
-    if has_more:
-        after = {**here, "limit": size, "offset": offset + size}
+    if next_offset is not None:
+        after = {**here, "limit": size, "offset": next_offset}
         links.append(link(with_query(url, after), "next", "The next page"))
     return links

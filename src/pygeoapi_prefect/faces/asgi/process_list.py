@@ -80,7 +80,8 @@ def _list(
         description = _completed(process_id, service.summarize(process_id), url)
         summaries.append({k: v for k, v in description.items() if k not in _LEFT_OUT})
     here = f"{url}/processes"
-    links = page_links(here, {}, limit, offset, size, has_more=len(found) > size)
+    after = offset + size if len(found) > size else None
+    links = page_links(here, {}, limit, offset, size, after)
     return {"processes": summaries, "links": links}
 
 

@@ -23,7 +23,6 @@ from pygeoapi_prefect import composition, errors
 from pygeoapi_prefect.body_limits import BodiesInFlight
 from pygeoapi_prefect.engine.prefect_api.names import TROUBLE_LABEL
 from pygeoapi_prefect.engine.prefect_api.runs import request_of
-from pygeoapi_prefect.faces import bodies
 from pygeoapi_prefect.faces.pygeoapi import patches
 from pygeoapi_prefect.faces.pygeoapi.exchange import current_exchange
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
@@ -442,7 +441,7 @@ def test_while_bodies_fill_the_room_for_them_others_are_told_to_come_back(
 
 
 def test_a_body_beyond_all_bounds_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY", 1 << 20)
+    monkeypatch.setattr(PrefectManager, "max_body_size", 1 << 20)
     answer = site.execute(body_of(1 << 20))
     assert answer.status == 413 and "1 MiB" in answer.json["description"]
     assert site.prefect.run_ids == []

@@ -140,9 +140,9 @@ class BodyTooLarge(RequestError):
 
     def __init__(self, maximum: int) -> None:
         """Say what would do."""
+        size = f"{maximum >> 20} MiB" if maximum >= 1 << 20 else f"{maximum} bytes"
         super().__init__(
-            f"The body of the request is larger than {maximum >> 20} MiB; "
-            "send large inputs as links."
+            f"The body of the request is larger than {size}; send large inputs as links."
         )
 
 

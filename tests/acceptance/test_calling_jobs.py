@@ -60,7 +60,7 @@ def test_a_chain_of_calls_that_is_too_long_ends_in_an_error_for_the_last_caller(
 ) -> None:
     answer = results(client, submit(client, levels=2))
     assert answer["status"] == 200 and answer["answer"]["status"] == 503
-    assert "No worker had a free slot" in answer["answer"]["answer"]["description"]
+    assert "No worker had a free slot" in answer["answer"]["answer"]["detail"]
     assert [job["status"] for job in client.jobs(limit=1)["jobs"]] == ["dismissed"]
 
 

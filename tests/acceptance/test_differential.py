@@ -7,15 +7,16 @@ must still be one: the test fails when it goes away, so that this list stays tru
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.client import Client
-from tests.support.configuration import PROCESSORS
+from tests.support.configuration import PROCESSORS, prefect_manager
 from tests.support.programs import BIN
-from tests.support.stack import Stack, web_server
+from tests.support.stack import web_server
 
 SERVE = [str(BIN / "pygeoapi"), "serve", "--starlette"]
 
@@ -151,9 +152,11 @@ def builtin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
 
 
 @pytest.fixture(scope="module")
-def ours(shared_stack: Stack) -> Side:
+def ours(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Side]:
     """Serve them with ours."""
-    return Side(shared_stack.client)
+    folder = tmp_path_factory.mktemp("ours")
+    with web_server(folder, SERVE, prefect_manager(folder), template) as stack:
+        yield Side(stack.client)
 
 
 def _comparable(answer: httpx.Response) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_a_function_in_a_file_is_a_process(client: Client) -> None:
 def test_an_input_that_does_not_fit_the_annotations_is_refused(client: Client) -> None:
     answer = client.execute("greet", {"name": "Ada", "times": 0})
     assert answer.status_code == 400
-    assert "/inputs/times" in answer.json()["description"]
+    assert "/inputs/times" in answer.json()["detail"]
 
 
 def test_a_file_that_is_dropped_in_is_served_while_a_job_runs(

@@ -160,7 +160,7 @@ def test_a_store_that_goes_away_is_a_503_in_time_and_comes_back(
         answer = stack.client.results(done)
         assert time.monotonic() - started < 5
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-        assert "storage of results" in answer.json()["description"]
+        assert "storage of results" in answer.json()["detail"]
         with tried_in_vain(port):
             waiting = stack.client.submit("kinds", {"kind": "png"})
         with s3rver(tmp_path / "store", port):

@@ -228,7 +228,7 @@ def test_of_a_job_there_that_is_dismissed_nothing_is_left(
     assert not process.is_running()
     assert elsewhere.written_by(job_id) == []
     assert elsewhere.cleared.read_text().split() == [job_id]
-    assert "dismissed" in client.results(job_id).json()["description"]
+    assert "dismissed" in client.results(job_id).json()["detail"]
 
 
 def test_a_job_there_that_is_killed_has_failed_and_says_why(client: Client, marks: Marks) -> None:
@@ -268,7 +268,7 @@ def test_a_process_that_prefect_does_not_take_says_so_when_executed(
 ) -> None:
     answer = client.execute(process_id)
     assert answer.status_code == 500
-    assert "`pygeoapi-prefect deploy` creates it, or says" in answer.json()["description"]
+    assert "`pygeoapi-prefect deploy` creates it, or says" in answer.json()["detail"]
 
 
 def test_the_doctor_looks_at_every_pool(elsewhere: Elsewhere) -> None:
@@ -288,7 +288,7 @@ def test_a_pool_that_is_missing_at_the_start_can_be_made_later(
         assert "process 'kinds-there' cannot be executed" in stack.log.read_text()
         assert stack.client.execute("echo", {"a": 1}).json() == {"a": 1}
         answer = stack.client.execute("kinds-there", {"kind": "png"})
-        assert "pygeoapi-prefect deploy" in answer.json()["description"]
+        assert "pygeoapi-prefect deploy" in answer.json()["detail"]
         ill = command(stack, "deploy")
         assert "prefect work-pool create --type docker elsewhere" in ill.stderr
         prefect = (stack.state / "auth").read_text()

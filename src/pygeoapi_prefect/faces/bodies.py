@@ -9,7 +9,13 @@ from email.message import Message
 from typing import Any
 
 from pygeoapi_prefect.body_limits import MAX_BODY
-from pygeoapi_prefect.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
+from pygeoapi_prefect.errors import (
+    BodyTooLarge,
+    Fault,
+    InvalidInputs,
+    InvalidRequest,
+    UnsupportedBody,
+)
 
 _PIECE = 4 << 20
 # What pygeoapi stumbles over, and what Python takes for JSON although it is none.
@@ -153,9 +159,9 @@ def _check_members(body: bytes) -> None:
         raise InvalidRequest("The body of an execution request must be a JSON object.")
     subscriber = content.get("subscriber")
     if subscriber is not None and not isinstance(subscriber, dict):
-        raise InvalidRequest("/subscriber: must be a JSON object.")
+        raise InvalidInputs([Fault("/subscriber", "must be a JSON object")])
     if subscriber == {}:  # pygeoapi takes it for none
-        raise InvalidRequest("/subscriber/successUri: is missing.")
+        raise InvalidInputs([Fault("/subscriber/successUri", "is missing")])
 
 
 def _refuse_constant(name: str) -> None:

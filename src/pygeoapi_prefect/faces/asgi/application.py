@@ -127,6 +127,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     """Answer what no route answers."""
     assert isinstance(error, HTTPException)  # noqa: S101
     status = HTTPStatus(error.status_code)
-    response = problem_answer(Problem(status, status.phrase.replace(" ", ""), error.detail))
+    response = problem_answer(
+        request, Problem(status, status.phrase.replace(" ", ""), error.detail)
+    )
     response.headers.update(error.headers or {})
     return response

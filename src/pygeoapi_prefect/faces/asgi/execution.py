@@ -16,10 +16,15 @@ from starlette.responses import JSONResponse, Response
 from pygeoapi_prefect.errors import Fault, InvalidInputs, JobFailed, ProcessNotFound
 from pygeoapi_prefect.faces.asgi.deliveries import delivered
 from pygeoapi_prefect.faces.asgi.documents import job_document
-from pygeoapi_prefect.faces.asgi.face import Face, add, body_of
+from pygeoapi_prefect.faces.asgi.face import Face, add, body_of, problem_answer
 from pygeoapi_prefect.faces.bodies import read_body, read_content
-from pygeoapi_prefect.ogc.execution import ExecutionRequest, read_execution_request
+from pygeoapi_prefect.ogc.execution import (
+    SUBSCRIBER_MEMBERS,
+    ExecutionRequest,
+    read_execution_request,
+)
 from pygeoapi_prefect.ogc.preferences import Preferences, Return, read_preferences
+from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.service.requests import RequestContext
 
@@ -36,10 +41,9 @@ def add_execution(router: APIRouter, face: Face) -> None:
 
         def do(service: ProcessService) -> Response:
             with face.bodies.one() as hold:
-                content = read_content(
-                    read_body(body, request.headers, hold, service.max_body_size) or b"{}"
-                )
-                return _execute(service, process_id, content, said, url)
+                plain = read_body(body, request.headers, hold, service.max_body_size)
+                content = read_content(plain)
+                return _execute(service, process_id, content, said, url, request)
 
         return await face.work(do)
 
@@ -52,6 +56,7 @@ def _execute(
     content: Mapping[str, Any],
     said: Preferences,
     url: str,
+    request: Request,
 ) -> Response:
     if not service.is_exposed(process_id):
         raise ProcessNotFound(process_id)
@@ -63,8 +68,9 @@ def _execute(
     if outcome.job is None:
         return _accepted(service, outcome.job_id, said, url)
     if outcome.delivery is None:
-        raise JobFailed(outcome.job.message)
-    response = delivered(outcome.delivery)
+        response: Response = problem_answer(request, problem_of(JobFailed(outcome.job.message)))
+    else:
+        response = delivered(outcome.delivery)
     page = job_url(url, outcome.job_id)
     response.headers["Location"] = page
     response.headers.append("Link", f'<{page}>; rel="monitor"; type="application/json"')
@@ -82,6 +88,10 @@ def posted_request(process_id: str, content: Mapping[str, Any]) -> ExecutionRequ
     if nulls:
         raise InvalidInputs([Fault(f"/{name}", "must not be null") for name in nulls])
     members = {name: content[name] for name in _MEMBERS if name in content}
+    if isinstance(members.get("subscriber"), Mapping):
+        given = members["subscriber"]
+        known = {name: given.get(member) for name, member in SUBSCRIBER_MEMBERS.items()}
+        members["subscriber"] = {name: url for name, url in known.items() if url is not None}
     return read_execution_request(process_id, **{"inputs": {}, **members})
 
 

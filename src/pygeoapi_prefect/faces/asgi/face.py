@@ -5,6 +5,7 @@ Source:
     routes of its own; unlike handlers of errors it also works in an application of somebody else.
 """
 
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -20,12 +21,16 @@ from starlette.responses import JSONResponse, Response
 
 from pygeoapi_prefect.body_limits import MAX_BODY, BodiesInFlight
 from pygeoapi_prefect.errors import BodyTooLarge, PygeoapiPrefectError, RangeNotSatisfiable
-from pygeoapi_prefect.faces.asgi.negotiation import Format, wanted_format
+from pygeoapi_prefect.faces.asgi.negotiation import Format, best_of, wanted_format
 from pygeoapi_prefect.faces.asgi.pages import page_of
 from pygeoapi_prefect.ogc.problems import Problem, problem_of
+from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.service.processes import ProcessService
 
+LOGGER = logging.getLogger(__name__)
+
 PROBLEM = "application/problem+json"
+_UNEXPECTED = "The service failed at this; its log says why."
 # What a browser may do with an answer that is no page: nothing but show it.
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -87,9 +92,10 @@ class Face:
         """Return where the service is for the client of a request, without a slash at the end."""
         if self.site.url is not None:
             return self.site.url
-        matched = request.scope["route"]
-        prefix: str = matched.path.removesuffix(getattr(matched.endpoint, "own_path", ""))
-        return str(request.base_url).rstrip("/") + prefix.rstrip("/")
+        # By what is before our own path: a prefix, and where the application is mounted.
+        own = request.scope["endpoint"].own_path.format(**request.path_params)
+        before: str = request.scope["path"].removesuffix(own)
+        return f"{request.url.scheme}://{request.url.netloc}{before}".rstrip("/")
 
 
 async def body_of(request: Request, maximum: int = MAX_BODY) -> bytes:
@@ -122,12 +128,8 @@ class Resource(APIRoute):
             try:
                 wanted = wanted_format(request)
                 response = await answer(request)
-            except PygeoapiPrefectError as error:
-                wanted, response = Format.JSON, problem_answer(problem_of(error))
-                if isinstance(error, RangeNotSatisfiable):
-                    response.headers["Content-Range"] = f"bytes */{error.size}"
-            except RequestValidationError as error:
-                wanted, response = Format.JSON, problem_answer(_of_parameters(error))
+            except Exception as error:
+                wanted, response = Format.JSON, _refusal(request, error)
             for name, value in _SAFE.items():
                 response.headers.setdefault(name, value)
             if wanted is Format.HTML and isinstance(response, JSONResponse):
@@ -135,6 +137,27 @@ class Resource(APIRoute):
             return response
 
         return safely
+
+
+def _refusal(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that an error is about; the log has the whole of it."""
+    if isinstance(error, RequestValidationError):
+        return problem_answer(request, _of_parameters(error))
+    if not isinstance(error, PygeoapiPrefectError):
+        LOGGER.error("%s", _place(request), exc_info=error)
+        problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "NoApplicableCode", _UNEXPECTED)
+        return problem_answer(request, problem)
+    if error.is_trouble_of_service:
+        LOGGER.error("%s: %s", _place(request), " ".join(str(error).split()))
+    response = problem_answer(request, problem_of(error))
+    if isinstance(error, RangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
+    return response
+
+
+def _place(request: Request) -> str:
+    # As it was sent: in a path that is decoded there may be line breaks.
+    return f"{request.method} {request.scope['raw_path'].decode('ascii', 'backslashreplace')}"
 
 
 def new_router() -> APIRouter:
@@ -154,10 +177,16 @@ def add(
         router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
-def problem_answer(problem: Problem) -> JSONResponse:
-    """Return the answer that tells a problem."""
+def problem_answer(request: Request, problem: Problem) -> JSONResponse:
+    """Return the answer that tells a problem.
+
+    Source:
+        Version 1.0 of the standard calls exceptions `application/json`: who takes nothing else has
+        them so.
+    """
     headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
-    return JSONResponse(problem.document(), problem.status, headers, media_type=PROBLEM)
+    media_type = best_of(request.headers.get("accept"), (PROBLEM, JSON)) or PROBLEM
+    return JSONResponse(problem.document(), problem.status, headers, media_type=media_type)
 
 
 def link(href: str, rel: str, title: str, media_type: str = "application/json") -> dict[str, str]:

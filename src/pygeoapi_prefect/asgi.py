@@ -59,11 +59,24 @@ class Processes:
         **settings: Any,
     ) -> None:
         """Read the settings and the process files; ask nothing of Prefect yet."""
-        given = {"processes_dir": processes_dir, "prefect_api_url": prefect_api_url, **settings}
+        folders = [processes_dir] if isinstance(processes_dir, str | Path) else processes_dir
+        given = {
+            "processes_dir": list(map(str, folders)),
+            "prefect_api_url": prefect_api_url,
+            **settings,
+        }
         manager = {name: value for name, value in given.items() if value}
         level = logging.getLogger().level or logging.INFO
         site = Site(title, description, url.rstrip("/") if url else None)
-        self.router: APIRouter = router_of(open_service(manager, {}, level), site)
+        try:
+            service = open_service(manager, {}, level)
+        except ConfigurationError as error:
+            faults = [
+                Fault(each.pointer.removeprefix("/server/manager") or "/", each.message)
+                for each in error.faults
+            ]
+            raise ConfigurationError("the arguments of Processes", faults) from None
+        self.router: APIRouter = router_of(service, site)
 
 
 def create_app(config: str | Path | None = None) -> ASGIApp:

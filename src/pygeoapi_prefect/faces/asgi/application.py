@@ -15,14 +15,14 @@ from pygeoapi_prefect.body_limits import MAX_BODY
 from pygeoapi_prefect.faces.asgi.estimates import add_estimates
 from pygeoapi_prefect.faces.asgi.events import add_events
 from pygeoapi_prefect.faces.asgi.execution import add_execution
-from pygeoapi_prefect.faces.asgi.face import Face, Site, new_router, problem_answer
+from pygeoapi_prefect.faces.asgi.face import Face, Site, add, new_router, refusal
 from pygeoapi_prefect.faces.asgi.job_list import add_job_list
 from pygeoapi_prefect.faces.asgi.jobs import add_jobs
 from pygeoapi_prefect.faces.asgi.landing import add_landing
 from pygeoapi_prefect.faces.asgi.negotiation import wants_page
 from pygeoapi_prefect.faces.asgi.process_list import add_processes
 from pygeoapi_prefect.faces.asgi.results import add_results
-from pygeoapi_prefect.ogc.problems import Problem, problem_of
+from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.whole_bodies import BodyLimits, WholeBodies
 
@@ -67,7 +67,14 @@ def router_of(
     add_jobs(router, face)
     add_events(router, face)
     add_results(router, face)
+    for beginning in ("/processes", "/jobs"):
+        # Not to be left to others.
+        add(router, "GET", f"{beginning}/{{rest:path}}", _nothing, None)
     return router
+
+
+async def _nothing(rest: str) -> Response:
+    raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such resource.")
 
 
 def application_of(
@@ -125,10 +132,4 @@ class _PagesOfOthers:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     """Answer what no route answers."""
-    assert isinstance(error, HTTPException)  # noqa: S101
-    status = HTTPStatus(error.status_code)
-    response = problem_answer(
-        request, Problem(status, status.phrase.replace(" ", ""), error.detail)
-    )
-    response.headers.update(error.headers or {})
-    return response
+    return refusal(request, error)

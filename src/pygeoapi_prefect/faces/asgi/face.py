@@ -16,6 +16,7 @@ import anyio
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -129,7 +130,7 @@ class Resource(APIRoute):
                 wanted = wanted_format(request)
                 response = await answer(request)
             except Exception as error:
-                wanted, response = Format.JSON, _refusal(request, error)
+                wanted, response = Format.JSON, refusal(request, error)
             for name, value in _SAFE.items():
                 response.headers.setdefault(name, value)
             if wanted is Format.HTML and isinstance(response, JSONResponse):
@@ -139,10 +140,14 @@ class Resource(APIRoute):
         return safely
 
 
-def _refusal(request: Request, error: Exception) -> Response:
+def refusal(request: Request, error: Exception) -> Response:
     """Return the answer to a request that an error is about; the log has the whole of it."""
     if isinstance(error, RequestValidationError):
         return problem_answer(request, _of_parameters(error))
+    if isinstance(error, HTTPException):
+        response = problem_answer(request, _of_status(error))
+        response.headers.update(error.headers or {})
+        return response
     if not isinstance(error, PygeoapiPrefectError):
         LOGGER.error("%s", _place(request), exc_info=error)
         problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "NoApplicableCode", _UNEXPECTED)
@@ -166,12 +171,25 @@ def new_router() -> APIRouter:
 
 
 def add(
-    router: APIRouter, method: str, path: str, endpoint: Callable[..., Any], summary: str
+    router: APIRouter, method: str, path: str, endpoint: Callable[..., Any], summary: str | None
 ) -> None:
-    """Let an endpoint answer a method at a path; what answers GET answers HEAD, too."""
+    """Let an endpoint answer a method at a path; what answers GET answers HEAD, too.
+
+    Args:
+        router: the router.
+        method: of HTTP.
+        path: with the names of its parameters.
+        endpoint: answers.
+        summary: what it does; None = documents of the API do not have it.
+    """
     endpoint.own_path = path  # type: ignore[attr-defined]
     router.add_api_route(
-        path, endpoint, methods=[method], summary=summary, response_class=JSONResponse
+        path,
+        endpoint,
+        methods=[method],
+        summary=summary,
+        response_class=JSONResponse,
+        include_in_schema=summary is not None,
     )
     if method == "GET":
         router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
@@ -198,6 +216,12 @@ def with_query(url: str, parameters: Mapping[str, Any]) -> str:
     """Return a URL with the parameters of a query that are not None."""
     known = {name: value for name, value in parameters.items() if value is not None}
     return f"{url}?{urlencode(known, doseq=True)}" if known else url
+
+
+def _of_status(error: HTTPException) -> Problem:
+    """Return the problem that a status of HTTP is, such as that of a method that is not allowed."""
+    status = HTTPStatus(error.status_code)
+    return Problem(status, status.phrase.replace(" ", ""), error.detail)
 
 
 def _of_parameters(error: RequestValidationError) -> Problem:

@@ -16,6 +16,10 @@ configuration. What the manager lacks is decided by pygeoapi before or after it 
 Each line is a test of that name in `tests/conformance`, which is run on both. A line that says
 "no" is a test that has to fail, so that this page stays true. It is written by
 `tools/write-conformance-table`.
+
+What the methods of OGC's own test suite for this standard (`ets-ogcapi-processes10`) ask for is
+tested beside them, in our words (`tests/conformance/test_ets.py`). The suite itself was not run:
+it could not be had where this is developed.
 """
 
 

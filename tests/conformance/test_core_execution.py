@@ -31,7 +31,7 @@ def echoed(api: Api, name: str, value: Any) -> httpx.Response:
 def assert_names(answer: httpx.Response, *names: str) -> None:
     """Check that a request is refused, and that the exception says which inputs are wrong."""
     assert answer.status_code == 400, answer.text
-    assert all(name in answer.text for name in names), answer.text
+    assert all(f"/inputs/{name}" in answer.text for name in names), answer.text
 
 
 @requirement("/req/core/process-execute-op")

@@ -52,7 +52,8 @@ def test_oas30_oas_definition_2(api: Api) -> None:
 @requirement("/req/oas30/oas-impl")
 def test_oas30_oas_impl(api: Api) -> None:
     job_id = api.finished(ONE_TEXT)
-    filled = {"processID": PROCESS, "processId": PROCESS, "jobID": job_id, "jobId": job_id}
+    values = {"processID": PROCESS, "jobID": job_id, "outputID": "text"}
+    filled = {**values, **{name.replace("ID", "Id"): value for name, value in values.items()}}
     asked = 0
     for path, item in api.openapi["paths"].items():
         names = re.findall(r"{(\w+)}", path)
@@ -60,7 +61,7 @@ def test_oas30_oas_impl(api: Api) -> None:
             answer = api.get(path.format(**filled))
             declared = item["get"]["responses"]
             assert {str(answer.status_code), "default"} & declared.keys(), (path, answer.text)
-            assert answer.status_code < 400, (path, answer.text)
+            assert answer.status_code not in (404, 405, 501), (path, answer.text)
             asked += 1
     assert asked >= len(RESOURCES) - 2
 

@@ -19,6 +19,7 @@ from pygeoapi_prefect.errors import DeploymentMissing, JobUnserved, PygeoapiPref
 from pygeoapi_prefect.ogc.estimate import Estimate
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
+from pygeoapi_prefect.ogc.openapi import OfferedProcess
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.openapi_dialect import in_openapi
 from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
@@ -31,6 +32,7 @@ from pygeoapi_prefect.service.history import History
 from pygeoapi_prefect.service.job_details import JobDetails
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
+from pygeoapi_prefect.service.offers import Offers
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.request_check import RequestCheck
 from pygeoapi_prefect.service.requests import (
@@ -81,6 +83,7 @@ class ProcessService:
             max_inputs=settings.max_inputs,
             max_depth=settings.max_input_depth,
         )
+        self._offers = Offers(configuration, self._request_check)
         self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,
@@ -192,6 +195,17 @@ class ProcessService:
                 "inputs": {},
                 "outputs": {},
             }
+
+    def offers(self, *, is_strict: bool = False) -> dict[str, OfferedProcess]:
+        """Return process id -> what it offers, of all that clients see and can use.
+
+        What cannot be described now takes and gives anything.
+
+        Args:
+            is_strict: whether inputs are refused that a process does not declare.
+        """
+        usable = filter(self.is_usable, filter(self.is_exposed, self))
+        return self._offers.of_all(usable, self.processor, is_strict=is_strict)
 
     def execute(self, request: ExecutionRequest, context: RequestContext) -> Outcome:
         """Make a job of a request and, if it is synchronous, wait for it.

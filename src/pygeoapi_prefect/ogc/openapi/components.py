@@ -119,7 +119,8 @@ SCHEMAS: dict[str, Member] = {
         "jobs",
         "links",
         jobs=_array(_reference("schemas", "statusInfo")),
-        numberMatched=_COUNT,
+        numberReturned=_COUNT,
+        numberMatched={**_COUNT, "description": "On all pages, if that is known."},
         links=_LINKS,
     ),
     "subscriber": _object(
@@ -145,7 +146,17 @@ SCHEMAS: dict[str, Member] = {
         "What a job logged, the oldest first.",
         "logs",
         "links",
-        logs=_array({"type": "object"}),
+        logs=_array(
+            _object(
+                "A line.",
+                "timestamp",
+                "level",
+                "message",
+                timestamp=_MOMENT,
+                level=_TEXT,
+                message=_TEXT,
+            )
+        ),
         links=_LINKS,
     ),
 }
@@ -191,7 +202,7 @@ def _query(name: str, description: str, schema: Member, **more: Any) -> Member:
 
 
 _LISTED = {"style": "form", "explode": True}
-_SECONDS: Member = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_SECONDS: Member = {"type": "number", "minimum": 0, "maximum": 2**31 - 1}
 
 PARAMETERS: dict[str, Member] = {
     "processID": _path("processID", "The id of a process."),
@@ -224,7 +235,7 @@ PARAMETERS: dict[str, Member] = {
     "level": _query(
         "level",
         "Only lines of this level or above it.",
-        {"type": "string", "enum": ["debug", "info", "warning", "error", "critical"]},
+        {"type": "string", "enum": ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]},
     ),
     "outputs": _query("outputs", "The one output that is wanted, as it is.", _TEXT),
     "anyInput": {

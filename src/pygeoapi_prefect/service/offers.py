@@ -1,10 +1,10 @@
 """What a service offers, for documents that tell clients so before they ask."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.process_settings import ProcessSettings
@@ -24,6 +24,18 @@ LOGGER = logging.getLogger(__name__)
 _MAX_EXAMPLES = 5
 
 
+class Processes(Protocol):
+    """Has processes."""
+
+    def processor(self, process_id: str) -> Processor:
+        """Return the code behind a process."""
+        ...
+
+    def is_usable(self, process_id: str) -> bool:
+        """Return whether a process can be shown."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Known:
     description: Mapping[str, Any]
@@ -36,36 +48,38 @@ class Offers:
     Args:
         configuration: of the service.
         check: decides what may be sent.
+        processes: has the processes.
     """
 
-    def __init__(self, configuration: Configuration, check: RequestCheck) -> None:
+    def __init__(
+        self, configuration: Configuration, check: RequestCheck, processes: Processes
+    ) -> None:
         """Know of none yet."""
+        self._processes = processes
         self._configuration = configuration
         self._check = check
         self._known: dict[tuple[str, bool], _Known] = {}
 
-    def of_all(
-        self,
-        process_ids: Iterable[str],
-        processor: Callable[[str], Processor],
-        *,
-        is_strict: bool,
-    ) -> dict[str, OfferedProcess]:
-        """Return process id -> what it offers.
+    def all(self, *, is_strict: bool = False) -> dict[str, OfferedProcess]:
+        """Return process id -> what it offers, of all that clients see and can use.
+
+        What cannot be described now takes and gives anything.
 
         Args:
-            process_ids: of which processes.
-            processor: returns the code behind one; of what cannot be described now, anything is
-                taken.
             is_strict: whether inputs are refused that a process does not declare.
         """
         found = {}
-        for process_id in process_ids:
+        for process_id in filter(self._processes.is_usable, self._exposed()):
             try:
-                found[process_id] = self.of(processor(process_id), is_strict=is_strict)
+                processor = self._processes.processor(process_id)
             except PygeoapiPrefectError:
                 found[process_id] = OfferedProcess(process_id, is_checked=False)
+            else:
+                found[process_id] = self.of(processor, is_strict=is_strict)
         return found
+
+    def _exposed(self) -> Iterator[str]:
+        return filter(self._configuration.is_exposed, self._configuration.processes)
 
     def of(self, processor: Processor, *, is_strict: bool) -> OfferedProcess:
         """Return what a process offers; the same object as long as its description is the same.

@@ -19,7 +19,6 @@ from pygeoapi_prefect.errors import DeploymentMissing, JobUnserved, PygeoapiPref
 from pygeoapi_prefect.ogc.estimate import Estimate
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.job import Job, JobStatus
-from pygeoapi_prefect.ogc.openapi import OfferedProcess
 from pygeoapi_prefect.processes.deployment import DeploymentProcessor
 from pygeoapi_prefect.processes.openapi_dialect import in_openapi
 from pygeoapi_prefect.processes.processor import BOTH_MODES, LocalProcessor, Processor
@@ -60,6 +59,7 @@ class ProcessService:
 
     Attributes:
         details: looks more closely at jobs.
+        offers: what clients may send and get, for documents that tell them so.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ProcessService:
             max_inputs=settings.max_inputs,
             max_depth=settings.max_input_depth,
         )
-        self._offers = Offers(configuration, self._request_check)
+        self.offers = Offers(configuration, self._request_check, self)
         self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,
@@ -195,17 +195,6 @@ class ProcessService:
                 "inputs": {},
                 "outputs": {},
             }
-
-    def offers(self, *, is_strict: bool = False) -> dict[str, OfferedProcess]:
-        """Return process id -> what it offers, of all that clients see and can use.
-
-        What cannot be described now takes and gives anything.
-
-        Args:
-            is_strict: whether inputs are refused that a process does not declare.
-        """
-        usable = filter(self.is_usable, filter(self.is_exposed, self))
-        return self._offers.of_all(usable, self.processor, is_strict=is_strict)
 
     def execute(self, request: ExecutionRequest, context: RequestContext) -> Outcome:
         """Make a job of a request and, if it is synchronous, wait for it.

@@ -122,12 +122,12 @@ class Described:
         """Keep nothing."""
 
 
-class Site:
-    """What offers need to know of a configuration."""
-
-    def __init__(self, settings: ProcessSettings) -> None:
-        self.configuration = Configuration(ManagerSettings(), {})
-        object.__setattr__(self.configuration, "processes", {"described": settings})
+def offers_of(settings: ProcessSettings, check: RequestCheck | None = None) -> Offers:
+    """Return what offers the processes of a configuration that has one."""
+    configuration = Configuration(ManagerSettings(), {})
+    object.__setattr__(configuration, "processes", {"described": settings})
+    service = compose(Configuration(ManagerSettings(), {}), InMemoryGateway())
+    return Offers(configuration, check or RequestCheck(), service)
 
 
 def document_of(
@@ -167,7 +167,7 @@ def test_what_the_check_takes_the_document_takes(
 ) -> None:
     processor = Described(SCHEMAS[name], occurrences, form)
     check = RequestCheck()
-    offers = Offers(Site(settings).configuration, check)
+    offers = offers_of(settings, check)
     offer = offers.of(processor, is_strict=False)
     body = OAS30Validator(schema_of_body(document_of({"described": offer}), "described"))
     requests = [{"inputs": {"it": value}} for value in _values()] + [{"inputs": {}}]
@@ -184,7 +184,7 @@ def test_whatever_authors_write_the_document_is_valid() -> None:
     for settings in (CHECKED, UNCHECKED):
         for name, schema in SCHEMAS.items():
             for number, occurrences in enumerate(OCCURRENCES):
-                made = Offers(Site(settings).configuration, RequestCheck())
+                made = offers_of(settings)
                 processor = Described(schema, occurrences, Form.TEXT)
                 processor.description["outputs"] = {"it": {"schema": schema}}
                 key = f"{name} {number} {settings.validate_inputs}"
@@ -218,7 +218,7 @@ def test_what_the_check_refuses_the_document_refuses(
 ) -> None:
     processor = Described(SCHEMAS[name], occurrences, None)
     assert not takes(RequestCheck(), CHECKED, processor, {"it": value})
-    offers = Offers(Site(CHECKED).configuration, RequestCheck())
+    offers = offers_of(CHECKED)
     offer = offers.of(processor, is_strict=True)
     document = document_of({"described": offer})
     body = OAS30Validator(schema_of_body(document, "described"))
@@ -239,7 +239,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> ProcessService:
 def test_the_document_of_a_service_is_valid_and_refers_to_itself_only(
     service: ProcessService, surface: Surface
 ) -> None:
-    document = document_of(service.offers(), surface)
+    document = document_of(service.offers.all(), surface)
     if surface is PYGEOAPI:  # which has this one already
         document["components"]["parameters"]["f"] = {
             "name": "f", "in": "query", "schema": {"type": "string"},
@@ -253,7 +253,7 @@ def test_the_document_of_a_service_is_valid_and_refers_to_itself_only(
 
 
 def test_operations_have_names_of_their_own(service: ProcessService) -> None:
-    document = document_of(service.offers())
+    document = document_of(service.offers.all())
     names = [
         operation["operationId"]
         for path in document["paths"].values()
@@ -264,7 +264,7 @@ def test_operations_have_names_of_their_own(service: ProcessService) -> None:
 
 
 def test_examples_in_the_document_are_requests_that_are_taken(service: ProcessService) -> None:
-    document = document_of(service.offers(is_strict=True))
+    document = document_of(service.offers.all(is_strict=True))
     shown = {
         path: [each["value"] for each in content["examples"].values()]
         for path, operations in document["paths"].items()
@@ -281,13 +281,13 @@ def test_examples_in_the_document_are_requests_that_are_taken(service: ProcessSe
 def test_an_example_that_does_not_fit_is_not_shown() -> None:
     processor = Described({"type": "integer"}, {}, None)
     processor.description = {**processor.description, "example": {"inputs": {"it": "three"}}}
-    offers = Offers(Site(ClassSettings(name="x")).configuration, RequestCheck())
+    offers = offers_of(ClassSettings(name="x"))
     assert offers.of(processor, is_strict=False).examples == []
 
 
 def test_an_offer_is_made_anew_only_when_its_description_changes() -> None:
     processor = Described({"type": "integer"}, {}, None)
-    offers = Offers(Site(CHECKED).configuration, RequestCheck())
+    offers = offers_of(CHECKED)
     first = offers.of(processor, is_strict=False)
     assert offers.of(Described({"type": "integer"}, {}, None), is_strict=False) is first
     assert offers.of(Described({"type": "string"}, {}, None), is_strict=False) is not first

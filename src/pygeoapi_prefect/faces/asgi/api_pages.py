@@ -12,12 +12,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from pygeoapi_prefect.faces.asgi.face import Face, add
+from pygeoapi_prefect.faces.asgi.landing import OPENAPI
+from pygeoapi_prefect.faces.asgi.negotiation import Format, wanted_format
 from pygeoapi_prefect.ogc.openapi import NATIVE, About, OfferedProcess, openapi_document
 from pygeoapi_prefect.service.processes import ProcessService
 
-OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+_PATH = "/api"
+_FILES = f"{_PATH}/files"
 # Swagger UI sets styles from its script, and has pictures in its style sheet.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -46,6 +53,26 @@ _PAGE = """\
 """
 
 
+def add_api(router: APIRouter, face: Face) -> None:
+    """Add the routes to a router."""
+    documents, files = ApiDocument(), page_files()
+
+    async def read_api(request: Request) -> Response:
+        url = face.url(request)
+        if wanted_format(request) is Format.HTML:
+            page = api_page(face.site.title, f"{url}{_PATH}?f=json", f"{url}{_FILES}")
+            return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
+        about = About(face.site.title, face.site.description)
+        content = await face.work(lambda service: documents.of(service, about, url))
+        return Response(content, headers={"Content-Type": OPENAPI})
+
+    async def read_file(name: str, request: Request) -> Response:
+        return await files.get_response(name, request.scope)
+
+    add(router, "GET", _PATH, read_api, "Tell what there is, for programs")
+    add(router, "GET", f"{_FILES}/{{name:path}}", read_file, "Get a file of the page")
+
+
 @dataclass(frozen=True)
 class _Made:
     about: About
@@ -70,7 +97,7 @@ class ApiDocument:
             about: what is said of it as a whole.
             url: where it is for the client that asks, without a slash at the end.
         """
-        offers = service.offers(is_strict=True)
+        offers = service.offers.all(is_strict=True)
         with self._lock:
             made = self._made
         if made is None or (made.about, made.url, made.offers) != (about, url, offers):

@@ -29,7 +29,7 @@ def with_own_paths(configuration: dict[str, Any], document: dict[str, Any]) -> d
     manager = get_manager(configuration)
     if not isinstance(manager, PrefectManager):
         return document
-    return merged(document, manager.service.offers())
+    return merged(document, manager.service.offers.all())
 
 
 def merged(document: Mapping[str, Any], processes: Mapping[str, OfferedProcess]) -> dict[str, Any]:

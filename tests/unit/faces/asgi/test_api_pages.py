@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import httpx
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from pygeoapi_prefect.composition import compose
 from pygeoapi_prefect.config.configuration import Configuration
 from pygeoapi_prefect.config.manager_settings import ManagerSettings
-from pygeoapi_prefect.faces.asgi.api_pages import ApiDocument, api_page, page_files
+from pygeoapi_prefect.faces.asgi.api_pages import ApiDocument, api_page
+from pygeoapi_prefect.faces.asgi.application import application_of, router_of
+from pygeoapi_prefect.faces.asgi.face import Site
 from pygeoapi_prefect.ogc.openapi import About
 from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.testing.gateway import InMemoryGateway
@@ -46,18 +46,51 @@ def test_the_document_says_where_the_service_is_for_its_client(tmp_path: Path) -
         assert json.loads(document.of(service, ABOUT, url))["servers"] == [{"url": url}]
 
 
-async def answers_of(addresses: list[str]) -> list[httpx.Response]:
-    transport = httpx.ASGITransport(Starlette(routes=[Mount("/files", page_files())]))
-    async with httpx.AsyncClient(transport=transport, base_url="https://example.org") as client:
-        return [await client.get(address) for address in addresses]
+def get(folder: Path, *addresses: str, **headers: str) -> list[httpx.Response]:
+    """Ask the native face under a prefix, without anything behind it."""
+    service = service_of(folder, "a")
+    app = application_of(router_of(lambda: service, Site(title="Gauges")), "/gauges")
+    transport = httpx.ASGITransport(app)
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://here.test") as client:
+            return [await client.get(address, headers=headers) for address in addresses]
+
+    return asyncio.run(ask())
 
 
-def test_all_that_the_page_needs_is_served_here() -> None:
-    page = api_page("Gauges", f"{URL}?f=json", "/files")
-    needed = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(needed) == 4
-    for answer in asyncio.run(answers_of(needed)):
-        assert (answer.status_code, len(answer.content) > 100) == (200, True), answer.url
+def test_the_document_is_where_the_landing_page_says(tmp_path: Path) -> None:
+    landing, answer = get(tmp_path, "/gauges/", "/gauges/api")
+    (link,) = (each for each in landing.json()["links"] if each["rel"] == "service-desc")
+    assert link["href"] == str(answer.url)
+    assert link["type"] == answer.headers["content-type"]
+    assert answer.json()["servers"] == [{"url": "http://here.test/gauges"}]
+    assert answer.json()["info"]["title"] == "Gauges"
+
+
+def test_all_that_the_page_needs_is_served_here(tmp_path: Path) -> None:
+    (page,) = get(tmp_path, "/gauges/api", accept="text/html,*/*;q=0.8")
+    assert page.headers["content-type"].startswith("text/html")
+    needed = re.findall(r'(?:src|href|data-document)="([^"]*)"', page.text)
+    assert len(needed) == 5
+    for address, answer in zip(needed, get(tmp_path, *needed), strict=True):
+        assert address.startswith("http://here.test/gauges/")
+        assert (answer.status_code, len(answer.content) > 100) == (200, True), address
+
+
+def test_a_browser_runs_on_the_page_only_what_is_served_here(tmp_path: Path) -> None:
+    (page,) = get(tmp_path, "/gauges/api?f=html")
+    policy = dict(
+        each.strip().split(" ", 1) for each in page.headers["content-security-policy"].split(";")
+    )
+    assert policy["script-src"] == "'self'"
+    assert policy["default-src"] == "'none'"
+
+
+def test_nothing_else_is_served_among_the_files_of_the_page(tmp_path: Path) -> None:
+    names = ("flask_swagger_ui.py", "../__init__.py", "%2e%2e/__init__.py", "..%2f..%2fface.py", "")
+    for answer in get(tmp_path, *(f"/gauges/api/files/{name}" for name in names)):
+        assert answer.status_code == 404, answer.url
 
 
 def test_the_page_has_no_script_in_it() -> None:

@@ -20,6 +20,7 @@ def offered(
     is_checked: bool = True,
     takes_others: bool = True,
     takes_links: bool = True,
+    is_typed: bool = True,
     examples: Sequence[Mapping[str, Any]] = (),
 ) -> OfferedProcess:
     """Return a process as the OpenAPI document shows it.
@@ -31,6 +32,7 @@ def offered(
         is_checked: whether requests are held against it.
         takes_others: whether inputs are taken that it does not have.
         takes_links: whether links are followed.
+        is_typed: whether its outputs have always the media types that they say.
         examples: requests that are taken.
     """
     modes = description.get("jobControlOptions") or BOTH_MODES
@@ -48,6 +50,7 @@ def offered(
         },
         is_checked=is_checked,
         takes_others=takes_others or not is_checked,
+        is_typed=is_typed,
         is_sync="sync-execute" in modes,
         is_async="async-execute" in modes,
         transmission=_transmission(description.get("outputTransmission")),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.config.process_settings import ProcessSettings
+from pygeoapi_prefect.config.process_settings import ClassSettings, ProcessSettings
 from pygeoapi_prefect.errors import PygeoapiPrefectError
 from pygeoapi_prefect.ogc.execution import ExecutionRequest
 from pygeoapi_prefect.ogc.openapi import OfferedProcess
@@ -108,6 +108,8 @@ class Offers:
             is_checked=self._check.why_unchecked(process_id, description, settings) is None,
             takes_others=not (is_strict or settings.takes_only_declared_inputs),
             takes_links=allowed.links,
+            # A class returns the media type with the value.
+            is_typed=not isinstance(settings, ClassSettings),
             examples=list(self._examples(processor, settings, allowed)),
         )
 

@@ -328,9 +328,11 @@ def problem_name(status: str) -> str:
 
 def responses(surface: Surface) -> dict[str, Member]:
     """Return the answers that tell problems."""
-    content = {surface.problem: {"schema": _reference("schemas", "problem")}}
-    if not surface.is_whole:
-        content["text/html"] = {"schema": _TEXT}
+    content = {
+        surface.problem: {"schema": _reference("schemas", "problem")},
+        # For who asks for pages.
+        "text/html": {"schema": _TEXT},
+    }
     told = {
         problem_name(status): {"description": description, "content": content}
         for status, description in _PROBLEMS.items()

@@ -64,6 +64,8 @@ class OfferedProcess:
         outputs: id -> output; empty = which there are is not said.
         is_checked: whether requests are held against `inputs`; else the process judges them.
         takes_others: whether inputs are taken that are not among `inputs`.
+        is_typed: whether its outputs have always the media types that they say; else it decides
+            that while it runs.
         is_sync: whether a client may wait for the results.
         is_async: whether a client may have an answer before there are results.
         transmission: how outputs are transmitted: `value`, `reference`.
@@ -76,6 +78,7 @@ class OfferedProcess:
     outputs: Mapping[str, OfferedOutput] = field(default_factory=dict)
     is_checked: bool = True
     takes_others: bool = True
+    is_typed: bool = True
     is_sync: bool = True
     is_async: bool = True
     transmission: Sequence[str] = ("value", "reference")

@@ -35,6 +35,7 @@ def results_content(process: OfferedProcess) -> dict[str, Any]:
                 content[media_type] = {"schema": _as_it_is(media_type, output)}
     if not outputs:
         in_json.append({})
+    if not (outputs and process.is_typed):
         content[ANY] = {"schema": {}}
     content = {JSON: {"schema": {"anyOf": in_json} if all(in_json) else {}}, **content}
     if len(outputs) != 1:

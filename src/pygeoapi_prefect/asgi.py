@@ -20,6 +20,7 @@ from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.errors import ConfigurationError, Fault
 from pygeoapi_prefect.faces.asgi.application import application_of, router_of
 from pygeoapi_prefect.faces.asgi.face import Site
+from pygeoapi_prefect.faces.pygeoapi.generation import extend_generation
 
 _APPLICATION = "pygeoapi.starlette_app"
 _CONFIG, _OPENAPI = "PYGEOAPI_CONFIG", "PYGEOAPI_OPENAPI"
@@ -153,6 +154,7 @@ def _with_own_document(config: Path) -> Any:
     """Return pygeoapi's module; the document that it wants to have is made here."""
     from pygeoapi.openapi import generate_openapi_document
 
+    extend_generation()
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "openapi.json"
         document.write_text(

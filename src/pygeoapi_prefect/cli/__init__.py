@@ -13,6 +13,9 @@ import click
 from pygeoapi_prefect.cli.job_commands import jobs, run
 from pygeoapi_prefect.cli.options import config_option as _config
 from pygeoapi_prefect.errors import PygeoapiPrefectError
+from pygeoapi_prefect.faces.pygeoapi.generation import extend_generation
+
+extend_generation()
 
 _workers = click.option(
     "--workers",

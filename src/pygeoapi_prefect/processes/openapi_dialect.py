@@ -35,8 +35,13 @@ def in_openapi(description: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(declared, Mapping):
             for each in declared.values():
                 if isinstance(each, dict) and isinstance(each.get("schema"), Mapping):
-                    each["schema"] = _Translation(each["schema"]).of(each["schema"])
+                    each["schema"] = translated(each["schema"])
     return copy
+
+
+def translated(schema: Mapping[str, Any]) -> Any:
+    """Return a schema in the dialect of OpenAPI 3.0; words that neither knows stay as they are."""
+    return _Translation(schema).of(schema)
 
 
 class _Translation:
@@ -54,15 +59,18 @@ class _Translation:
         reference = schema.get("$ref")
         if isinstance(reference, str):
             return self._of_reference(reference, schema, inside)
-        translated: dict[str, Any] = {
+        found: dict[str, Any] = {
             keyword: self._of_keyword(keyword, value, inside)
             for keyword, value in schema.items()
             if keyword not in _UNKNOWN
         }
-        _translate_items(schema, translated)
-        _translate_constant(schema, translated)
-        _translate_limits(translated)
-        return _without_null(translated)
+        if "patternProperties" in schema:
+            # Of the others it cannot be said any more which they are.
+            found.pop("additionalProperties", None)
+        _translate_items(schema, found)
+        _translate_constant(schema, found)
+        _translate_limits(found)
+        return _without_null(found)
 
     def _of_reference(
         self, reference: str, schema: Mapping[str, Any], inside: tuple[str, ...]

@@ -44,7 +44,7 @@ def formats_of(description: Mapping[str, Any], request: ExecutionRequest) -> dic
     return {
         name: Formats(
             requested=_requested_format(wanted.get(name)),
-            declared=tuple(_media_types_of(declared.get(name))),
+            declared=tuple(media_types_of(declared.get(name))),
         )
         for name in (declared | wanted)
     }
@@ -96,12 +96,12 @@ def _faults_of_format(wanted: Any, declared: Any) -> Iterator[tuple[tuple[str, .
     if not isinstance(media_type, str):
         yield where, f"must be a text, but is {shown(media_type)}"
         return
-    possible = _media_types_of(declared)
+    possible = media_types_of(declared)
     if possible and essence(media_type) not in map(essence, possible):
         yield where, f"must be one of {_choices(possible)}, but is {shown(media_type)}"
 
 
-def _media_types_of(declared: Any) -> list[str]:
+def media_types_of(declared: Any) -> list[str]:
     """Return the media types that an output or its schema can have; none if it does not say."""
     if not isinstance(declared, Mapping):
         return []
@@ -111,7 +111,7 @@ def _media_types_of(declared: Any) -> list[str]:
     for key in ("schema", "oneOf", "anyOf", "formats", "supported"):
         alternatives = declared.get(key)
         listed = alternatives if isinstance(alternatives, list | tuple) else [alternatives]
-        found = [_media_types_of(each) for each in listed]
+        found = [media_types_of(each) for each in listed]
         if all(found):
             return list(dict.fromkeys(media_type for each in found for media_type in each))
     return []

@@ -167,8 +167,8 @@ class _Input:
 def _input_from(
     process_id: object, name: str, declared: Mapping[str, Any], dialect: Dialect
 ) -> _Input:
-    schema = _schema_of(declared)
-    minimum, maximum = _occurrences(declared, schema)
+    schema = schema_of(declared)
+    minimum, maximum = occurrences(declared, schema)
     validator = None
     try:
         validator = validator_of(schema, dialect)
@@ -227,7 +227,8 @@ def declared_inputs(description: object) -> Iterator[tuple[str, Mapping[str, Any
         yield str(name), each if isinstance(each, Mapping) else {}
 
 
-def _schema_of(declared: Mapping[str, Any]) -> Mapping[str, Any]:
+def schema_of(declared: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of an input, from what is declared of it."""
     schema = declared.get("schema")
     if isinstance(schema, Mapping):
         return schema
@@ -243,7 +244,13 @@ def _schema_of(declared: Mapping[str, Any]) -> Mapping[str, Any]:
     return legacy
 
 
-def _occurrences(declared: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[int, float]:
+def occurrences(declared: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[int, float]:
+    """Return how many values of an input are needed, and how many there may be.
+
+    Args:
+        declared: of the input.
+        schema: of its values.
+    """
     minimum = count(declared.get("minOccurs"))
     if minimum is None:
         required = declared.get("required", schema.get("required"))

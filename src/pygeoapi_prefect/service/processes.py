@@ -31,6 +31,7 @@ from pygeoapi_prefect.service.history import History
 from pygeoapi_prefect.service.job_details import JobDetails
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
+from pygeoapi_prefect.service.offers import Offers
 from pygeoapi_prefect.service.ports import ForeignFlows
 from pygeoapi_prefect.service.request_check import RequestCheck
 from pygeoapi_prefect.service.requests import (
@@ -58,6 +59,7 @@ class ProcessService:
 
     Attributes:
         details: looks more closely at jobs.
+        offers: what clients may send and get, for documents that tell them so.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class ProcessService:
             max_inputs=settings.max_inputs,
             max_depth=settings.max_input_depth,
         )
+        self.offers = Offers(configuration, self._request_check, self)
         self._unusable: dict[str, str] = {}
         self._jobs = JobService(
             gateway,

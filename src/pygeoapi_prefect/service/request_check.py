@@ -92,9 +92,7 @@ class RequestCheck:
         if settings.validate_inputs is not False:
             dialect = OF_FLOWS if settings.is_description_derived else AS_WRITTEN
             read = self._read(request.process_id, description, dialect)
-            why_not = None
-            if settings.validate_inputs == "auto" and not settings.is_description_derived:
-                why_not = None if read.proof.holds else str(read.proof)
+            why_not = self.why_unchecked(request.process_id, description, settings)
             if why_not is None:
                 with budget_for(request.inputs, self._turn):
                     fitted = read.rules.fitted(seen)
@@ -120,6 +118,17 @@ class RequestCheck:
         deep = [name for name, value in inputs.items() if is_deeper(value, self._max_depth)]
         if deep:
             raise InvalidInputs([Fault(pointer("inputs", name), message) for name in deep])
+
+    def why_unchecked(
+        self, process_id: str, description: Mapping[str, Any], settings: ProcessSettings
+    ) -> str | None:
+        """Return why inputs are not held against a description, None if they are."""
+        if settings.validate_inputs is False:
+            return "the operator says so"
+        if settings.validate_inputs != "auto" or settings.is_description_derived:
+            return None
+        proof = self._read(process_id, description, AS_WRITTEN).proof
+        return None if proof.holds else str(proof)
 
     def _tell(
         self,

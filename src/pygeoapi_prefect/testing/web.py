@@ -14,6 +14,7 @@ import httpx
 import yaml
 from pygeoapi.openapi import get_oas
 
+from pygeoapi_prefect.faces.pygeoapi.generation import extend_generation
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.service.processes import ProcessService
 
@@ -53,6 +54,7 @@ def open_client(
     with patch.dict(os.environ, variables), catch_warnings():
         # pygeoapi has models in the old style of pydantic; that is not what is being tested.
         simplefilter("ignore", DeprecationWarning)
+        extend_generation()
         openapi = yaml.safe_dump(get_oas(configuration, fail_on_invalid_collection=False))
         documents["PYGEOAPI_OPENAPI"].write_text(openapi, encoding="utf-8")
         application = _application()

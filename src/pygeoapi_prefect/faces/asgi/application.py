@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pygeoapi_prefect.body_limits import MAX_BODY
+from pygeoapi_prefect.faces.asgi.api_pages import add_api
 from pygeoapi_prefect.faces.asgi.estimates import add_estimates
 from pygeoapi_prefect.faces.asgi.events import add_events
 from pygeoapi_prefect.faces.asgi.execution import add_execution
@@ -60,6 +61,7 @@ def router_of(
     face = Face(open_service, site)
     router = new_router()
     add_landing(router, face, others)
+    add_api(router, face)
     add_processes(router, face)
     add_execution(router, face)
     add_estimates(router, face)
@@ -115,7 +117,9 @@ def application_of(
 
 
 # Resources of which others have no pages.
-_ONLY_OURS = re.compile(r"/(api|processes/[^/]+/estimate|jobs/[^/]+/(events|logs|results/.+))/?$")
+_ONLY_OURS = re.compile(
+    r"/(api(/files/.+)?|processes/[^/]+/estimate|jobs/[^/]+/(events|logs|results/.+))/?$"
+)
 
 
 class _PagesOfOthers:

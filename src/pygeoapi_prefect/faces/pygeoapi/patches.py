@@ -22,6 +22,8 @@ pygeoapi switches it off:
 - In JSON, `<` and `>` become `&lt;` and `&gt;`, in the words of an error, too.
 - A client's mistake and a 503 fill the log with tracebacks, and the log is told what the client is:
   each becomes one line, with the whole truth.
+- Its OpenAPI document refers to files on other servers and says that processes take anything
+  (`generation`).
 - Bodies are bytes: those that come in pieces get their length, are not compressed, and are sent
   piece by piece under Starlette, too.
 """
@@ -51,6 +53,7 @@ from pygeoapi_prefect.errors import (
 from pygeoapi_prefect.faces.bodies import check_numbers, read_body
 from pygeoapi_prefect.faces.pygeoapi.deliveries import READY_JSON
 from pygeoapi_prefect.faces.pygeoapi.exchange import Exchange, current_exchange, exchanging
+from pygeoapi_prefect.faces.pygeoapi.generation import extend_generation
 from pygeoapi_prefect.faces.pygeoapi.log_lines import in_one_line
 from pygeoapi_prefect.faces.pygeoapi.threads import make_room
 from pygeoapi_prefect.ogc.preferences import read_preferences
@@ -74,6 +77,7 @@ _MARK = "patched_by_pygeoapi_prefect"
 
 def install() -> None:
     """Patch pygeoapi's handlers; doing it again changes nothing."""
+    extend_generation()
     _PYGEOAPI_LOGGER.addFilter(in_one_line)
     # Of errors, the module that all of pygeoapi shares makes JSON.
     for module, patches in ((processes, _PATCHES), (pygeoapi.api, {"to_json": _json})):

@@ -142,7 +142,7 @@ def test_a_compressed_body_is_understood(client: Client) -> None:
     assert answer.json() == {"sum": 1}
 
 
-@pytest.mark.parametrize("process_id", ["nothing", "hidden", "a%2Fb", "%0A"])
+@pytest.mark.parametrize("process_id", ["nothing", "hidden", "%0A"])
 def test_what_clients_do_not_see_cannot_be_executed(client: Client, process_id: str) -> None:
     answer = client.post(f"/processes/{process_id}/execution", json={"inputs": {"a": 1}})
     assert answer.status_code == 404

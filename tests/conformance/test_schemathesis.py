@@ -29,13 +29,13 @@ CHECKS = (
 )
 # Those that end by themselves within a second, whatever they are sent.
 PROCESSES = ("hello-world", "echo", "typed", "several", "kinds", "summarize", "only-async")
-# A page has no members that a link in the document could follow.
+# A page is a text, in which there are no members that a link in the document could follow.
 HOOKS = """
 import schemathesis
 
 @schemathesis.deserializer("text/html")
 def read_page(context, response):
-    return None
+    return response.text
 """
 
 

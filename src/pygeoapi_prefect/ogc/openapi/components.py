@@ -328,15 +328,18 @@ def problem_name(status: str) -> str:
 
 def responses(surface: Surface) -> dict[str, Member]:
     """Return the answers that tell problems."""
+    told = {"schema": _reference("schemas", "problem")}
     content = {
-        surface.problem: {"schema": _reference("schemas", "problem")},
+        surface.problem: told,
+        # For who takes nothing else.
+        "application/json": told,
         # For who asks for pages.
         "text/html": {"schema": _TEXT},
     }
-    told = {
+    answers = {
         problem_name(status): {"description": description, "content": content}
         for status, description in _PROBLEMS.items()
     }
     retry_after = {"Retry-After": _reference("headers", "RetryAfter")}
-    told[problem_name("503")] = {**told[problem_name("503")], "headers": retry_after}
-    return told
+    answers[problem_name("503")] |= {"headers": retry_after}
+    return answers

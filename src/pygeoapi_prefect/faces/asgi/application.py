@@ -71,7 +71,7 @@ def router_of(
     add_results(router, face)
     for beginning in ("/processes", "/jobs"):
         # Not to be left to others.
-        add(router, "GET", f"{beginning}/{{rest:path}}", _nothing, None)
+        add(router, "GET", f"{beginning}/{{rest:anything}}", _nothing, None)
     return router
 
 

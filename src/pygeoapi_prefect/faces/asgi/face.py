@@ -16,6 +16,7 @@ import anyio
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -163,6 +164,15 @@ def refusal(request: Request, error: Exception) -> Response:
 def _place(request: Request) -> str:
     # As it was sent: in a path that is decoded there may be line breaks.
     return f"{request.method} {request.scope['raw_path'].decode('ascii', 'backslashreplace')}"
+
+
+class _Anything(PathConvertor):
+    """The rest of a path, whatever is in it; Starlette's own `path` ends at the end of a line."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("anything", _Anything())
 
 
 def new_router() -> APIRouter:

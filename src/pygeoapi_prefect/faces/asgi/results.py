@@ -34,7 +34,7 @@ def add_results(router: APIRouter, face: Face) -> None:
     add(
         router,
         "GET",
-        "/jobs/{job_id}/results/{output_id:path}",
+        "/jobs/{job_id}/results/{output_id:anything}",
         read_output,
         "Get one output of a job",
     )

@@ -133,6 +133,8 @@ def _lists(surface: Surface) -> Paths:
 def _jobs(surface: Surface) -> Paths:
     found = _document("jobList", surface, "The jobs, the newest first.")
     one = _document("statusInfo", surface, "Where the job is.")
+    # In a page there is no id to be read.
+    followed = {**one, "links": links_to_job("$request.path.jobID")}
     gone = {
         "description": "The job as it is now that it is to stop, or as it was before it was "
         "removed.",
@@ -154,7 +156,7 @@ def _jobs(surface: Surface) -> Paths:
                 "getStatus",
                 JOBS,
                 "Where a job is",
-                {"200": {**one, "links": links_to_job()}, **problems("400", "404")},
+                {"200": followed, **problems("400", "404")},
                 ("jobID", "f"),
             ),
             "delete": operation(
@@ -191,7 +193,11 @@ def results_answers(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def links_to_job(job_id: str = "$response.body#/jobID") -> dict[str, Any]:
-    """Return what can be done with a job that an answer tells of."""
+    """Return what can be done with a job that an answer tells of.
+
+    Args:
+        job_id: where its id is, as a runtime expression of OpenAPI.
+    """
     given = {"parameters": {"jobID": job_id}}
     return {
         "status": {"operationId": "getStatus", **given},

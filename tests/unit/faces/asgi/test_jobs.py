@@ -323,3 +323,12 @@ def test_more_than_the_site_allows_is_cut_or_refused(stack: InMemoryStack) -> No
         assert answer.status_code == status
         if status == 200:
             assert len(answer.json()["processes"]) == 3
+
+
+@pytest.mark.parametrize("output_id", ["%0A", "a%0Ab", "%0D%0A", "a/b"])
+def test_an_output_that_is_not_there_is_a_problem_whatever_it_is_called(
+    client: Client, picture: str, output_id: str
+) -> None:
+    answer = client.get(f"/jobs/{picture}/results/{output_id}")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "NoSuchOutput"

@@ -70,6 +70,7 @@ def test_the_service_does_what_its_document_says(url: str, tmp_path: Path) -> No
         SCHEMATHESIS_HOOKS="hooks", PYTHONPATH=str(tmp_path), PYTHONWARNINGS="ignore"
     )
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+    (tmp_path / "schemathesis.log").write_text(done.stdout, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     (count,) = re.findall(r"(\d+) generated, \1 passed", done.stdout)
     assert int(count) >= CASES, done.stdout

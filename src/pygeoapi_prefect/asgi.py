@@ -20,6 +20,7 @@ from pygeoapi_prefect.composition import open_service
 from pygeoapi_prefect.errors import ConfigurationError, Fault
 from pygeoapi_prefect.faces.asgi.application import application_of, router_of
 from pygeoapi_prefect.faces.asgi.face import Site
+from pygeoapi_prefect.faces.asgi.languages import in_language
 from pygeoapi_prefect.faces.pygeoapi.generation import extend_generation
 
 _APPLICATION = "pygeoapi.starlette_app"
@@ -109,12 +110,16 @@ def _complete(pygeoapi: Any) -> ASGIApp:
         fault = Fault("/server/manager/name", f"must be {_MANAGER}, not {name}")
         raise ConfigurationError(os.environ.get(_CONFIG, "the configuration"), [fault])
     limits = configuration["server"].get("limits") or {}
+    words = configuration["metadata"]["identification"]
+    languages = _languages(configuration["server"])
     site = Site(
+        title=str(in_language(words["title"], languages[0])),
+        description=str(in_language(words["description"], languages[0])),
         url=api.base_url.rstrip("/"),
         # The defaults are pygeoapi's.
         default_items=limits.get("default_items", 10),
         max_items=limits.get("max_items", 10),
-        languages=_languages(configuration["server"]),
+        languages=languages,
         refuses_more=limits.get("on_exceed") == "error",
     )
     return application_of(

@@ -6,7 +6,6 @@ NATIVE: dict[str, str] = {}
 MANAGER = {
     "/req/core/landingpage-success": "pygeoapi calls the relation `conformance`, without its URI",
     "/req/core/conformance-success": "pygeoapi does not declare html, job-list and dismiss",
-    "/req/core/pl-limit-definition": "pygeoapi takes `limit`, but does not define it",
     "/req/core/process-exception/no-such-process": "pygeoapi's exceptions have types of its own",
     "/req/core/job-results-success-sync": "pygeoapi has `Location` where a `Link` has to be",
     "/req/core/process-execute-success-async": "pygeoapi writes null for what is not known yet",
@@ -16,7 +15,6 @@ MANAGER = {
     "/req/core/job-results-exception/results-not-ready": "pygeoapi's exceptions have types of its "
     "own",
     "/req/oas30/completeness": "pygeoapi refers to other documents, and defines no filters",
-    "/req/oas30/exceptions-codes": "pygeoapi does not define the 404 of descriptions",
     "/req/job-list/type-definition": _NO_FILTERS,
     "/req/job-list/type-response": _NO_FILTERS,
     "/req/job-list/processID-definition": _NO_FILTERS,
@@ -27,6 +25,5 @@ MANAGER = {
     "/req/job-list/datetime-response": _NO_FILTERS,
     "/req/job-list/duration-definition": _NO_FILTERS,
     "/req/job-list/duration-response": _NO_FILTERS,
-    "/req/job-list/limit-definition": "pygeoapi takes `limit`, but does not define it",
 }
 BY_FACE = {"native": NATIVE, "manager": MANAGER}

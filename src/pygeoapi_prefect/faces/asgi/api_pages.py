@@ -6,7 +6,7 @@ The page is Swagger UI, all of which is served from here: it works where there i
 import html
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from pygeoapi_prefect.faces.asgi.face import Face, add, problem_answer
 from pygeoapi_prefect.faces.asgi.landing import OPENAPI
 from pygeoapi_prefect.faces.asgi.negotiation import Format, wanted_format
-from pygeoapi_prefect.ogc.openapi import NATIVE, About, OfferedProcess, openapi_document
+from pygeoapi_prefect.ogc.openapi import NATIVE, About, OfferedProcess, Surface, openapi_document
 from pygeoapi_prefect.ogc.problems import Problem
 from pygeoapi_prefect.service.processes import ProcessService
 
@@ -65,8 +65,10 @@ def add_api(router: APIRouter, face: Face) -> None:
         if wanted_format(request) is Format.HTML:
             page = api_page(face.site.title, f"{url}{_PATH}?f=json", f"{url}{_FILES}")
             return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
-        about = About(face.site.title, face.site.description)
-        content = await face.work(lambda service: documents.of(service, about, url))
+        site = face.site
+        about = About(site.title, site.description)
+        surface = replace(NATIVE, default_items=site.default_items, max_items=site.max_items)
+        content = await face.work(lambda service: documents.of(service, about, url, surface))
         return Response(content, headers={"Content-Type": OPENAPI})
 
     async def read_file(name: str, request: Request) -> Response:
@@ -96,19 +98,22 @@ class ApiDocument:
         self._made: _Made | None = None
         self._lock = threading.Lock()
 
-    def of(self, service: ProcessService, about: About, url: str) -> bytes:
+    def of(
+        self, service: ProcessService, about: About, url: str, surface: Surface = NATIVE
+    ) -> bytes:
         """Return the document, as JSON.
 
         Args:
             service: as it is now; its process files may have changed.
             about: what is said of it as a whole.
             url: where it is for the client that asks, without a slash at the end.
+            surface: of the way in, which stays the same.
         """
         offers = service.offers.all(is_strict=True)
         with self._lock:
             made = self._made
         if made is None or (made.about, made.url, made.offers) != (about, url, offers):
-            content = as_json(openapi_document(about, url, offers, NATIVE))
+            content = as_json(openapi_document(about, url, offers, surface))
             made = _Made(about, url, offers, content)
             with self._lock:
                 self._made = made

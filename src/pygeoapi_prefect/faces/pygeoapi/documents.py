@@ -5,12 +5,13 @@ pygeoapi's own says of every process that it takes anything, and refers to files
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pygeoapi.process.manager.base import get_manager
 
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
-from pygeoapi_prefect.ogc.openapi import PYGEOAPI, OfferedProcess
+from pygeoapi_prefect.ogc.openapi import PYGEOAPI, OfferedProcess, Surface
 from pygeoapi_prefect.ogc.openapi.document import components_of, paths_of, tags_of
 
 _OURS = ("/processes", "/jobs")
@@ -29,15 +30,27 @@ def with_own_paths(configuration: dict[str, Any], document: dict[str, Any]) -> d
     manager = get_manager(configuration)
     if not isinstance(manager, PrefectManager):
         return document
-    return merged(document, manager.service.offers.all())
+    limits = configuration["server"].get("limits") or {}
+    # The defaults are pygeoapi's.
+    surface = replace(
+        PYGEOAPI,
+        default_items=limits.get("default_items", 10),
+        max_items=limits.get("max_items", 10),
+    )
+    return merged(document, manager.service.offers.all(), surface)
 
 
-def merged(document: Mapping[str, Any], processes: Mapping[str, OfferedProcess]) -> dict[str, Any]:
+def merged(
+    document: Mapping[str, Any],
+    processes: Mapping[str, OfferedProcess],
+    surface: Surface = PYGEOAPI,
+) -> dict[str, Any]:
     """Return a document with the paths of processes and jobs replaced by ours.
 
     Args:
         document: as pygeoapi made it.
         processes: id -> process.
+        surface: of pygeoapi's routes.
     """
     # JSON in between: nothing in it is the same object twice, which YAML would say with anchors.
     ours = json.loads(
@@ -45,8 +58,8 @@ def merged(document: Mapping[str, Any], processes: Mapping[str, OfferedProcess])
             _renamed(
                 {
                     "tags": tags_of(processes)[1:],
-                    "paths": paths_of(processes, PYGEOAPI),
-                    "components": components_of(PYGEOAPI),
+                    "paths": paths_of(processes, surface),
+                    "components": components_of(surface),
                 }
             )
         )

@@ -213,15 +213,14 @@ PARAMETERS: dict[str, Member] = {
         "The format of the answer, whatever `Accept` says.",
         {"type": "string", "enum": ["json", "html"]},
     ),
-    "limit": _query(
-        "limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
-    ),
     "offset": _query(
         "offset",
         "How many to leave out.",
         {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "default": 0},
     ),
-    "type": _query("type", "Only jobs of these types.", _array(_TEXT), **_LISTED),
+    "type": _query(
+        "type", "Only jobs of these types.", _array({**_TEXT, "enum": ["process"]}), **_LISTED
+    ),
     "ofProcess": _query("processID", "Only jobs of these processes.", _array(_TEXT), **_LISTED),
     "status": _query("status", "Only jobs of these statuses.", _array(_STATUS), **_LISTED),
     "datetime": _query(
@@ -285,7 +284,14 @@ _OF_THE_WHOLE = {
 
 def parameters(surface: Surface) -> dict[str, Member]:
     """Return the parameters that a way in needs."""
-    kept = {n: p for n, p in PARAMETERS.items() if surface.is_whole or n not in _OF_THE_WHOLE}
+    limit = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": surface.max_items,
+        "default": surface.default_items,
+    }
+    known = {**PARAMETERS, "limit": _query("limit", "How many at most.", limit)}
+    kept = {n: p for n, p in known.items() if surface.is_whole or n not in _OF_THE_WHOLE}
     # pygeoapi's own document has another `f`.
     return kept if surface.is_whole else {n: p for n, p in kept.items() if n != "f"}
 

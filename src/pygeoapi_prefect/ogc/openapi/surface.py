@@ -13,12 +13,16 @@ class Surface:
             outputs one by one, its estimates, logs and events.
         refuses_null: whether a member of a request may not be null that may be left out.
         html: whether it has pages for people.
+        default_items: how many processes or jobs a page of a list has if a client does not say.
+        max_items: how many one has at most.
     """
 
     problem: str
     is_whole: bool
     refuses_null: bool
     html: bool = True
+    default_items: int = 10
+    max_items: int = 1_000
 
 
 NATIVE = Surface("application/problem+json", is_whole=True, refuses_null=True)

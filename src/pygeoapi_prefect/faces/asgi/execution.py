@@ -5,6 +5,7 @@ Source:
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from pygeoapi_prefect.errors import Fault, InvalidInputs, JobFailed, ProcessNotFound
+from pygeoapi_prefect.errors import Fault, InvalidInputs, JobFailed, ProcessNotFound, Unavailable
 from pygeoapi_prefect.faces.asgi.deliveries import delivered
 from pygeoapi_prefect.faces.asgi.documents import job_document
 from pygeoapi_prefect.faces.asgi.face import Face, add, body_of, problem_answer
@@ -23,6 +24,7 @@ from pygeoapi_prefect.ogc.execution import (
     ExecutionRequest,
     read_execution_request,
 )
+from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.ogc.preferences import Preferences, Return, read_preferences
 from pygeoapi_prefect.ogc.problems import problem_of
 from pygeoapi_prefect.service.processes import ProcessService
@@ -66,7 +68,7 @@ def _execute(
         wanted, returned = _with_references(service, wanted, said)
     outcome = service.execute(wanted, RequestContext(said, url, is_strict=True))
     if outcome.job is None:
-        return _accepted(service, outcome.job_id, said, url)
+        return _accepted(_as_it_is(service, outcome.job_id, process_id), said, url)
     if outcome.delivery is None:
         response: Response = problem_answer(request, problem_of(JobFailed(outcome.job.message)))
     else:
@@ -100,14 +102,23 @@ def job_url(url: str, job_id: str) -> str:
     return f"{url}/jobs/{quote(job_id, safe='')}"
 
 
-def _accepted(service: ProcessService, job_id: str, said: Preferences, url: str) -> Response:
+def _as_it_is(service: ProcessService, job_id: str, process_id: str) -> Job:
+    """Return a new job; there is one, whether Prefect answers a second time or not."""
+    try:
+        return service.job(job_id)
+    except Unavailable:
+        now = datetime.now(UTC)
+        message = "The job is accepted."
+        return Job(job_id, process_id, JobStatus.ACCEPTED, message, 0, now, None, None, now)
+
+
+def _accepted(job: Job, said: Preferences, url: str) -> Response:
     """Return the answer to a request whose job has not ended."""
-    headers = {"Location": job_url(url, job_id)}
+    headers = {"Location": job_url(url, job.id)}
     if said.returns is Return.MINIMAL:
         response = Response(status_code=HTTPStatus.CREATED, headers=headers)
     else:
-        document = job_document(service.job(job_id), url)
-        response = JSONResponse(document, HTTPStatus.CREATED, headers)
+        response = JSONResponse(job_document(job, url), HTTPStatus.CREATED, headers)
     _say_applied(response, said, said.returns, is_async=True)
     return response
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from pygeoapi_prefect.errors import PrefectUnavailable
+from pygeoapi_prefect.service.processes import ProcessService
 from pygeoapi_prefect.testing.stack import InMemoryStack
 from tests.support.native_face import Client, client_of
 from tests.support.processors import PNG
@@ -171,3 +173,23 @@ def test_how_large_a_request_may_be_is_for_the_operator_to_say() -> None:
         assert status == 400 and "/inputs/a: is nested more deeply than 2 levels" in detail
         status, detail = refused({"inputs": {"a": "x" * 200}})
         assert status == 413 and "200 bytes" in detail
+
+
+def test_a_job_that_was_made_is_told_even_if_prefect_is_gone_then() -> None:
+    class GoneThen:
+        """A service whose Prefect does not answer any more once the job is there."""
+
+        def __init__(self, service: ProcessService) -> None:
+            self._service = service
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._service, name)
+
+        def job(self, job_id: str) -> Any:
+            raise PrefectUnavailable("gone")
+
+    with InMemoryStack(RESOURCES) as stack:
+        client = client_of(stack, service=lambda: GoneThen(stack.service))  # type: ignore[arg-type, return-value]
+        answer = client.post(ADD, json={"inputs": {"a": 1}}, headers={"Prefer": "respond-async"})
+        assert (answer.status_code, answer.json()["status"]) == (201, "accepted")
+        assert stack.wait(answer.json()["jobID"]).process_id == "add"

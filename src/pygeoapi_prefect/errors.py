@@ -45,7 +45,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pygeoapi_prefect.text import cut
+from pygeoapi_prefect.text import cut, in_one_line
 
 # Faults of a request that its client is told, and characters of each.
 _LISTED = 101
@@ -66,7 +66,7 @@ class Fault:
 
     def __str__(self) -> str:
         """Return pointer and message on one line."""
-        return f"{self.pointer}: {self.message}"
+        return in_one_line(f"{self.pointer}: {self.message}")
 
 
 class PygeoapiPrefectError(Exception):
@@ -398,7 +398,7 @@ class ProcessorFailed(PygeoapiPrefectError):
 
 def _in_short(fault: Fault) -> str:
     """Return a fault as a text of a length that people read, whatever a client sent."""
-    return f"{cut(fault.pointer, _SHOWN)}: {cut(fault.message, _SHOWN)}"
+    return in_one_line(f"{cut(fault.pointer, _SHOWN)}: {cut(fault.message, _SHOWN)}")
 
 
 def _count(faults: Sequence[Fault]) -> str:

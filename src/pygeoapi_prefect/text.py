@@ -30,6 +30,17 @@ def cut(text: str, limit: int) -> str:
     return _encodable(text if len(text) <= limit else text[:limit] + "…")
 
 
+def in_one_line(text: str) -> str:
+    r"""Return a text with line breaks and whatever else cannot be printed written out (`\n`).
+
+    What clients send may stand in a log, and must not look like a line of its own there.
+    """
+    if text.isprintable():
+        return text
+    written = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(written)
+
+
 def _encodable(text: str) -> str:
     # JSON can spell half a surrogate pair; UTF-8, in which answers travel, cannot.
     return text.encode(errors="backslashreplace").decode()

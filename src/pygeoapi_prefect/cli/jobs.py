@@ -62,7 +62,7 @@ def list_jobs(
     service = open_running_service(config)
     wanted = (JobStatus(status),) if status else ()
     process_ids = (process_id,) if process_id else ()
-    query = JobQuery(wanted, limit, process_ids=process_ids, is_internal=True, max_looked_at=None)
+    query = JobQuery(wanted, limit, process_ids=process_ids, is_internal=True, is_patient=True)
     if is_stale:
         query = replace(query, statuses=(JobStatus.SUCCESSFUL,), limit=None)
         stale = list(filter(service.is_stale, service.jobs(query).jobs))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 from pygeoapi_prefect.engine.prefect_api.models import CLOCKS_DIFFER, FlowRun, RunQuery
@@ -16,6 +17,10 @@ from pygeoapi_prefect.service.requests import JobQuery
 
 # Prefect tells no more at once.
 _BATCH = 200
+# Where runs are looked at one by one, these are for a page so many times as it may have, or so
+# many: it then takes less than twice as long as one that Prefect finds.
+_LOOKS = 5
+_LEAST_LOOKS = 100
 # No run started earlier, and there are no times before all times.
 _LONG = timedelta(days=36_500).total_seconds()
 
@@ -161,23 +166,31 @@ class JobList:
     def _look(self, wanted: RunQuery, query: JobQuery, to_come: int) -> Iterator[FlowRun | None]:
         """Go through the runs that Prefect has, from an offset on; None = there are no more.
 
-        The first look is at no more than a page: mostly all of them fit.
+        The first looks are at no more than a page: mostly nearly all of them fit.
         """
-        offset, left = query.offset + to_come, query.max_looked_at
+        offset = query.offset + to_come
         if query.limit is None:
             yield from self._gateway.list_flow_runs(wanted, offset=offset)
             yield None
             return
-        size = query.limit
-        while size:
+        most = None if query.is_patient else max(_LOOKS * query.limit, _LEAST_LOOKS)
+        for size in _sizes(query.limit, most):
             runs = self._gateway.list_flow_runs(wanted, limit=size, offset=offset)
             yield from runs
             if len(runs) < size:
                 yield None
             offset += size
-            if left is not None:
-                left = max(0, left - size)
-            size = _BATCH if left is None else min(_BATCH, left)
+
+
+def _sizes(limit: int, most: int | None) -> Iterator[int]:
+    """Go through the numbers of runs to look at: two pages, then as many at once as can be had."""
+    looked_at = 0
+    for wanted in chain((limit, limit), repeat(_BATCH)):
+        size = wanted if most is None else min(wanted, most - looked_at)
+        if size <= 0:
+            return
+        yield size
+        looked_at += size
 
 
 def _fits(run: FlowRun, query: JobQuery, now: datetime) -> bool:

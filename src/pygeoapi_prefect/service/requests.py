@@ -42,10 +42,6 @@ class Outcome:
     applied: str | None = None
 
 
-# So many flow runs are looked at for a page where Prefect cannot tell which of them are on it.
-MAX_LOOKED_AT = 1_000
-
-
 @dataclass(frozen=True)
 class Interval:
     """A time, both ends of which belong to it.
@@ -71,7 +67,8 @@ class JobQuery:
     Prefect finds them by status, time of creation, and process, if the process is one of the
     service's own. Where it cannot (durations; processes that are not configured any more or whose
     processor is a deployment; conditions where all runs of a deployment are jobs), runs are looked
-    at one by one until a page is full, or `max_looked_at` of them have been.
+    at one by one, a few times as many as a page may have. Then it may be short, or empty, and have
+    a next one.
 
     Attributes:
         statuses: only jobs of one of these; empty = of any. A job whose status does not follow from
@@ -86,8 +83,7 @@ class JobQuery:
         min_duration: only jobs that have run, or ran, for as many seconds at least. With this or
             the next, those that have not begun are left out, and those that are being stopped.
         max_duration: only those that did so for as many seconds at most.
-        max_looked_at: a page with a limit may be short, or empty, and have a next one, when so many
-            runs were looked at for it; None = any number.
+        is_patient: whether any number of runs is looked at until the page is full.
 
     Source:
         OGC 18-062r2, 11 (job list): /req/job-list/status-response, processid-response,
@@ -102,7 +98,7 @@ class JobQuery:
     created: Interval = Interval()
     min_duration: float | None = None
     max_duration: float | None = None
-    max_looked_at: int | None = MAX_LOOKED_AT
+    is_patient: bool = False
 
 
 @dataclass(frozen=True)

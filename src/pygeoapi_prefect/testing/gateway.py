@@ -374,6 +374,7 @@ def _as_uuid(flow_run_id: str) -> str:
 def _has_state(run: FlowRun, query: RunQuery) -> bool:
     state_type, name = (run.state.type, run.state.name) if run.state else (None, None)
     is_of_type = query.state_types is None or state_type in query.state_types
+    is_of_type = is_of_type and state_type not in query.not_state_types
     return (is_of_type or name in query.or_state_names) and name not in query.not_state_names
 
 

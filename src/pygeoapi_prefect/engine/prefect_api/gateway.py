@@ -327,9 +327,12 @@ def _filter(query: RunQuery) -> dict[str, Any]:
 
 
 def _state_filter(query: RunQuery) -> dict[str, Any]:
-    state: dict[str, Any] = {}
+    types: dict[str, Any] = {}
     if query.state_types is not None:
-        state["type"] = {"any_": list(query.state_types)}
+        types["any_"] = list(query.state_types)
+    if query.not_state_types:
+        types["not_any_"] = list(query.not_state_types)
+    state: dict[str, Any] = {"type": types} if types else {}
     if query.or_state_names:
         state |= {"operator": "or_", "name": {"any_": list(query.or_state_names)}}
     if query.not_state_names:

@@ -110,6 +110,8 @@ class RunQuery(BaseModel):
         or_of_deployments: ids of deployments whose runs need not carry the tag; not together with
             other conditions, which Prefect cannot express.
         state_types: they are in a state of one of these types.
+        not_state_types: they are in a state of none of these types. SQLite then looks them up in
+            the order of a list and stops when a page is full; by types it sorts all there are.
         or_state_names: or the name of their state is one of these.
         not_state_names: the name of their state is none of these; not together with those.
         has_started: whether they have a start, which those have, too, that ended before it.
@@ -127,6 +129,7 @@ class RunQuery(BaseModel):
     deployment_names: tuple[str, ...] = ()
     or_of_deployments: tuple[str, ...] = ()
     state_types: tuple[str, ...] | None = None
+    not_state_types: tuple[str, ...] = ()
     or_state_names: tuple[str, ...] = ()
     not_state_names: tuple[str, ...] = ()
     has_started: bool | None = None
@@ -153,7 +156,8 @@ class RunQuery(BaseModel):
             raise ValueError("deployments cannot be combined with other conditions")
         if self.deployment_names and self.flow_name is None:
             raise ValueError("a deployment has its name within a flow")
-        if self.or_state_names and (self.not_state_names or self.state_types is None):
+        has_types = self.state_types is not None or self.not_state_types
+        if self.or_state_names and (self.not_state_names or not has_types):
             raise ValueError("names of states are an alternative to types only")
         return self
 

@@ -76,10 +76,13 @@ def states_of(statuses: Collection[JobStatus]) -> dict[str, tuple[str, ...]]:
     if not statuses or set(statuses) == set(JobStatus):
         return {}
     named = {name for name, status in STATUS_OF_NAME.items() if status in statuses}
-    conditions = {
-        "state_types": tuple(type_ for type_, each in STATUS_OF_TYPE.items() if each in statuses),
-        "or_state_names": tuple(name for name in STATUS_OF_NAME if name in named),
-    }
+    types = {type_ for type_, status in STATUS_OF_TYPE.items() if status in statuses}
+    conditions = {"or_state_names": tuple(name for name in STATUS_OF_NAME if name in named)}
+    if any(status.is_final for status in statuses):
+        # There may be many of them: see `RunQuery.not_state_types`.
+        conditions["not_state_types"] = tuple(t for t in STATUS_OF_TYPE if t not in types)
+    else:
+        conditions["state_types"] = tuple(t for t in STATUS_OF_TYPE if t in types)
     # All that have names of their own are of one status, so there are never both.
     if not named:
         conditions["not_state_names"] = tuple(STATUS_OF_NAME)

@@ -336,6 +336,10 @@ class TestGatewayContract:
         either = {"state_types": ["COMPLETED"], "or_state_names": ["Running", "AwaitingRetry"]}
         assert subject.listed(**either) == [third.id, second.id]
         assert subject.count(**either) == 2
+        either["not_state_types"] = ["SCHEDULED"]
+        del either["state_types"]
+        assert subject.listed(**either) == [third.id, second.id]
+        assert subject.count(**either) == 2
         neither = {"state_types": ["SCHEDULED", "RUNNING"], "not_state_names": ["Running"]}
         assert subject.listed(**neither) == [first.id]
         assert subject.count(**neither) == 1

@@ -113,7 +113,7 @@ def test_writing_the_openapi_document_starts_nothing(tmp_path: Path) -> None:
         timeout=60,
     )
     assert "/processes/echo/execution" in made.stdout
-    assert "/jobs/{jobId}" in made.stdout
+    assert "/jobs/{jobID}" in made.stdout
     assert not (tmp_path / "state").exists()
 
 

@@ -35,7 +35,7 @@ FAILED, LONG = 100, 20
 STORED = 10_000
 LIMIT = 20
 # As many as may be for such a page.
-LOOKED_AT = 5 * LIMIT
+LOOKED_AT = 3 * LIMIT
 HOUR = timedelta(hours=1)
 ROUNDS = 30
 WARM_UPS = 3
@@ -92,8 +92,9 @@ def filters() -> dict[str, Filter]:
         "minDuration: nearly all": Filter(wanted(min_duration=0.0)),
         # A page may be short, and name the next one.
         f"minDuration: {LONG} of all, {LOOKED_AT} looked at": Filter(wanted(min_duration=long), 1),
-        f"minDuration and status: {LONG} of {LONG}": Filter(
-            wanted(min_duration=long, process_ids=(FAILING,), statuses=tuple(failed)), LONG
+        f"minDuration, status and processID: {LONG} of {FAILED}, {LOOKED_AT} looked at": Filter(
+            wanted(min_duration=long, process_ids=(FAILING,), statuses=tuple(failed)),
+            LONG * LOOKED_AT // FAILED,
         ),
     }
 

@@ -19,8 +19,8 @@ from pygeoapi_prefect.service.requests import JobQuery
 _BATCH = 200
 # Where runs are looked at one by one, these are for a page so many times as it may have, or so
 # many: it then takes less than twice as long as one that Prefect finds.
-_LOOKS = 5
-_LEAST_LOOKS = 100
+_LOOKS = 3
+_LEAST_LOOKS = 60
 # No run started earlier, and there are no times before all times.
 _LONG = timedelta(days=36_500).total_seconds()
 

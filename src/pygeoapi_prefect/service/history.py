@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pygeoapi_prefect.config.configuration import Configuration
+from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
-from pygeoapi_prefect.engine.prefect_api.names import ServiceNames
+from pygeoapi_prefect.engine.prefect_api.names import ServiceNames, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
 from pygeoapi_prefect.ogc.estimate import Durations
 
@@ -79,6 +81,15 @@ class History:
             self._known.clear()
         self._known[process_id] = (time.monotonic(), found)
         return found
+
+
+def flow_of(configuration: Configuration, process_id: str) -> tuple[str, str]:
+    """Return flow and deployment of a process in Prefect."""
+    settings = configuration.process(process_id)
+    if isinstance(settings, DeploymentSettings):
+        reference = settings.prefect.deployment
+        return reference.flow_name, reference.deployment_name
+    return names_of(configuration.settings.work_pool).flow, process_id
 
 
 def _durations(seconds: Sequence[float], *, have_same_inputs: bool = False) -> Durations:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from pygeoapi_prefect.config.configuration import Configuration
-from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun
 from pygeoapi_prefect.engine.prefect_api.names import names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
@@ -27,7 +26,7 @@ from pygeoapi_prefect.processes.registry import Registry
 from pygeoapi_prefect.results.delivery import Delivery, SingleOutput
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.estimates import AskFunction, Estimates
-from pygeoapi_prefect.service.history import History
+from pygeoapi_prefect.service.history import History, flow_of
 from pygeoapi_prefect.service.job_details import JobDetails
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.modes import RESPOND_ASYNC, choose_mode
@@ -96,7 +95,10 @@ class ProcessService:
         )
         self.details = JobDetails(gateway, storage, self._jobs, foreign)
         history = History(
-            gateway, names_of(configuration.settings.work_pool), self._flow_of, self._inputs_of
+            gateway,
+            names_of(configuration.settings.work_pool),
+            partial(flow_of, configuration),
+            self._inputs_of,
         )
         self._estimates = Estimates(configuration, history, ask_function)
 
@@ -265,14 +267,6 @@ class ProcessService:
             PygeoapiPrefectError: as for `processor`; or the request cannot be a job.
         """
         return self._estimates.of(self._checked(request, self.processor(request.process_id)))
-
-    def _flow_of(self, process_id: str) -> tuple[str, str]:
-        """Return flow and deployment of a process in Prefect."""
-        settings = self._configuration.process(process_id)
-        if isinstance(settings, DeploymentSettings):
-            reference = settings.prefect.deployment
-            return reference.flow_name, reference.deployment_name
-        return names_of(self._configuration.settings.work_pool).flow, process_id
 
     def _inputs_of(self, run: FlowRun) -> Mapping[str, Any] | None:
         """Return the inputs of a job as far as Prefect has them."""

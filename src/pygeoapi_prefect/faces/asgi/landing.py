@@ -44,7 +44,8 @@ def add_landing(router: APIRouter, face: Face, others: ASGIApp | None = None) ->
         document = await _of_others(others, request)
         known = {"title": face.site.title, "description": face.site.description, **document}
         ours = landing_links(url)
-        relations = {each["rel"] for each in ours}
+        # Of the API there are two documents: theirs has what they serve.
+        relations = {each["rel"] for each in ours} - {"service-desc", "service-doc"}
         theirs = [each for each in document.get("links", ()) if each["rel"] not in relations]
         return JSONResponse({**known, "links": [*ours, *theirs]})
 

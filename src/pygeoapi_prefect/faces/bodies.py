@@ -36,7 +36,7 @@ def read_body(
     Args:
         body: as it was sent.
         headers: of the request, found without regard to case.
-        hold: told of the size of each piece that there is now.
+        hold: told of the size of each piece that there is beside what was sent.
         maximum: bytes that it may have.
 
     Raises:
@@ -54,7 +54,6 @@ def read_body(
     _check_charset(headers.get("Content-Type", ""))
     if len(body) > maximum:
         raise BodyTooLarge(maximum)
-    hold(len(body))
     for coding in reversed(headers.get("Content-Encoding", "").lower().split(",")):
         body = _decoded(body, coding.strip(), hold, maximum)
     body = body.removeprefix(codecs.BOM_UTF8)

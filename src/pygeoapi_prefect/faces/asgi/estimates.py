@@ -28,15 +28,15 @@ def add_estimates(router: APIRouter, face: Face) -> None:
     """Add the routes to a router."""
 
     async def estimate(process_id: str, request: Request) -> JSONResponse:
-        body = await body_of(request)
+        with face.bodies.one() as hold:
+            body = await body_of(request, hold)
 
-        # All of it in a thread: bodies may be large, and process files may have to be read.
-        def do(service: ProcessService) -> JSONResponse:
-            with face.bodies.one() as hold:
+            # All of it in a thread: bodies may be large, and process files may have to be read.
+            def do(service: ProcessService) -> JSONResponse:
                 content = read_body(body, request.headers, hold, service.max_body_size)
                 return JSONResponse(_estimate(service, process_id, request, content).document())
 
-        return await face.work(do)
+            return await face.work(do)
 
     path = "/processes/{process_id}/estimate"
     add(router, "GET", path, estimate, "Tell what a job would take")

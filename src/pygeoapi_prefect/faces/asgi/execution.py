@@ -37,17 +37,16 @@ def add_execution(router: APIRouter, face: Face) -> None:
     """Add the route to a router."""
 
     async def execute(process_id: str, request: Request) -> Response:
-        body = await body_of(request)
         url = face.url(request)
         said = read_preferences(",".join(request.headers.getlist("prefer")))
+        with face.bodies.one() as hold:
+            body = await body_of(request, hold)
 
-        def do(service: ProcessService) -> Response:
-            with face.bodies.one() as hold:
+            def do(service: ProcessService) -> Response:
                 plain = read_body(body, request.headers, hold, service.max_body_size)
-                content = read_content(plain)
-                return _execute(service, process_id, content, said, url, request)
+                return _execute(service, process_id, read_content(plain), said, url, request)
 
-        return await face.work(do)
+            return await face.work(do)
 
     add(router, "POST", "/processes/{process_id}/execution", execute, "Execute a process")
 

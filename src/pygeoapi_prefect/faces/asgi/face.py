@@ -6,6 +6,7 @@ Source:
 """
 
 import logging
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -100,21 +101,23 @@ class Face:
         return f"{request.url.scheme}://{request.url.netloc}{before}".rstrip("/")
 
 
-async def body_of(request: Request, maximum: int = MAX_BODY) -> bytes:
+async def body_of(request: Request, hold: Callable[[int], None]) -> bytes:
     """Return the body of a request.
 
     Args:
         request: the request.
-        maximum: bytes that it may have.
+        hold: told of the size of each piece that there is now.
 
     Raises:
-        BodyTooLarge: it has more.
+        BodyTooLarge: it is larger than any may be.
+        TooManyBodies: there is no room for it beside those of other requests.
     """
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > maximum:
-            raise BodyTooLarge(maximum)
+        if size > MAX_BODY:
+            raise BodyTooLarge(MAX_BODY)
+        hold(len(piece))
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -175,6 +178,10 @@ class _Anything(PathConvertor):
 register_url_convertor("anything", _Anything())
 
 
+# How a parameter of a path is read, after its name.
+_CONVERTOR = re.compile(r":\w+(?=})")
+
+
 def new_router() -> APIRouter:
     """Return a router whose routes are resources."""
     return APIRouter(route_class=Resource, tags=["OGC API - Processes"])
@@ -192,7 +199,7 @@ def add(
         endpoint: answers.
         summary: what it does; None = documents of the API do not have it.
     """
-    endpoint.own_path = path  # type: ignore[attr-defined]
+    endpoint.own_path = _CONVERTOR.sub("", path)  # type: ignore[attr-defined]
     router.add_api_route(
         path,
         endpoint,

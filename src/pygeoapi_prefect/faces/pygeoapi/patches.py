@@ -224,6 +224,7 @@ def _patched_execute(handler: Handler, api: API, request: APIRequest, *args: Any
     with _exchange(api, request):
         try:
             with _BODIES.one() as hold:
+                hold(len(request.data or b""))
                 request._data = read_body(request.data, request.headers, hold, _max_body(api))
                 try:
                     return _patched(handler, api, request, *args)

@@ -7,22 +7,20 @@ others would do the same once more and are skipped, where everyone can see it.
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 
-from pygeoapi_prefect.engine.maintenance.paging import page_of_runs
 from pygeoapi_prefect.engine.prefect_api.names import SCHEDULE_SLUG
 from pygeoapi_prefect.engine.prefect_api.runs import name_of, process_of
 from pygeoapi_prefect.engine.prefect_api.status import SKIPPED
+from pygeoapi_prefect.engine.worker.due_runs import due_runs
 
 # Prefect's, on every run that it makes of a schedule.
 _TAG = "auto-scheduled"
@@ -47,20 +45,11 @@ async def without_overtaken(
     """
     if not any(_schedule_of(run) for run in named):
         return list(named)
-    wanted = {
-        "tags": {"all_": [_TAG]},
-        "state": {"type": {"any_": ["SCHEDULED"]}},
-        "next_scheduled_start_time": {"before_": datetime.now(UTC)},
-    }
-    due = await page_of_runs(
-        client,
-        FlowRunFilter.model_validate(wanted),
-        FlowRunSort.EXPECTED_START_TIME_DESC,
-        WorkPoolFilter.model_validate({"name": {"any_": [work_pool]}}),
-    )
+    wanted = {"tags": {"all_": [_TAG]}}
+    due = await due_runs(client, work_pool, wanted, FlowRunSort.EXPECTED_START_TIME_DESC)
     later: set[UUID] = set()
     skipped: set[UUID] = set()
-    for run in due.runs:
+    for run in due:
         schedule = _schedule_of(run)
         if schedule in later and await claim(run):
             message = "A later run of the same schedule was due."

@@ -11,16 +11,13 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import anyio
 import httpx
-from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.states import Crashed, Pending
 from prefect.utilities.engine import propose_state
@@ -43,7 +40,6 @@ from pygeoapi_prefect.engine.maintenance.membership import (
     WorkerMembership,
     new_name,
 )
-from pygeoapi_prefect.engine.maintenance.paging import page_of_runs
 from pygeoapi_prefect.engine.maintenance.process_files import ProcessFilesWatch
 from pygeoapi_prefect.engine.maintenance.reaper import Reaper
 from pygeoapi_prefect.engine.maintenance.retention import Retention
@@ -58,6 +54,7 @@ from pygeoapi_prefect.engine.runner.input_files import remove_left_files
 from pygeoapi_prefect.engine.runner.job_log import about_left_out
 from pygeoapi_prefect.engine.worker.cancellation import Cancellation
 from pygeoapi_prefect.engine.worker.completion_waiters import CompletionWaiters
+from pygeoapi_prefect.engine.worker.due_runs import due_runs
 from pygeoapi_prefect.engine.worker.estimates import Estimates
 from pygeoapi_prefect.engine.worker.job_logs import LAST_WORDS_SECONDS, JobLogs
 from pygeoapi_prefect.engine.worker.job_processes import JobProcess
@@ -223,21 +220,9 @@ class JobWorker(PrefectWorker):
 
     async def _among_all_due(self, wanted: Mapping[str, Any]) -> list[FlowRun]:
         """Return due runs that fit; behind many others, Prefect would not name them by itself."""
-        wanted = {
-            **wanted,
-            "state": {"type": {"any_": ["SCHEDULED"]}},
-            "next_scheduled_start_time": {"before_": datetime.now(UTC)},
-        }
-        pool = WorkPoolFilter.model_validate({"name": {"any_": [self.work_pool_name]}})
-        page = await page_of_runs(
-            self.client,
-            FlowRunFilter.model_validate(wanted),
-            FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
-            pool,
-            limit=_MANY_RUNS,
-        )
+        due = await due_runs(self.client, self.work_pool_name, wanted, limit=_MANY_RUNS)
         # How many of a process may run is known to those only whom Prefect names.
-        return [run for run in page.runs if not self._pending.is_limited(run)]
+        return [run for run in due if not self._pending.is_limited(run)]
 
     def _look_in(self, seconds: float) -> None:
         """Look when a run is due; the slow poll might be two seconds late."""

@@ -16,6 +16,14 @@ def test_the_tests_of_the_example_are_shown_as_they_are() -> None:
     assert (ROOT / "examples/test_processes.py").read_text().strip() in shown
 
 
+def test_the_application_of_ones_own_is_shown_as_it_is() -> None:
+    page = (ROOT / "docs/how-to/mount-in-your-own-application.md").read_text()
+    shown = page.partition("```python\n")[2].partition("```")[0]
+    assert (ROOT / "examples/own_api.py").read_text().endswith(f'"""\n\n{shown}')
+    process = page.partition("```yaml\n")[2].partition("```")[0]
+    assert (ROOT / "examples/processes/distance.yml").read_text().endswith(process)
+
+
 def test_the_way_to_go_on_with_a_file_is_shown_as_it_is() -> None:
     page = (ROOT / "docs/how-to/make-jobs-survive.md").read_text()
     shown = (

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,11 +22,8 @@ class Problem(Protocol):
     @property
     def status(self) -> HTTPStatus: ...  # noqa: D102
     @property
-    def code(self) -> str: ...  # noqa: D102
-    @property
-    def description(self) -> str: ...  # noqa: D102
-    @property
     def retry_after(self) -> int | None: ...  # noqa: D102
+    def document(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -126,14 +123,9 @@ def _again(pieces: list[bytes], receive: Receive) -> Receive:
 
 
 async def _refuse(problem: Problem, send: Send) -> None:
-    content = {
-        "code": problem.code,
-        "type": problem.code,
-        "description": problem.description,
-    }
-    body = json.dumps(content).encode()
+    body = json.dumps(problem.document()).encode()
     headers = {
-        "content-type": "application/json",
+        "content-type": "application/problem+json",
         "content-length": str(len(body)),
         # What is still to come of the body is not wanted.
         "connection": "close",

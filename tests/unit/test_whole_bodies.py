@@ -110,7 +110,7 @@ def test_a_body_that_does_not_come_in_time_is_not_waited_for() -> None:
     request, bodies = answer_to(Request(b"{", is_complete=False), limits)
     assert (request.status, bodies) == (408, [])
     assert request.headers["connection"] == "close"
-    assert "did not come in time" in request.content["description"]
+    assert "did not come in time" in request.content["detail"]
 
 
 def test_a_body_that_does_not_come_keeps_nobody_waiting() -> None:
@@ -139,7 +139,9 @@ def test_a_body_that_does_not_come_keeps_nobody_waiting() -> None:
 def test_a_body_that_is_too_large_is_refused_before_it_is_there(request_: Request) -> None:
     request, bodies = answer_to(request_)
     assert (request.status, bodies) == (413, [])
-    assert "send large inputs as links" in request.content["description"]
+    assert request.headers["content-type"] == "application/problem+json"
+    assert request.content["status"] == 413
+    assert "send large inputs as links" in request.content["detail"]
 
 
 def test_large_bodies_are_let_in_as_long_as_there_is_room_and_small_ones_always() -> None:

@@ -62,12 +62,9 @@ class Processes:
     ) -> None:
         """Read the settings and the process files; ask nothing of Prefect yet."""
         folders = [processes_dir] if isinstance(processes_dir, str | Path) else processes_dir
-        given = {
-            "processes_dir": list(map(str, folders)),
-            "prefect_api_url": prefect_api_url,
-            **settings,
-        }
-        manager = {name: value for name, value in given.items() if value}
+        own = {"processes_dir": list(map(str, folders)), "prefect_api_url": prefect_api_url}
+        # Of further settings, 0 and None are choices.
+        manager = {**{name: value for name, value in own.items() if value}, **settings}
         level = logging.getLogger().level or logging.INFO
         site = Site(title, description, url.rstrip("/") if url else None)
         try:

@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pygeoapi_prefect import asgi
 from pygeoapi_prefect.asgi import Processes
+from pygeoapi_prefect.config.manager_settings import read_manager_settings
 from pygeoapi_prefect.errors import ConfigurationError
 from tests.support.configuration import configuration, write_configuration
 
@@ -46,3 +50,17 @@ def test_wrong_arguments_are_named(arguments: dict[str, object], fault: str) -> 
         Processes(**arguments)  # type: ignore[arg-type]
     assert "the arguments of Processes" in str(caught.value)
     assert fault in str(caught.value)
+
+
+def test_nothing_and_none_are_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Mapping[str, Any]] = []
+
+    def opened(manager: Mapping[str, Any], *_: object) -> object:
+        given.append(manager)
+        return object()
+
+    monkeypatch.setattr(asgi, "open_service", opened)
+    Processes(tmp_path, max_queued_jobs=None, max_waiting_requests=0)
+    settings = read_manager_settings(given[0])
+    assert (settings.max_queued_jobs, settings.max_waiting_requests) == (None, 0)
+    assert (settings.processes_dir, settings.prefect_api_url) == ((tmp_path,), None)

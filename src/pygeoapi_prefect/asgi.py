@@ -66,7 +66,6 @@ class Processes:
         # Of further settings, 0 and None are choices.
         manager = {**{name: value for name, value in own.items() if value}, **settings}
         level = logging.getLogger().level or logging.INFO
-        site = Site(title, description, url.rstrip("/") if url else None)
         try:
             service = open_service(manager, {}, level)
         except ConfigurationError as error:
@@ -75,6 +74,12 @@ class Processes:
                 for each in error.faults
             ]
             raise ConfigurationError("the arguments of Processes", faults) from None
+        site = Site(
+            title,
+            description,
+            url.rstrip("/") if url else None,
+            has_logs=service().exposes_job_logs,
+        )
         self.router: APIRouter = router_of(service, site)
 
 
@@ -116,6 +121,7 @@ def _complete(pygeoapi: Any) -> ASGIApp:
         # The defaults are pygeoapi's.
         default_items=limits.get("default_items", 10),
         max_items=limits.get("max_items", 10),
+        has_logs=service().exposes_job_logs,
         languages=languages,
         refuses_more=limits.get("on_exceed") == "error",
     )

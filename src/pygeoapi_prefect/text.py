@@ -5,6 +5,8 @@ has no bytes for; a NUL, which PostgreSQL refuses; or a whole file. One such tex
 job its error, nor the other lines of the log that travel with it.
 """
 
+import re
+
 _CUT = "… ({} more characters)"
 
 
@@ -28,6 +30,23 @@ def storable(text: str, max_length: int) -> str:
 def cut(text: str, limit: int) -> str:
     """Return the beginning of a text, in a form that UTF-8 can carry."""
     return _encodable(text if len(text) <= limit else text[:limit] + "…")
+
+
+_TRACEBACK = "Traceback (most recent call last):"
+# Of a line of one: the folders of a file.
+_FOLDERS = re.compile(r'(?<=File ")[^"\n]*[/\\](?=[^"/\\\n]+", line \d)')
+
+
+def without_traceback(text: str) -> str:
+    """Return a text with the last line only of each traceback in it, and no folders of code.
+
+    What was wrong is for everybody; where code lies on a machine is not.
+    """
+    before, marker, after = text.partition(_TRACEBACK)
+    if marker:
+        last = after.rstrip().rpartition("\n")[2]
+        text = f"{before.rstrip()}\n{last}".strip()
+    return _FOLDERS.sub("", text)
 
 
 def in_one_line(text: str) -> str:

@@ -73,7 +73,7 @@ class WholeBodies:
             try:
                 body = await self._read(scope, receive, hold)
             except PygeoapiPrefectError as error:
-                await _refuse(self._problem_of(error), send)
+                await _refuse(self._problem_of(error), scope, send)
                 return
             if body is not None:
                 await self._app(scope, _again(body, receive), send)
@@ -122,10 +122,11 @@ def _again(pieces: list[bytes], receive: Receive) -> Receive:
     return receive_again
 
 
-async def _refuse(problem: Problem, send: Send) -> None:
+async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
     body = json.dumps(problem.document()).encode()
     headers = {
-        "content-type": "application/problem+json",
+        "content-type": _media_type_for(scope),
+        "x-content-type-options": "nosniff",
         "content-length": str(len(body)),
         # What is still to come of the body is not wanted.
         "connection": "close",
@@ -135,3 +136,11 @@ async def _refuse(problem: Problem, send: Send) -> None:
     sent = [(name.encode(), text.encode()) for name, text in headers.items()]
     await send({"type": "http.response.start", "status": int(problem.status), "headers": sent})
     await send({"type": "http.response.body", "body": body})
+
+
+def _media_type_for(scope: Scope) -> str:
+    """Return what a problem is called for a client that may take plain JSON and nothing else."""
+    accepted = dict(scope["headers"]).get(b"accept", b"*/*")
+    takes_problems = b"*/*" in accepted or b"problem+json" in accepted
+    is_plain = b"application/json" in accepted and not takes_problems
+    return "application/json" if is_plain else "application/problem+json"

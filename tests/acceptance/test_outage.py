@@ -142,7 +142,7 @@ def test_an_external_prefect_from_deployment_to_outage_and_back(
         # Nothing is deployed yet: the answer and the doctor name the command.
         answer = client.execute("echo", {"a": 1})
         assert answer.status_code == 500
-        assert "pygeoapi-prefect deploy" in answer.json()["detail"]
+        assert "pygeoapi-prefect deploy" in answer.json()["description"]
         ill = command(stack, "doctor")
         assert ill.returncode == 1
         assert "run `pygeoapi-prefect deploy`" in ill.stdout
@@ -191,7 +191,7 @@ def test_an_external_prefect_from_deployment_to_outage_and_back(
                 answer = send()
                 assert (name, answer.status_code) == (name, 503)
                 assert int(answer.headers["retry-after"]) > 0
-                assert "cannot reach Prefect" in answer.json()["detail"]
+                assert "cannot reach Prefect" in answer.json()["description"]
                 assert prefect.url not in answer.text
                 # The one duration that is a promise to clients, not a measurement.
                 assert time.monotonic() - began < 3, name

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_nothing_and_none_are_choices(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def opened(manager: Mapping[str, Any], *_: object) -> object:
         given.append(manager)
-        return object()
+        return lambda: SimpleNamespace(exposes_job_logs=True)
 
     monkeypatch.setattr(asgi, "open_service", opened)
     Processes(tmp_path, max_queued_jobs=None, max_waiting_requests=0)

@@ -112,6 +112,7 @@ class ManagerSettings(BaseSettings):
         max_body_size: bytes that the body of a request may have (`64MiB`).
         max_inputs: how many inputs a request may have.
         max_input_depth: levels of arrays and objects that an input may have.
+        expose_job_logs: whether clients may read what jobs logged.
         job_retention: how long jobs are kept after their end (`30d`), with results, inputs and
             logs. None = for ever.
     """
@@ -147,6 +148,7 @@ class ManagerSettings(BaseSettings):
     max_body_size: ByteSize = Field(default=ByteSize(MAX_BODY), gt=0, le=MAX_BODY)
     max_inputs: int = Field(default=1000, ge=1)
     max_input_depth: int = Field(default=MAX_DEPTH, ge=1, le=MAX_DEPTH)
+    expose_job_logs: bool = True
     job_retention: Duration | None = None
 
     _service: str = PrivateAttr(default_factory=this_service)

@@ -15,6 +15,7 @@ from pygeoapi_prefect.results.media_types import JSON, in_header
 from pygeoapi_prefect.results.storage import ResultStorage
 from pygeoapi_prefect.service.jobs import JobService
 from pygeoapi_prefect.service.ports import ForeignFlows
+from pygeoapi_prefect.text import without_traceback
 
 # Fewer digits of an id fit too many jobs, and may well be a slip.
 _LEAST_DIGITS = 4
@@ -76,7 +77,7 @@ class JobDetails:
         return self._gateway.read_log(self._jobs.run(job_id).id)
 
     def log_page(self, job_id: str, level: int, *, limit: int, offset: int = 0) -> list[LogLine]:
-        """Return some of what a job logged, oldest first.
+        """Return some of what a job logged, oldest first, as clients may read it.
 
         Args:
             job_id: the job.
@@ -89,7 +90,10 @@ class JobDetails:
             PrefectUnavailable: Prefect does not answer.
         """
         lines = self._gateway.read_log(self._jobs.run(job_id).id, level=level, offset=offset)
-        return list(islice(lines, limit))
+        return [
+            line.model_copy(update={"message": without_traceback(line.message)})
+            for line in islice(lines, limit)
+        ]
 
     def outputs(self, job_id: str) -> tuple[JobOutput, ...]:
         """Return the outputs of a job that its client asked for; each can be had by itself.

@@ -128,6 +128,11 @@ class ProcessService:
         """How many bytes the body of a request may have."""
         return self._configuration.settings.max_body_size
 
+    @property
+    def exposes_job_logs(self) -> bool:
+        """Whether clients may read what jobs logged."""
+        return self._configuration.settings.expose_job_logs
+
     # --- processes -------------------------------------------------------------------------
 
     def processor(self, process_id: str) -> Processor:

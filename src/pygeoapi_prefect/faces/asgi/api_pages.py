@@ -67,7 +67,12 @@ def add_api(router: APIRouter, face: Face) -> None:
             return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
         site = face.site
         about = About(site.title, site.description)
-        surface = replace(NATIVE, default_items=site.default_items, max_items=site.max_items)
+        surface = replace(
+            NATIVE,
+            has_logs=site.has_logs,
+            default_items=site.default_items,
+            max_items=site.max_items,
+        )
         content = await face.work(lambda service: documents.of(service, about, url, surface))
         return Response(content, headers={"Content-Type": OPENAPI})
 

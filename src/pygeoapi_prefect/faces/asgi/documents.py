@@ -10,19 +10,19 @@ from pygeoapi_prefect.ogc.status_info import status_info
 _LOG = "http://www.opengis.net/def/rel/ogc/1.0/log"
 
 
-def job_document(job: Job, url: str) -> dict[str, Any]:
+def job_document(job: Job, url: str, *, has_log: bool = True) -> dict[str, Any]:
     """Return the status document of a job (OGC 18-062r2, statusInfo.yaml).
 
     Args:
         job: the job.
         url: where the service is, without a slash at the end.
+        has_log: whether clients may read what it logged.
     """
     document = status_info(job, url)
     page = f"{url}/jobs/{job.id}"
-    document["links"] += [
-        link(f"{url}/jobs", "up", "All jobs"),
-        link(f"{page}/logs", _LOG, "What this job logged"),
-    ]
+    document["links"].append(link(f"{url}/jobs", "up", "All jobs"))
+    if has_log:
+        document["links"].append(link(f"{page}/logs", _LOG, "What this job logged"))
     if not job.status.is_final:
         document["links"] += [
             link(page, "monitor", "This job"),

@@ -10,8 +10,10 @@ Source:
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 import anyio
 from fastapi import APIRouter
@@ -30,6 +32,10 @@ _LOOK_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 15.0
 # When a client whose connection broke is to come back, in milliseconds.
 _RETRY = 2_000
+
+
+# Returns the document of a job as a client is to have it.
+type Tell = Callable[[Job], dict[str, Any]]
 
 
 class Watch:
@@ -116,11 +122,11 @@ def add_events(router: APIRouter, face: Face) -> None:
     watches = Watches(face)
 
     async def listen(job_id: str, request: Request) -> Response:
-        url = face.url(request)
+        tell = partial(job_document, url=face.url(request), has_log=face.site.has_logs)
         watch = await watches.listen(job_id)
         last = request.headers.get("last-event-id")
         job = watch.job
-        knows_end = job is not None and _has_ended(job) and _told(job, url)[1] == last
+        knows_end = job is not None and _has_ended(job) and _told(job, tell)[1] == last
         if knows_end or request.method == "HEAD":
             watches.leave(job_id, watch)
             status = HTTPStatus.NO_CONTENT if knows_end else HTTPStatus.OK
@@ -128,7 +134,7 @@ def add_events(router: APIRouter, face: Face) -> None:
 
         async def events() -> AsyncIterator[bytes]:
             try:
-                async for event in _events(watch, url, last):
+                async for event in _events(watch, tell, last):
                     yield event
             finally:
                 watches.leave(job_id, watch)
@@ -139,11 +145,11 @@ def add_events(router: APIRouter, face: Face) -> None:
     add(router, "GET", "/jobs/{job_id}/events", listen, "Follow a job (Server-Sent Events)")
 
 
-async def _events(watch: Watch, url: str, last: str | None) -> AsyncIterator[bytes]:
+async def _events(watch: Watch, tell: Tell, last: str | None) -> AsyncIterator[bytes]:
     yield format_sse_event(retry=_RETRY)
     job = watch.job
     while job is not None:
-        text, event_id = _told(job, url)
+        text, event_id = _told(job, tell)
         if event_id != last:
             yield format_sse_event(event="status", data_str=text, id=event_id)
         last = event_id
@@ -156,9 +162,9 @@ async def _events(watch: Watch, url: str, last: str | None) -> AsyncIterator[byt
     yield format_sse_event(event="removed", data_str="{}")
 
 
-def _told(job: Job, url: str) -> tuple[str, str]:
+def _told(job: Job, tell: Tell) -> tuple[str, str]:
     """Return the status document of a job as a text, and what identifies it."""
-    text = json.dumps(job_document(job, url), separators=(",", ":"))
+    text = json.dumps(tell(job), separators=(",", ":"))
     return text, hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -37,14 +37,13 @@ def add_execution(router: APIRouter, face: Face) -> None:
     """Add the route to a router."""
 
     async def execute(process_id: str, request: Request) -> Response:
-        url = face.url(request)
         said = read_preferences(",".join(request.headers.getlist("prefer")))
         with face.bodies.one() as hold:
             body = await body_of(request, hold)
 
             def do(service: ProcessService) -> Response:
                 plain = read_body(body, request.headers, hold, service.max_body_size)
-                return _execute(service, process_id, read_content(plain), said, url, request)
+                return _execute(face, service, process_id, read_content(plain), said, request)
 
             return await face.work(do)
 
@@ -52,13 +51,14 @@ def add_execution(router: APIRouter, face: Face) -> None:
 
 
 def _execute(
+    face: Face,
     service: ProcessService,
     process_id: str,
     content: Mapping[str, Any],
     said: Preferences,
-    url: str,
     request: Request,
 ) -> Response:
+    url = face.url(request)
     if not service.is_exposed(process_id):
         raise ProcessNotFound(process_id)
     wanted = posted_request(process_id, content)
@@ -67,7 +67,8 @@ def _execute(
         wanted, returned = _with_references(service, wanted, said)
     outcome = service.execute(wanted, RequestContext(said, url, is_strict=True))
     if outcome.job is None:
-        return _accepted(_as_it_is(service, outcome.job_id, process_id), said, url)
+        job = _as_it_is(service, outcome.job_id, process_id)
+        return _accepted(job, said, url, has_log=face.site.has_logs)
     if outcome.delivery is None:
         response: Response = problem_answer(request, problem_of(JobFailed(outcome.job.message)))
     else:
@@ -111,13 +112,15 @@ def _as_it_is(service: ProcessService, job_id: str, process_id: str) -> Job:
         return Job(job_id, process_id, JobStatus.ACCEPTED, message, 0, now, None, None, now)
 
 
-def _accepted(job: Job, said: Preferences, url: str) -> Response:
+def _accepted(job: Job, said: Preferences, url: str, *, has_log: bool) -> Response:
     """Return the answer to a request whose job has not ended."""
     headers = {"Location": job_url(url, job.id)}
     if said.returns is Return.MINIMAL:
         response = Response(status_code=HTTPStatus.CREATED, headers=headers)
     else:
-        response = JSONResponse(job_document(job, url), HTTPStatus.CREATED, headers)
+        response = JSONResponse(
+            job_document(job, url, has_log=has_log), HTTPStatus.CREATED, headers
+        )
     _say_applied(response, said, said.returns, is_async=True)
     return response
 

@@ -53,6 +53,7 @@ class Site:
         default_items: how many processes or jobs a page has if a client does not say.
         max_items: how many one has at most.
         languages: those that it has words in, as in RFC 5646, its own first.
+        has_logs: whether clients may read what jobs logged.
         refuses_more: whether a client is refused that asks for more; else it gets `max_items`.
     """
 
@@ -62,6 +63,7 @@ class Site:
     default_items: int = 10
     max_items: int = 1_000
     languages: tuple[str, ...] = ("en",)
+    has_logs: bool = True
     refuses_more: bool = False
 
 

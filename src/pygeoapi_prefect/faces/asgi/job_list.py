@@ -66,7 +66,7 @@ def add_job_list(router: APIRouter, face: Face) -> None:
             after = page.next_offset if page else None
             links = page_links(f"{url}/jobs", given, limit, offset, size, after)
             document: dict[str, Any] = {
-                "jobs": [job_document(job, url) for job in jobs],
+                "jobs": [job_document(job, url, has_log=face.site.has_logs) for job in jobs],
                 "links": links,
                 "numberReturned": len(jobs),
             }

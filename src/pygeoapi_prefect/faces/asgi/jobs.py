@@ -22,14 +22,21 @@ _NAMES = {number: name for name, number in _LEVELS.items()}
 
 def add_jobs(router: APIRouter, face: Face) -> None:
     """Add the routes to a router."""
+    has_log = face.site.has_logs
 
     async def read_job(job_id: str, request: Request) -> JSONResponse:
         url = face.url(request)
-        return await face.work(lambda service: JSONResponse(job_document(service.job(job_id), url)))
+
+        def do(service: ProcessService) -> JSONResponse:
+            return JSONResponse(job_document(service.job(job_id), url, has_log=has_log))
+
+        return await face.work(do)
 
     async def dismiss_job(job_id: str, request: Request) -> JSONResponse:
         url = face.url(request)
-        return await face.work(lambda service: JSONResponse(_dismiss(service, job_id, url)))
+        return await face.work(
+            lambda service: JSONResponse(_dismiss(service, job_id, url, has_log=has_log))
+        )
 
     async def read_log(
         job_id: str,
@@ -62,16 +69,17 @@ def add_jobs(router: APIRouter, face: Face) -> None:
 
     add(router, "GET", "/jobs/{job_id}", read_job, "Tell the status of a job")
     add(router, "DELETE", "/jobs/{job_id}", dismiss_job, "Stop a job, or remove one that has ended")
-    add(router, "GET", "/jobs/{job_id}/logs", read_log, "Tell what a job logged")
+    if has_log:
+        add(router, "GET", "/jobs/{job_id}/logs", read_log, "Tell what a job logged")
 
 
-def _dismiss(service: ProcessService, job_id: str, url: str) -> dict[str, object]:
+def _dismiss(service: ProcessService, job_id: str, url: str, *, has_log: bool) -> dict[str, object]:
     dismissal = service.dismiss(job_id)
     job = dismissal.job
     if dismissal.is_removed:
         message = "The job was removed, with its results."
         job = replace(job, status=JobStatus.DISMISSED, message=message, failure=None)
-    document = job_document(job, url)
+    document = job_document(job, url, has_log=has_log)
     if dismissal.is_removed:
         # Nothing is left where the others lead.
         document["links"] = [each for each in document["links"] if each["rel"] == "up"]

@@ -21,6 +21,7 @@ TAGS = {
 }
 _TEXT = {"type": "string"}
 _BYTES = {"type": "string", "format": "binary"}
+_LOGS = "/jobs/{jobID}/logs"
 _OWN_TROUBLE = ("500", "503")
 
 
@@ -61,7 +62,12 @@ def operation(
 def fixed_paths(surface: Surface) -> Paths:
     """Return path -> operations of the routes that a way in has."""
     paths = _lists(surface) | _jobs(surface)
-    return {**_service(surface), **paths, **_more()} if surface.is_whole else paths
+    if not surface.is_whole:
+        return paths
+    more = _more()
+    if not surface.has_logs:
+        del more[_LOGS]
+    return {**_service(surface), **paths, **more}
 
 
 def _document(schema: str, surface: Surface, description: str) -> dict[str, Any]:
@@ -275,7 +281,7 @@ def _more() -> Paths:
                 of_output,
             ),
         },
-        "/jobs/{jobID}/logs": {
+        _LOGS: {
             "get": operation(
                 "getLogs",
                 JOBS,

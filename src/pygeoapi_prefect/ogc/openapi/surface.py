@@ -13,6 +13,7 @@ class Surface:
             outputs one by one, its estimates, logs and events.
         refuses_null: whether a member of a request may not be null that may be left out.
         html: whether it has pages for people.
+        has_logs: whether clients may read what jobs logged.
         default_items: how many processes or jobs a page of a list has if a client does not say.
         max_items: how many one has at most.
     """
@@ -21,6 +22,7 @@ class Surface:
     is_whole: bool
     refuses_null: bool
     html: bool = True
+    has_logs: bool = True
     default_items: int = 10
     max_items: int = 1_000
 

@@ -248,6 +248,35 @@ def test_a_log_is_told_page_by_page_and_from_a_level_on(
     assert client.get(f"/jobs/{picture}/logs?level=loud").status_code == 400
 
 
+def test_a_log_has_no_folders_of_the_machine(
+    client: Client, stack: InMemoryStack, several: str
+) -> None:
+    raised = (
+        'Traceback (most recent call last):\n  File "/srv/x.py", line 3, in f\n    a\nKeyError: 1'
+    )
+    messages = [f"It failed.\n{raised}", raised, '  File "/srv/secret/x.py", line 3, in f', "Fine."]
+    lines = [
+        LogLine(
+            timestamp=datetime(2026, 1, 1, 0, 0, number, tzinfo=UTC),
+            level=logging.ERROR,
+            name="test",
+            message=message,
+        )
+        for number, message in enumerate(messages)
+    ]
+    stack.gateway.log(several, lines)
+    told = [each["message"] for each in client.get(f"/jobs/{several}/logs").json()["logs"]]
+    wanted = ["It failed.\nKeyError: 1", "KeyError: 1", '  File "x.py", line 3, in f', "Fine."]
+    assert told[-4:] == wanted
+
+
+def test_logs_can_be_kept_from_clients(stack: InMemoryStack, several: str) -> None:
+    client = client_of(stack, site=Site(has_logs=False))
+    assert client.get(f"/jobs/{several}/logs").status_code == 404
+    assert f"{RELATIONS}/log" not in links_of(client.get(f"/jobs/{several}").json())
+    assert "/jobs/{jobID}/logs" not in client.get("/api").json()["paths"]
+
+
 # ---- list
 
 

@@ -16,6 +16,7 @@ from pygeoapi_prefect.faces.asgi.face import Face, add, link
 _RELATIONS = "http://www.opengis.net/def/rel/ogc/1.0"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 _CLASSES = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
+_DOCUMENTS = {"service-desc", "service-doc"}
 CONFORMS_TO = (
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
@@ -44,9 +45,13 @@ def add_landing(router: APIRouter, face: Face, others: ASGIApp | None = None) ->
         document = await _of_others(others, request)
         known = {"title": face.site.title, "description": face.site.description, **document}
         ours = landing_links(url)
-        # Of the API there are two documents: theirs has what they serve.
-        relations = {each["rel"] for each in ours} - {"service-desc", "service-doc"}
-        theirs = [each for each in document.get("links", ()) if each["rel"] not in relations]
+        relations = {each["rel"] for each in ours}
+        # One document is the service's; theirs has what they serve besides.
+        theirs = [
+            {**each, "rel": "related"} if each["rel"] in _DOCUMENTS else each
+            for each in document.get("links", ())
+            if each["rel"] not in relations - _DOCUMENTS
+        ]
         return JSONResponse({**known, "links": [*ours, *theirs]})
 
     async def read_conformance(request: Request) -> JSONResponse:

@@ -164,7 +164,7 @@ def test_the_description_is_derived_from_the_parameters(world: World) -> None:
 def test_a_deployment_that_is_missing_says_so_and_harms_no_other(world: World) -> None:
     described = world.client.http.get("/processes/missing", params={"f": "json"})
     assert described.status_code == 500
-    assert "nobody/prod" in described.json()["detail"]
+    assert "nobody/prod" in described.json()["description"]
     listed = world.client.http.get("/processes", params={"f": "json", "limit": 100}).json()
     found = {each["id"]: each for each in listed["processes"]}
     assert set(PROCESSES) <= set(found)
@@ -213,7 +213,7 @@ def test_wrong_inputs_are_refused_before_anything_starts(
     before = world.prefect.count_runs()
     answer = world.client.execute("forecast", inputs, prefer="respond-async")
     assert answer.status_code == 400
-    assert pointer in answer.json()["detail"]
+    assert pointer in answer.json()["description"]
     assert world.prefect.count_runs() == before
 
 
@@ -247,7 +247,7 @@ def test_what_prefect_cannot_hold_is_refused_before_a_run_is_made(world: World, 
         headers={"content-type": "application/json", "prefer": "respond-async"},
     )
     assert answer.status_code == 400
-    assert "/inputs/value/a/0: " in answer.json()["detail"]
+    assert "/inputs/value/a/0: " in answer.json()["description"]
     assert world.prefect.count_runs() == before
     assert world.client.http.get("/jobs?f=json").status_code == 200
 
@@ -460,7 +460,7 @@ def test_a_deployment_that_cannot_run_is_a_clear_answer(
 ) -> None:
     answer = world.client.execute(process_id, {}, prefer="respond-async")
     assert answer.status_code == status
-    assert words in answer.json()["detail"]
+    assert words in answer.json()["description"]
 
 
 def test_doctor_names_every_deployment_that_cannot_run(world: World) -> None:

@@ -228,7 +228,7 @@ def test_of_a_job_there_that_is_dismissed_nothing_is_left(
     assert not process.is_running()
     assert elsewhere.written_by(job_id) == []
     assert elsewhere.cleared.read_text().split() == [job_id]
-    assert "dismissed" in client.results(job_id).json()["detail"]
+    assert "dismissed" in client.results(job_id).json()["description"]
 
 
 def test_a_job_there_that_is_killed_has_failed_and_says_why(client: Client, marks: Marks) -> None:
@@ -268,7 +268,7 @@ def test_a_process_that_prefect_does_not_take_says_so_when_executed(
 ) -> None:
     answer = client.execute(process_id)
     assert answer.status_code == 500
-    assert "`pygeoapi-prefect deploy` creates it, or says" in answer.json()["detail"]
+    assert "`pygeoapi-prefect deploy` creates it, or says" in answer.json()["description"]
 
 
 def test_the_doctor_looks_at_every_pool(elsewhere: Elsewhere) -> None:

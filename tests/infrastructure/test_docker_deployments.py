@@ -123,7 +123,7 @@ def test_wrong_inputs_start_no_container(world: World, stack: Stack) -> None:
     before = world.server.count_runs()
     answer = stack.client.execute("forecast", {"days": 11}, prefer="respond-async")
     assert answer.status_code == 400
-    assert "/inputs/days" in answer.json()["detail"]
+    assert "/inputs/days" in answer.json()["description"]
     assert world.server.count_runs() == before
 
 

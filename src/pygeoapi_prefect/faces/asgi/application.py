@@ -5,6 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -99,7 +100,7 @@ def application_of(
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     # With a prefix, the landing page is at the prefix and a slash.
     app.include_router(router, prefix=prefix)
-    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(HTTPException, _Refusing(router, prefix))
     whole: ASGIApp = app
     if others is not None:
         app.router.default = others
@@ -134,6 +135,25 @@ class _PagesOfOthers:
         await (self._others if is_theirs else self._app)(scope, receive, send)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer what no route answers."""
-    return refusal(request, error)
+class _Refusing:
+    """Answers what no route answers."""
+
+    def __init__(self, router: APIRouter, prefix: str) -> None:
+        self._routes = [route for route in router.routes if isinstance(route, APIRoute)]
+        self._prefix = prefix
+
+    async def __call__(self, request: Request, error: Exception) -> Response:
+        response = refusal(request, error)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Each method is a route of its own, and Starlette names those of the first one.
+            path = request.scope["path"].removeprefix(self._prefix)
+            fitting = [route for route in self._routes if route.path_regex.match(path)]
+            # What takes the rest of a path is not this resource.
+            methods = {
+                method
+                for route in fitting
+                if route.endpoint is not _nothing
+                for method in route.methods or ()
+            }
+            response.headers["Allow"] = ", ".join(sorted(methods))
+        return response

@@ -73,10 +73,23 @@ def test_there_is_nothing_where_no_process_is(client: Client, place: str) -> Non
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_method_that_a_resource_does_not_have_is_a_problem(client: Client) -> None:
-    answer = client.ask("PUT", "/processes/add")
+@pytest.mark.parametrize(
+    ("place", "allowed"),
+    [
+        ("/processes/add", "GET, HEAD"),
+        ("/jobs", "GET, HEAD"),
+        ("/jobs/x", "DELETE, GET, HEAD"),
+        ("/processes/add/execution", "POST"),
+        ("/processes/add/estimate", "GET, HEAD, POST"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "/geo"])
+def test_a_method_that_a_resource_does_not_have_is_a_problem(
+    stack: InMemoryStack, prefix: str, place: str, allowed: str
+) -> None:
+    answer = client_of(stack, prefix).ask("PUT", f"{prefix}{place}")
     assert (answer.status_code, answer.json()["code"]) == (405, "MethodNotAllowed")
-    assert "GET" in answer.headers["allow"]
+    assert answer.headers["allow"] == allowed
 
 
 # ---- languages

@@ -43,16 +43,38 @@ class Watch:
 
     Args:
         face: has the service.
-        job: as it was when the first one came.
+        job_id: of the job.
+
+    Attributes:
+        job: as it was last seen, None when it is gone.
+        listeners: how many there are.
+        error: why the first look failed; who comes after that has another watch.
     """
 
-    def __init__(self, face: Face, job: Job) -> None:
-        """Look for the first time when the first listener waits."""
+    def __init__(self, face: Face, job_id: str) -> None:
+        """Look for the first time when the first listener comes."""
         self._face = face
-        self.job: Job | None = job
+        self._job_id = job_id
+        self.job: Job | None = None
         self.listeners = 0
-        self._looked = time.monotonic()
+        self.error: Exception | None = None
+        self._looked = 0.0
         self._lock = anyio.Lock()
+
+    async def begin(self) -> None:
+        """Return when the job was looked at: of those who come at once, one looks.
+
+        Raises:
+            JobNotFound: there is no such job.
+            PrefectUnavailable: Prefect does not answer.
+        """
+        # Later the lock belongs to who looks next, for whom nobody has to wait who comes.
+        if not self._looked:
+            async with self._lock:
+                if not self._looked and self.error is None:
+                    await self._look_first()
+        if self.error is not None:
+            raise self.error.with_traceback(None)
 
     async def next(self, seen: Job | None) -> Job | None:
         """Return the job when it differs from one that was seen, None when it is gone.
@@ -69,11 +91,17 @@ class Watch:
                         await self._look()
         return self.job
 
+    async def _look_first(self) -> None:
+        try:
+            self.job = await self._face.work(lambda service: service.job(self._job_id))
+            self._looked = time.monotonic()
+        except Exception as error:
+            self.error = error
+
     async def _look(self) -> None:
         await anyio.sleep(max(0.0, self._looked + _LOOK_SECONDS - time.monotonic()))
-        job_id = self.job.id if self.job else ""
         try:
-            self.job = await self._face.work(lambda service: service.job(job_id))
+            self.job = await self._face.work(lambda service: service.job(self._job_id))
         except JobNotFound:
             self.job = None
         except Unavailable:
@@ -101,19 +129,22 @@ class Watches:
         """
         if self._listeners >= MAX_LISTENERS:
             raise TooManyListeners
-        watch = self._watches.get(job_id)
-        if watch is None:
-            job = await self._face.work(lambda service: service.job(job_id))
-            watch = self._watches.setdefault(job_id, Watch(self._face, job))
+        watch = self._watches.setdefault(job_id, Watch(self._face, job_id))
         watch.listeners += 1
         self._listeners += 1
+        try:
+            await watch.begin()
+        except BaseException:
+            self.leave(job_id, watch)
+            raise
         return watch
 
     def leave(self, job_id: str, watch: Watch) -> None:
         """Hear that somebody listens no more."""
         watch.listeners -= 1
         self._listeners -= 1
-        if not watch.listeners and self._watches.get(job_id) is watch:
+        is_over = not watch.listeners or watch.error is not None
+        if is_over and self._watches.get(job_id) is watch:
             del self._watches[job_id]
 
 

@@ -2,15 +2,19 @@
 
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
 import pytest
 from starlette.types import ASGIApp, Message
 
+from pygeoapi_prefect.errors import JobNotFound, PygeoapiPrefectError, TooManyListeners
 from pygeoapi_prefect.faces.asgi import events
+from pygeoapi_prefect.faces.asgi.events import Watch, Watches
+from pygeoapi_prefect.ogc.job import Job, JobStatus
 from pygeoapi_prefect.testing.stack import InMemoryStack
 from tests.support import native_processors
 from tests.support.native_face import client_of
@@ -142,6 +146,127 @@ def test_a_job_that_is_removed_ends_the_story(held: tuple[InMemoryStack, str]) -
     assert [event["event"] for event in anyio.run(follow)] == ["removed"]
 
 
+def a_job() -> Job:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return Job("1", "hold", JobStatus.RUNNING, "Held", 25, now, now, None, now)
+
+
+class HeldLooks:
+    """Stands for a face: each look is counted, and takes until it is let go."""
+
+    def __init__(self, answer: Callable[[], Job]) -> None:
+        self.looks = 0
+        self.let_go = anyio.Event()
+        self._answer = answer
+
+    async def work(self, do: object) -> Job:
+        self.looks += 1
+        await self.let_go.wait()
+        return self._answer()
+
+
+async def come_at_once(watches: Watches, face: HeldLooks, count: int) -> list[Watch | Exception]:
+    """Return what each of so many has, who all wait for the first look."""
+    found: list[Watch | Exception] = []
+
+    async def come() -> None:
+        try:
+            found.append(await watches.listen("1"))
+        except PygeoapiPrefectError as error:
+            found.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(come)
+        await anyio.wait_all_tasks_blocked()
+        face.let_go.set()
+    return found
+
+
+def test_of_those_who_come_at_once_one_looks() -> None:
+    async def come() -> None:
+        face = HeldLooks(a_job)
+        watches = Watches(face)  # type: ignore[arg-type]
+        found = await come_at_once(watches, face, 50)
+        assert face.looks == 1
+        assert {id(each) for each in found} == {id(await watches.listen("1"))}
+        assert face.looks == 1
+
+    anyio.run(come)
+
+
+def test_who_comes_at_once_is_told_the_same_trouble_and_who_comes_later_looks_again() -> None:
+    async def come() -> None:
+        answers = iter((JobNotFound("1"), None))
+
+        def answer() -> Job:
+            if (error := next(answers)) is not None:
+                raise error
+            return a_job()
+
+        face = HeldLooks(answer)
+        watches = Watches(face)  # type: ignore[arg-type]
+        found = await come_at_once(watches, face, 50)
+        assert face.looks == 1
+        assert [type(each) for each in found] == [JobNotFound] * 50
+        assert (await watches.listen("1")).job == a_job()
+        assert face.looks == 2
+
+    anyio.run(come)
+
+
+def test_of_those_who_come_at_once_no_more_may_listen_than_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "MAX_LISTENERS", 5)
+
+    async def come() -> list[type]:
+        face = HeldLooks(a_job)
+        found = await come_at_once(Watches(face), face, 8)  # type: ignore[arg-type]
+        return sorted((type(each) for each in found), key=lambda each: each.__name__)
+
+    assert anyio.run(come) == [TooManyListeners] * 3 + [Watch] * 5
+
+
+def test_who_comes_later_waits_for_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_LOOK_SECONDS", 3_600)
+
+    async def come() -> None:
+        face = HeldLooks(a_job)
+        face.let_go.set()
+        watches = Watches(face)  # type: ignore[arg-type]
+        watch = await watches.listen("1")
+        found = []
+
+        async def listen() -> None:
+            found.append(await watches.listen("1"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch.next, watch.job)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(listen)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        assert (found, face.looks) == ([watch], 1)
+
+    anyio.run(come)
+
+
+def test_who_is_gone_before_the_first_look_does_not_listen() -> None:
+    async def come() -> None:
+        face = HeldLooks(a_job)
+        watches = Watches(face)  # type: ignore[arg-type]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watches.listen, "1")
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        face.let_go.set()
+        watch = await watches.listen("1")
+        assert (watch.listeners, face.looks) == (1, 2)
+
+    anyio.run(come)
+
+
 def test_however_many_listen_one_looks(held: tuple[InMemoryStack, str]) -> None:
     stack, job_id = held
     looks = [0]
@@ -167,9 +292,8 @@ def test_however_many_listen_one_looks(held: tuple[InMemoryStack, str]) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(50):
                 tasks.start_soon(listen)
-            while looks[0] < 55:
+            while looks[0] < 6:
                 await anyio.sleep(0.01)
-            # Each of the fifty may have looked for itself when it came, and no more.
             before = looks[0]
             native_processors.LET_GO.set()
         return looks[0] - before, ends

@@ -17,6 +17,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from pygeoapi_prefect.composition import open_service
+from pygeoapi_prefect.config.configuration_file import limits_of
 from pygeoapi_prefect.errors import ConfigurationError, Fault
 from pygeoapi_prefect.faces.asgi.application import application_of, router_of
 from pygeoapi_prefect.faces.asgi.face import Site
@@ -112,15 +113,15 @@ def _complete(pygeoapi: Any) -> ASGIApp:
         fault = Fault("/server/manager/name", f"must be {_MANAGER}, not {name}")
         raise ConfigurationError(os.environ.get(_CONFIG, "the configuration"), [fault])
     limits = configuration["server"].get("limits") or {}
+    default, most = limits_of(configuration)
     words = configuration["metadata"]["identification"]
     languages = _languages(configuration["server"])
     site = Site(
         title=str(in_language(words["title"], languages[0])),
         description=str(in_language(words["description"], languages[0])),
         url=api.base_url.rstrip("/"),
-        # The defaults are pygeoapi's.
-        default_items=limits.get("default_items", 10),
-        max_items=limits.get("max_items", 10),
+        default_items=default,
+        max_items=most,
         has_logs=service().exposes_job_logs,
         languages=languages,
         refuses_more=limits.get("on_exceed") == "error",

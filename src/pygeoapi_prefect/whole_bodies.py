@@ -24,6 +24,7 @@ class Problem(Protocol):
     @property
     def retry_after(self) -> int | None: ...  # noqa: D102
     def document(self) -> dict[str, Any]: ...  # noqa: D102
+    def media_type_for(self, accept: str | None) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ def _again(pieces: list[bytes], receive: Receive) -> Receive:
 
 async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
     body = json.dumps(problem.document()).encode()
+    accept = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
     headers = {
-        "content-type": _media_type_for(scope),
+        "content-type": problem.media_type_for(accept),
         "x-content-type-options": "nosniff",
         "content-length": str(len(body)),
         # What is still to come of the body is not wanted.
@@ -136,11 +138,3 @@ async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
     sent = [(name.encode(), text.encode()) for name, text in headers.items()]
     await send({"type": "http.response.start", "status": int(problem.status), "headers": sent})
     await send({"type": "http.response.body", "body": body})
-
-
-def _media_type_for(scope: Scope) -> str:
-    """Return what a problem is called for a client that may take plain JSON and nothing else."""
-    accepted = dict(scope["headers"]).get(b"accept", b"*/*")
-    takes_problems = b"*/*" in accepted or b"problem+json" in accepted
-    is_plain = b"application/json" in accepted and not takes_problems
-    return "application/json" if is_plain else "application/problem+json"

@@ -94,6 +94,13 @@ def process_resources(configuration: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def limits_of(configuration: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many entries a page of a list has if a client does not say, and at most."""
+    limits = configuration["server"].get("limits") or {}
+    # The defaults are pygeoapi's.
+    return limits.get("default_items", 10), limits.get("max_items", 10)
+
+
 def log_level_of(configuration: Mapping[str, Any]) -> int:
     """Return the level that a configuration of pygeoapi names, as in `logging`."""
     # pygeoapi's schema knows these names only.

@@ -5,8 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from pygeoapi_prefect import errors
+from pygeoapi_prefect.ogc.accepted import best_of
 from pygeoapi_prefect.ogc.status_info import NO_TYPE
 
+_PROBLEM, _JSON = "application/problem+json", "application/json"
 _EXCEPTIONS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 # OGC 18-062r2: requirements no-such-process, job-exception-no-such-job, job-results-exception.
 _TYPES = {
@@ -47,6 +49,15 @@ class Problem:
     def type(self) -> str:
         """The URI that the standard has for it, or the one that stands for none (RFC 9457)."""
         return _TYPES.get(self.code, NO_TYPE)
+
+    def media_type_for(self, accept: str | None) -> str:
+        """Return what it is called for a client that sent a header `Accept`, None = it did not.
+
+        Source:
+            Version 1.0 of the standard calls exceptions `application/json`: who takes nothing else
+            has them so.
+        """
+        return best_of(accept, (_PROBLEM, _JSON)) or _PROBLEM
 
     def document(self) -> dict[str, Any]:
         """Return it as RFC 9457 has it, with its code and the faults as further members."""

@@ -10,7 +10,9 @@ from pygeoapi_prefect.config.process_settings import DeploymentSettings
 from pygeoapi_prefect.engine.prefect_api.models import FlowRun, RunQuery
 from pygeoapi_prefect.engine.prefect_api.names import ServiceNames, names_of
 from pygeoapi_prefect.engine.prefect_api.port import Gateway
+from pygeoapi_prefect.engine.prefect_api.status import states_of
 from pygeoapi_prefect.ogc.estimate import Durations
+from pygeoapi_prefect.ogc.job import JobStatus
 
 # The newest ones say most about how it is now.
 _JOBS = 200
@@ -65,7 +67,7 @@ class History:
             self._names,
             flow_name=flow,
             deployment_names=(deployment,),
-            state_types=("COMPLETED",),
+            **states_of((JobStatus.SUCCESSFUL,)),
         )
         limit = _JOBS_IN_PASSING if inputs is None else _JOBS
         took = [

@@ -8,7 +8,6 @@ import json
 import threading
 from dataclasses import dataclass, replace
 from functools import cache
-from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from pygeoapi_prefect.faces.asgi.face import Face, add, problem_answer
+from pygeoapi_prefect.faces.asgi.face import Face, add
 from pygeoapi_prefect.faces.asgi.landing import OPENAPI
 from pygeoapi_prefect.faces.asgi.negotiation import Format, wanted_format
 from pygeoapi_prefect.ogc.openapi import NATIVE, About, OfferedProcess, Surface, openapi_document
-from pygeoapi_prefect.ogc.problems import Problem
 from pygeoapi_prefect.service.processes import ProcessService
 
 _PATH = "/api"
@@ -80,8 +78,7 @@ def add_api(router: APIRouter, face: Face) -> None:
         try:
             return await files.get_response(name, request.scope)
         except HTTPException as error:
-            status = HTTPStatus(error.status_code)
-            return problem_answer(request, Problem(status, "NotFound", "There is no such file."))
+            raise HTTPException(error.status_code, "There is no such file.") from None
 
     add(router, "GET", _PATH, read_api, "Tell what there is, for programs")
     add(router, "GET", f"{_FILES}/{{name:path}}", read_file, "Get a file of the page")

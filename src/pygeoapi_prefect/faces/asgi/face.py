@@ -24,15 +24,13 @@ from starlette.responses import JSONResponse, Response
 
 from pygeoapi_prefect.body_limits import MAX_BODY, BodiesInFlight
 from pygeoapi_prefect.errors import BodyTooLarge, PygeoapiPrefectError, RangeNotSatisfiable
-from pygeoapi_prefect.faces.asgi.negotiation import Format, best_of, wanted_format
+from pygeoapi_prefect.faces.asgi.negotiation import Format, wanted_format
 from pygeoapi_prefect.faces.asgi.pages import page_of
 from pygeoapi_prefect.ogc.problems import Problem, problem_of
-from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.service.processes import ProcessService
 
 LOGGER = logging.getLogger(__name__)
 
-PROBLEM = "application/problem+json"
 _UNEXPECTED = "The service failed at this; its log says why."
 # What a browser may do with an answer that is no page: nothing but show it.
 _SAFE = {
@@ -215,14 +213,9 @@ def add(
 
 
 def problem_answer(request: Request, problem: Problem) -> JSONResponse:
-    """Return the answer that tells a problem.
-
-    Source:
-        Version 1.0 of the standard calls exceptions `application/json`: who takes nothing else has
-        them so.
-    """
+    """Return the answer that tells a problem."""
     headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
-    media_type = best_of(request.headers.get("accept"), (PROBLEM, JSON)) or PROBLEM
+    media_type = problem.media_type_for(request.headers.get("accept"))
     return JSONResponse(problem.document(), problem.status, headers, media_type=media_type)
 
 

@@ -1,14 +1,12 @@
 """Which format an answer is to have: by the parameter `f`, or by `Accept` (RFC 9110, 12.5.1)."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 from starlette.requests import Request
 from starlette.types import Scope
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
 
 from pygeoapi_prefect.errors import InvalidRequest
+from pygeoapi_prefect.ogc.accepted import best_of
 
 
 class Format(StrEnum):
@@ -45,10 +43,3 @@ def wants_page(scope: Scope) -> bool:
         return wanted_format(Request(scope)) is Format.HTML
     except InvalidRequest:
         return False
-
-
-def best_of(accept: str | None, media_types: Sequence[str]) -> str | None:
-    """Return which of some media types is accepted most, the first of equals; None = none is."""
-    if not accept:
-        return media_types[0]
-    return parse_accept_header(accept, MIMEAccept).best_match(media_types)

@@ -14,7 +14,7 @@ from werkzeug.http import parse_etags, parse_range_header
 from pygeoapi_prefect.errors import NotAcceptable, RangeNotSatisfiable
 from pygeoapi_prefect.faces.asgi.deliveries import content_answer, delivered
 from pygeoapi_prefect.faces.asgi.face import Face, add
-from pygeoapi_prefect.faces.asgi.negotiation import best_of
+from pygeoapi_prefect.ogc.accepted import best_of
 from pygeoapi_prefect.results.delivery import SingleOutput
 from pygeoapi_prefect.results.media_types import JSON
 from pygeoapi_prefect.service.processes import ProcessService

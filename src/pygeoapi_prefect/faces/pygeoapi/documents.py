@@ -10,6 +10,7 @@ from typing import Any
 
 from pygeoapi.process.manager.base import get_manager
 
+from pygeoapi_prefect.config.configuration_file import limits_of
 from pygeoapi_prefect.faces.pygeoapi.manager import PrefectManager
 from pygeoapi_prefect.ogc.openapi import PYGEOAPI, OfferedProcess, Surface
 from pygeoapi_prefect.ogc.openapi.document import components_of, paths_of, tags_of
@@ -30,13 +31,8 @@ def with_own_paths(configuration: dict[str, Any], document: dict[str, Any]) -> d
     manager = get_manager(configuration)
     if not isinstance(manager, PrefectManager):
         return document
-    limits = configuration["server"].get("limits") or {}
-    # The defaults are pygeoapi's.
-    surface = replace(
-        PYGEOAPI,
-        default_items=limits.get("default_items", 10),
-        max_items=limits.get("max_items", 10),
-    )
+    default, most = limits_of(configuration)
+    surface = replace(PYGEOAPI, default_items=default, max_items=most)
     return merged(document, manager.service.offers.all(), surface)
 
 

@@ -201,6 +201,11 @@ def _query(name: str, description: str, schema: Member, **more: Any) -> Member:
     return {"name": name, "in": "query", "description": description, "schema": schema, **more}
 
 
+def _sent(name: str, description: str, **more: Any) -> Member:
+    schema = {"type": "string", "pattern": "^[ -~]*$"}
+    return {"name": name, "in": "header", "description": description, "schema": schema, **more}
+
+
 _LISTED = {"style": "form", "explode": True}
 _SECONDS: Member = {"type": "number", "minimum": 0, "maximum": 2**31 - 1}
 
@@ -245,36 +250,18 @@ PARAMETERS: dict[str, Member] = {
         ),
         **_LISTED,
     },
-    "prefer": {
-        "name": "Prefer",
-        "in": "header",
-        "description": "What the client would like (RFC 7240): `respond-async`, `wait=10`, "
-        "`return=minimal`, several with commas between them.",
-        "schema": {"type": "string", "pattern": "^[ -~]*$"},
-        "examples": {
+    "prefer": _sent(
+        "Prefer",
+        "What the client would like (RFC 7240): `respond-async`, `wait=10`, `return=minimal`, "
+        "several with commas between them.",
+        examples={
             "async": {"summary": "An answer before there are results", "value": "respond-async"},
             "patient": {"summary": "The results, if they are there soon", "value": "wait=10"},
         },
-    },
-    "range": {
-        "name": "Range",
-        "in": "header",
-        "description": "Which bytes are wanted (RFC 9110, 14.2).",
-        "schema": {"type": "string", "pattern": "^[ -~]*$"},
-        "example": "bytes=0-1023",
-    },
-    "ifNoneMatch": {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "The `ETag` of what the client has already.",
-        "schema": {"type": "string", "pattern": "^[ -~]*$"},
-    },
-    "lastEventID": {
-        "name": "Last-Event-ID",
-        "in": "header",
-        "description": "The id of the last event that the client has had.",
-        "schema": {"type": "string", "pattern": "^[ -~]*$"},
-    },
+    ),
+    "range": _sent("Range", "Which bytes are wanted (RFC 9110, 14.2).", example="bytes=0-1023"),
+    "ifNoneMatch": _sent("If-None-Match", "The `ETag` of what the client has already."),
+    "lastEventID": _sent("Last-Event-ID", "The id of the last event that the client has had."),
 }
 _OF_THE_WHOLE = {
     "outputID", "type", "ofProcess", "status", "datetime", "minDuration", "maxDuration", "level",
